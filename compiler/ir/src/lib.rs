@@ -1,0 +1,1 @@
+//! Packet-program IR: entities, text form, verifier, analyses.

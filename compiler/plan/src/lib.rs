@@ -1,0 +1,1 @@
+//! Policy graph, instance graph, placement and cut.

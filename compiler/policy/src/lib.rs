@@ -1,0 +1,1 @@
+//! Policy language, packet filters, NF and rack descriptions.

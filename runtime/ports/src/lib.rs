@@ -1,0 +1,1 @@
+//! Packet ports: capture files and memory, with fault and trace wrappers.

@@ -1,0 +1,1 @@
+//! The embedded rack: switch, NIC and host models joined by links.

@@ -1,0 +1,1 @@
+//! Trajectory sampling: keyed hash, records, trajectories.

@@ -1,0 +1,1 @@
+//! Match tables, flow tables, meters, allocators and pattern sets.

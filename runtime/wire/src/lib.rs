@@ -1,0 +1,1 @@
+//! Packet views: checked constructors, then accessors that cannot panic.

@@ -1,0 +1,1 @@
+//! Trisect cuts network-function pipelines between a switch, a SmartNIC and host cores.

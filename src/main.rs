@@ -1,0 +1,3 @@
+//! The `trisect` command.
+
+fn main() {}

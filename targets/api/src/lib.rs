@@ -1,0 +1,1 @@
+//! What a target is: capabilities, legality, cost, lowering, artifacts.

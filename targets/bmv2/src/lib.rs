@@ -1,0 +1,1 @@
+//! BMv2 target: packet programs as v1model P4-16 and table entries.

@@ -1,0 +1,1 @@
+//! Host target: packet programs compiled by Cranelift.

@@ -1,0 +1,1 @@
+//! rte_flow target: packet programs as NIC flow rules, and the NIC model that runs them.
