@@ -1,1 +1,3 @@
 //! Packet-program IR: entities, text form, verifier, analyses.
+
+pub mod diag;
