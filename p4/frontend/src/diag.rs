@@ -1,0 +1,165 @@
+//! Diagnostics: what is wrong, where, why, and a way out.
+
+use std::fmt::Write as _;
+
+use codespan_reporting::diagnostic as report;
+use codespan_reporting::term;
+use serde::Serialize;
+
+use crate::span::{SourceMap, Span};
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing; the program is still used.
+    Warning,
+    /// The program cannot be used.
+    Error,
+}
+
+/// An addition to a diagnostic, with the place it speaks of if there is one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Note {
+    /// The text.
+    pub message: String,
+    /// The place.
+    pub span: Option<Span>,
+}
+
+/// One finding of the front end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Diagnostic {
+    /// Stable code, e.g. `E0101`; see [`crate::codes`].
+    pub code: &'static str,
+    /// Error or warning.
+    pub severity: Severity,
+    /// What is wrong, in one sentence.
+    pub message: String,
+    /// Where.
+    pub span: Span,
+    /// Text beside the marked place, if it says more than the message.
+    pub label: Option<String>,
+    /// Related places and reasons.
+    pub notes: Vec<Note>,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// An error with this code at this place.
+    #[must_use]
+    pub fn error(code: &'static str, span: Span, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity: Severity::Error,
+            message: message.into(),
+            span,
+            label: None,
+            notes: Vec::new(),
+            help: None,
+        }
+    }
+
+    /// A warning with this code at this place.
+    #[must_use]
+    pub fn warning(code: &'static str, span: Span, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(code, span, message)
+        }
+    }
+
+    /// Sets the text beside the marked place.
+    #[must_use]
+    pub fn with_label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// Adds a reason without a place.
+    #[must_use]
+    pub fn with_note(mut self, message: impl Into<String>) -> Self {
+        self.notes.push(Note {
+            message: message.into(),
+            span: None,
+        });
+        self
+    }
+
+    /// Adds a related place.
+    #[must_use]
+    pub fn with_note_at(mut self, span: Span, message: impl Into<String>) -> Self {
+        self.notes.push(Note {
+            message: message.into(),
+            span: Some(span),
+        });
+        self
+    }
+
+    /// Sets the way out.
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Whether this is an error.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+
+    /// The diagnostic as text with the source lines it speaks of, without colours.
+    #[must_use]
+    pub fn render(&self, sources: &SourceMap) -> String {
+        let severity = match self.severity {
+            Severity::Warning => report::Severity::Warning,
+            Severity::Error => report::Severity::Error,
+        };
+        let primary = report::Label::primary(self.span.file, self.span.range())
+            .with_message(self.label.clone().unwrap_or_default());
+        let related = self.notes.iter().filter_map(|note| {
+            let span = note.span?;
+            Some(report::Label::secondary(span.file, span.range()).with_message(&note.message))
+        });
+        let plain = self.notes.iter().filter(|note| note.span.is_none());
+        let notes = plain.map(|note| format!("note: {}", note.message));
+        let help = self.help.iter().map(|help| format!("help: {help}"));
+        let diagnostic = report::Diagnostic::new(severity)
+            .with_code(self.code)
+            .with_message(&self.message)
+            .with_labels(std::iter::once(primary).chain(related).collect())
+            .with_notes(notes.chain(help).collect());
+        match term::emit_into_string(&term::Config::default(), sources, &diagnostic) {
+            Ok(text) => text,
+            Err(_) => format!("{}\n", self.one_line(sources)),
+        }
+    }
+
+    /// `file:line:column: error[E0101]: message`.
+    #[must_use]
+    pub fn one_line(&self, sources: &SourceMap) -> String {
+        let word = match self.severity {
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        format!(
+            "{}: {word}[{}]: {}",
+            sources.location(self.span),
+            self.code,
+            self.message
+        )
+    }
+}
+
+/// All diagnostics as text, in the order given.
+#[must_use]
+pub fn render_all(diagnostics: &[Diagnostic], sources: &SourceMap) -> String {
+    let mut out = String::new();
+    for diagnostic in diagnostics {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{}", diagnostic.render(sources).trim_end());
+    }
+    out
+}

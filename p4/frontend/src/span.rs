@@ -1,0 +1,262 @@
+//! Source files and positions in them.
+//!
+//! Every token keeps the place it was written at: a byte range of one file. Text that comes out of
+//! a macro has the range of the macro's use, so that a message always points at what somebody typed.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+/// One file (or string) known to a [`SourceMap`].
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct FileId(pub u32);
+
+/// A byte range of one source file.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Span {
+    /// The file.
+    pub file: FileId,
+    /// First byte.
+    pub lo: u32,
+    /// One past the last byte.
+    pub hi: u32,
+}
+
+impl Span {
+    /// The range `lo..hi` of `file`.
+    #[must_use]
+    pub fn new(file: FileId, lo: u32, hi: u32) -> Self {
+        Self { file, lo, hi }
+    }
+
+    /// The smallest range that covers both; `self` alone if they lie in different files.
+    #[must_use]
+    pub fn to(self, other: Self) -> Self {
+        if self.file != other.file {
+            return self;
+        }
+        Self {
+            file: self.file,
+            lo: self.lo.min(other.lo),
+            hi: self.hi.max(other.hi),
+        }
+    }
+
+    /// The empty range just behind this one: where something is missing.
+    #[must_use]
+    pub fn end(self) -> Self {
+        Self {
+            lo: self.hi,
+            ..self
+        }
+    }
+
+    /// As a range of byte offsets.
+    #[must_use]
+    pub fn range(self) -> Range<usize> {
+        self.lo as usize..self.hi as usize
+    }
+}
+
+/// A `#line` directive: from `offset` on, lines count from `line` in the file `name`.
+#[derive(Clone, Debug)]
+struct LineMark {
+    offset: usize,
+    line: usize,
+    name: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+struct SourceFile {
+    name: String,
+    text: String,
+    line_starts: Vec<usize>,
+    marks: Vec<LineMark>,
+}
+
+impl SourceFile {
+    fn line_index(&self, offset: usize) -> usize {
+        self.line_starts
+            .partition_point(|start| *start <= offset)
+            .saturating_sub(1)
+    }
+
+    fn mark_before(&self, offset: usize) -> Option<&LineMark> {
+        self.marks.iter().rev().find(|mark| mark.offset <= offset)
+    }
+
+    /// The line number (from 1) to tell the user, `#line` respected.
+    fn shown_line(&self, line_index: usize) -> usize {
+        let start = self
+            .line_starts
+            .get(line_index)
+            .copied()
+            .unwrap_or(self.text.len());
+        match self.mark_before(start) {
+            Some(mark) => mark.line + line_index.saturating_sub(self.line_index(mark.offset)),
+            None => line_index + 1,
+        }
+    }
+}
+
+/// A position to show to people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Location {
+    /// File name as given or as found on the include path (or named by `#line`).
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+}
+
+impl std::fmt::Display for Location {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// All files read in one run of the front end.
+#[derive(Clone, Debug, Default)]
+pub struct SourceMap {
+    files: Vec<SourceFile>,
+}
+
+impl SourceMap {
+    /// Adds a file and gives its id.
+    pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> FileId {
+        let text = text.into();
+        let line_starts = std::iter::once(0)
+            .chain(text.match_indices('\n').map(|(at, _)| at + 1))
+            .collect();
+        self.files.push(SourceFile {
+            name: name.into(),
+            text,
+            line_starts,
+            marks: Vec::new(),
+        });
+        FileId(u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    /// Records that the line beginning at `offset` of `file` is line `line` of `name` (`#line`).
+    pub fn mark_line(&mut self, file: FileId, offset: usize, line: usize, name: Option<String>) {
+        if let Some(file) = self.files.get_mut(file.0 as usize) {
+            file.marks.push(LineMark { offset, line, name });
+        }
+    }
+
+    /// The name of a file, empty if the id is unknown.
+    #[must_use]
+    pub fn name(&self, file: FileId) -> &str {
+        self.files
+            .get(file.0 as usize)
+            .map_or("", |file| file.name.as_str())
+    }
+
+    /// The text of a file, empty if the id is unknown.
+    #[must_use]
+    pub fn text(&self, file: FileId) -> &str {
+        self.files
+            .get(file.0 as usize)
+            .map_or("", |file| file.text.as_str())
+    }
+
+    /// The text a span covers, empty if it lies outside.
+    #[must_use]
+    pub fn snippet(&self, span: Span) -> &str {
+        self.text(span.file).get(span.range()).unwrap_or("")
+    }
+
+    /// File, line and column of the start of a span, `#line` respected.
+    #[must_use]
+    pub fn location(&self, span: Span) -> Location {
+        let Some(file) = self.files.get(span.file.0 as usize) else {
+            return Location {
+                file: String::new(),
+                line: 0,
+                column: 0,
+            };
+        };
+        let offset = (span.lo as usize).min(file.text.len());
+        let index = file.line_index(offset);
+        let start = file.line_starts.get(index).copied().unwrap_or(0);
+        let column = file
+            .text
+            .get(start..offset)
+            .map_or(0, |line| line.chars().count())
+            + 1;
+        let name = file
+            .mark_before(offset)
+            .and_then(|mark| mark.name.as_ref())
+            .unwrap_or(&file.name);
+        Location {
+            file: name.clone(),
+            line: file.shown_line(index),
+            column,
+        }
+    }
+}
+
+impl<'a> codespan_reporting::files::Files<'a> for SourceMap {
+    type FileId = FileId;
+    type Name = &'a str;
+    type Source = &'a str;
+
+    fn name(&'a self, id: FileId) -> Result<&'a str, codespan_reporting::files::Error> {
+        Ok(SourceMap::name(self, id))
+    }
+
+    fn source(&'a self, id: FileId) -> Result<&'a str, codespan_reporting::files::Error> {
+        Ok(self.text(id))
+    }
+
+    fn line_index(
+        &'a self,
+        id: FileId,
+        offset: usize,
+    ) -> Result<usize, codespan_reporting::files::Error> {
+        let file = self.files.get(id.0 as usize);
+        file.map(|file| file.line_index(offset))
+            .ok_or(codespan_reporting::files::Error::FileMissing)
+    }
+
+    fn line_number(
+        &'a self,
+        id: FileId,
+        index: usize,
+    ) -> Result<usize, codespan_reporting::files::Error> {
+        let file = self.files.get(id.0 as usize);
+        file.map(|file| file.shown_line(index))
+            .ok_or(codespan_reporting::files::Error::FileMissing)
+    }
+
+    fn line_range(
+        &'a self,
+        id: FileId,
+        index: usize,
+    ) -> Result<Range<usize>, codespan_reporting::files::Error> {
+        let file = self
+            .files
+            .get(id.0 as usize)
+            .ok_or(codespan_reporting::files::Error::FileMissing)?;
+        let last = file.line_starts.len().saturating_sub(1);
+        let start =
+            *file
+                .line_starts
+                .get(index)
+                .ok_or(codespan_reporting::files::Error::LineTooLarge {
+                    given: index,
+                    max: last,
+                })?;
+        let end = file
+            .line_starts
+            .get(index + 1)
+            .copied()
+            .unwrap_or(file.text.len());
+        Ok(start..end)
+    }
+}
