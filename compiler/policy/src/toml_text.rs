@@ -1,0 +1,60 @@
+//! Reading TOML with diagnostics that point into the text.
+
+use serde::de::DeserializeOwned;
+use trisect_ir::diag::{Code, Diagnostic, Span};
+
+/// One step from a TOML value to a value inside it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Step<'a> {
+    Key(&'a str),
+    Index(usize),
+}
+
+/// Deserialises `text`; the diagnostic points at the offending key or value.
+pub(crate) fn parse<T: DeserializeOwned>(
+    text: &str,
+    file: &str,
+    code: Code,
+) -> Result<T, Diagnostic> {
+    toml::from_str(text).map_err(|error| {
+        let span = error
+            .span()
+            .map_or(Span::default(), |range| Span::new(range.start, range.end));
+        let message = error
+            .message()
+            .lines()
+            .next()
+            .unwrap_or("malformed TOML")
+            .to_string();
+        Diagnostic::error(code, file, span, message)
+    })
+}
+
+/// The place of the value at `path`, or of the longest prefix of it that exists. `text` has been
+/// parsed before, so that a failure here only loses precision.
+pub(crate) fn span_at(text: &str, path: &[Step<'_>]) -> Span {
+    use toml::de::{DeTable, DeValue};
+    let Ok(root) = DeTable::parse(text) else {
+        return Span::default();
+    };
+    let mut span = Span::default();
+    let (first, rest) = match path {
+        [Step::Key(key), rest @ ..] => (*key, rest),
+        _ => return span,
+    };
+    let Some(mut value) = root.get_ref().get(first) else {
+        return span;
+    };
+    span = Span::new(value.span().start, value.span().end);
+    for step in rest {
+        let next = match (value.get_ref(), step) {
+            (DeValue::Table(table), Step::Key(key)) => table.get(*key),
+            (DeValue::Array(array), Step::Index(index)) => array.get(*index),
+            _ => None,
+        };
+        let Some(next) = next else { return span };
+        value = next;
+        span = Span::new(value.span().start, value.span().end);
+    }
+    span
+}
