@@ -1,3 +1,73 @@
-//! Packet-program IR: entities, text form, verifier, analyses.
+//! The packet-program IR of Trisect.
+//!
+//! One [`Program`] describes one network function, a whole merged pipeline, or the piece of a
+//! pipeline that one device runs. It consists of
+//!
+//! - typed **header instances** ([`Header`]) and **metadata** fields ([`Meta`]),
+//! - a **parser** state machine ([`Parser`]),
+//! - **actions** ([`Action`]), **tables** ([`Table`]) with their entries, and **stateful
+//!   objects** ([`Object`]: counters, meters, registers, pattern sets, allocators),
+//! - an acyclic **control graph** ([`Control`]) whose nodes are the units that a plan cuts,
+//! - a **deparser**: the list of headers to emit, in order.
+//!
+//! # Meaning
+//!
+//! `trisect-interp` is the semantics; these rules are what it implements:
+//!
+//! - Metadata starts as 0. Reading a field of an invalid header gives 0, writing to it does
+//!   nothing. `SetValid` on an invalid header makes all its fields 0 (and its varbit empty); on a
+//!   valid one it does nothing.
+//! - An extract that runs past the end of the packet consumes nothing, leaves the header invalid,
+//!   sets `parser_error` and ends parsing; the control still runs. What was not extracted is
+//!   payload. Extracting into a header that is already valid overwrites it.
+//! - Deparsing writes the valid headers of the deparser list in order, then the payload.
+//! - [`NodeKind::Reparse`] deparses and parses again: all headers are set anew, metadata is kept
+//!   except for `parser_error` and what the parser itself assigns. `packet_length` keeps the length
+//!   at the pipeline's entry.
+//! - All arithmetic is on unsigned bit vectors modulo 2^width unless an operator says otherwise;
+//!   comparison operators and validity give width 1. Shifts by the width or more give 0 (or the
+//!   sign, for [`BinOp::Sar`]). Division by zero gives 0.
+//! - Time is the packet's `timestamp` metadata in nanoseconds, on every device. An entry with an
+//!   idle timeout is gone when `now - last_hit >= timeout`; every hit refreshes it.
+//! - A table picks, among the matching entries, the longest prefix if it has an lpm key and no
+//!   ternary, range or optional key, else the largest priority; ties go to the earlier entry.
+//!
+//! # Invariants (the verifier names each)
+//!
+//! - every entity that is referred to exists, and names are unique per kind;
+//! - expression widths agree; parameters exist; `Lookahead` stands only in the parser, `Param` only
+//!   in actions;
+//! - every cycle of parser states extracts or advances;
+//! - the control graph is acyclic, every node is reachable, every path ends in `Emit` or `Drop`;
+//! - a fixed part of a header is a whole number of bytes; a header has at most one varbit, the last
+//!   field;
+//! - `AddEntry` names a table with `flow` set and stands in that table's actions;
+//! - `Index::Entry` stands only in actions, for an object whose size is `None`;
+//! - `Frame` is read only where no header was written since the last parse.
 
-pub mod diag;
+pub mod bits;
+pub mod control;
+pub mod entity;
+pub mod expr;
+pub mod hash;
+pub mod meter;
+pub mod object;
+pub mod parser;
+pub mod program;
+pub mod state;
+pub mod table;
+
+pub use bits::Bits;
+pub use control::{Action, Control, Index, Node, NodeKind, Op, Param, Successors};
+pub use entity::{
+    ActionId, DropReasonId, Entity, HeaderId, HeaderTypeId, MetaId, NodeId, ObjectId, PrimaryMap,
+    StateId, TableId,
+};
+pub use expr::{BinOp, Expr, FieldRef, HashAlgorithm, LValue, Place, SumTerm, UnOp};
+pub use meter::MeterConfig;
+pub use object::{CountUnit, Object, ObjectKind};
+pub use parser::{ParseTarget, Parser, ParserOp, ParserState, SelectCase, Transition};
+pub use program::{
+    Attribute, Field, FieldKind, Header, HeaderType, Meta, MetaKind, Program, StdMeta,
+};
+pub use table::{ActionCall, Entry, FlowTable, Key, KeySet, MatchKind, Origin, Table};

@@ -1,0 +1,75 @@
+//! Stateful objects.
+
+use crate::{Bits, MeterConfig};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A stateful object. It lives on exactly one device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Object {
+    /// Unique name.
+    pub name: String,
+    /// What it is.
+    pub kind: ObjectKind,
+}
+
+/// What a counter or meter counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CountUnit {
+    /// Packets.
+    Packets,
+    /// Bytes: the `packet_length` metadata.
+    Bytes,
+    /// Both (counters only).
+    PacketsAndBytes,
+}
+
+/// The kinds of objects. An index past the size is ignored: reads give 0, meters green.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ObjectKind {
+    /// Counters of packets and bytes (both are always kept; `unit` says what is reported).
+    Counter {
+        /// Number of cells; `None` for a direct counter, one per table entry.
+        size: Option<u32>,
+        /// What is reported.
+        unit: CountUnit,
+    },
+    /// Two-rate three-colour meters (RFC 2698): 0 green, 1 yellow, 2 red.
+    Meter {
+        /// Number of cells; `None` for a direct meter.
+        size: Option<u32>,
+        /// What is metered (packets or bytes).
+        unit: CountUnit,
+        /// Rates of the cells that `cells` does not name.
+        default: MeterConfig,
+        /// Rates by index.
+        cells: BTreeMap<u32, MeterConfig>,
+    },
+    /// An array of values.
+    Register {
+        /// Width of a cell in bits.
+        width: u32,
+        /// Number of cells.
+        size: u32,
+        /// Initial value of every cell.
+        init: Bits,
+    },
+    /// Byte strings to search for.
+    PatternSet {
+        /// The patterns; none is empty. A search reports the lowest index that occurs, plus one.
+        patterns: Vec<Vec<u8>>,
+    },
+    /// Hands out numbers `base .. base + size`. `Allocate` gives the number whose last use is longest
+    /// ago (never used first, then by time, then lowest), if that was at least `idle_ns` ago;
+    /// `Touch` renews a number's last use, if it is in range and in use.
+    Allocator {
+        /// Width of a number in bits.
+        width: u32,
+        /// The lowest number.
+        base: u64,
+        /// How many there are.
+        size: u32,
+        /// Idle time in nanoseconds after which a number is free again.
+        idle_ns: u64,
+    },
+}

@@ -1,0 +1,94 @@
+//! The parser: a state machine that extracts headers.
+
+use crate::{Expr, HeaderId, KeySet, LValue, PrimaryMap, StateId};
+use serde::{Deserialize, Serialize};
+
+/// Parser errors that every program knows, with their `parser_error` codes (core.p4's order).
+/// Further errors of a program follow in `Parser::errors`.
+pub const CORE_ERRORS: [&str; 7] = [
+    "NoError",
+    "PacketTooShort",
+    "NoMatch",
+    "StackOutOfBounds",
+    "HeaderTooShort",
+    "ParserTimeout",
+    "ParserInvalidArgument",
+];
+
+/// `parser_error` code of `PacketTooShort`.
+pub const PACKET_TOO_SHORT: u8 = 1;
+/// `parser_error` code of `NoMatch`: no case of a select applied.
+pub const NO_MATCH: u8 = 2;
+/// `parser_error` code of `HeaderTooShort`: a varbit longer than its field.
+pub const HEADER_TOO_SHORT: u8 = 4;
+
+/// A parser state machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parser {
+    /// The states. Loops over header stacks are unrolled by the front end.
+    pub states: PrimaryMap<StateId, ParserState>,
+    /// Where parsing starts; `None` means that nothing is parsed (all bytes are payload).
+    pub start: Option<StateId>,
+    /// Error names by code; begins with [`CORE_ERRORS`].
+    pub errors: Vec<String>,
+}
+
+/// One state: operations, then a transition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParserState {
+    /// Unique name.
+    pub name: String,
+    /// Operations, in order.
+    pub ops: Vec<ParserOp>,
+    /// Where to go next.
+    pub next: Transition,
+}
+
+/// What a parser state does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ParserOp {
+    /// Extracts a header at the cursor. `varbit` is the length of its varbit field in bits; it must be
+    /// a multiple of 8 (else `ParserInvalidArgument`) and at most the field's maximum (else
+    /// `HeaderTooShort`). It is evaluated before anything is consumed.
+    Extract {
+        /// The header instance.
+        header: HeaderId,
+        /// Length of the varbit in bits (width 32).
+        varbit: Option<Expr>,
+    },
+    /// Skips bits (width 32, a multiple of 8). They are lost to the deparser.
+    Advance(Expr),
+    /// Assigns a place.
+    Set(LValue, Expr),
+    /// Ends parsing with the error code unless the condition holds.
+    Verify(Expr, u8),
+}
+
+/// How a state ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Transition {
+    /// Unconditional.
+    Goto(ParseTarget),
+    /// The first case whose sets contain all keys; without one, error `NoMatch`.
+    Select(Vec<Expr>, Vec<SelectCase>),
+}
+
+/// One case of a select.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SelectCase {
+    /// One set per key.
+    pub sets: Vec<KeySet>,
+    /// Where to go.
+    pub target: ParseTarget,
+}
+
+/// A transition's target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ParseTarget {
+    /// Parsing is done.
+    Accept,
+    /// Parsing is done; `parser_error` stays as it is (0 unless a verify set it).
+    Reject,
+    /// On to a state.
+    State(StateId),
+}

@@ -1,0 +1,113 @@
+//! The state of a program, in one canonical form, so that the interpreter, the JIT and devices can be
+//! compared.
+//!
+//! Everything is by name and sorted. What still has its initial value is left out: counters at 0,
+//! registers at their initial value, meters never executed, numbers never allocated. Flow entries
+//! that have expired at the time of the dump are left out.
+
+use crate::Bits;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// All mutable state of a program at one time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// Flow entries by table, then by key.
+    pub flows: BTreeMap<String, BTreeMap<String, FlowState>>,
+    /// Counter cells by object, then by cell.
+    pub counters: BTreeMap<String, BTreeMap<Cell, Count>>,
+    /// Register cells by object, then by index.
+    pub registers: BTreeMap<String, BTreeMap<u32, Bits>>,
+    /// Meter cells by object, then by cell.
+    pub meters: BTreeMap<String, BTreeMap<Cell, crate::meter::MeterState>>,
+    /// Last use in nanoseconds by allocator, then by number.
+    pub allocators: BTreeMap<String, BTreeMap<u64, u64>>,
+}
+
+/// A cell of a counter or meter.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Cell {
+    /// By index.
+    Index(u32),
+    /// Of the table entry with this position in `Table::entries`.
+    Entry(u32),
+    /// Of the flow entry with this key (see [`key_text`]).
+    Flow(String),
+}
+
+impl From<Cell> for String {
+    fn from(cell: Cell) -> String {
+        match cell {
+            Cell::Index(i) => format!("[{i}]"),
+            Cell::Entry(i) => format!("entry {i}"),
+            Cell::Flow(key) => format!("flow {key}"),
+        }
+    }
+}
+
+impl TryFrom<String> for Cell {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let number = |t: &str| t.parse().map_err(|_| format!("`{text}` is not a cell"));
+        if let Some(rest) = text.strip_prefix("flow ") {
+            Ok(Self::Flow(rest.to_owned()))
+        } else if let Some(rest) = text.strip_prefix("entry ") {
+            Ok(Self::Entry(number(rest)?))
+        } else {
+            Ok(Self::Index(number(
+                text.trim_start_matches('[').trim_end_matches(']'),
+            )?))
+        }
+    }
+}
+
+/// Packets and bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Count {
+    /// Packets, modulo 2^64.
+    pub packets: u64,
+    /// Bytes, modulo 2^64.
+    pub bytes: u64,
+}
+
+/// One flow entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowState {
+    /// Name of the action.
+    pub action: String,
+    /// Its arguments.
+    pub args: Vec<Bits>,
+    /// Time of the last hit (or of being added) in nanoseconds.
+    pub last_hit_ns: u64,
+    /// Idle timeout in nanoseconds.
+    pub timeout_ns: u64,
+}
+
+/// The text of a key, for use in maps: the values in P4 notation, joined by commas.
+pub fn key_text(values: &[Bits]) -> String {
+    values
+        .iter()
+        .map(Bits::to_string)
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+impl State {
+    /// Adds the state of another program (piece); on a name that both have, the other's cells are added.
+    pub fn merge(&mut self, other: State) {
+        fn extend<K: Ord, V>(
+            into: &mut BTreeMap<String, BTreeMap<K, V>>,
+            from: BTreeMap<String, BTreeMap<K, V>>,
+        ) {
+            for (name, cells) in from {
+                into.entry(name).or_default().extend(cells);
+            }
+        }
+        extend(&mut self.flows, other.flows);
+        extend(&mut self.counters, other.counters);
+        extend(&mut self.registers, other.registers);
+        extend(&mut self.meters, other.meters);
+        extend(&mut self.allocators, other.allocators);
+    }
+}
