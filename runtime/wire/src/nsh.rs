@@ -139,7 +139,7 @@ impl Repr {
         let words = (FIXED + options.len()) / 4;
         Some(Repr {
             md_type: 2,
-            len: words as u8,
+            length: words as u8,
             options,
             ..Repr::md1(spi, [0; CONTEXT])
         })

@@ -43,7 +43,7 @@ impl Repr {
         Repr {
             sport,
             dport,
-            len,
+            length,
             checksum: 0,
             options: Vec::new(),
         }

@@ -1,5 +1,7 @@
 //! Whole packets: built, walked, described, compared; and arbitrary bytes that must never panic.
 
+#![allow(clippy::unwrap_used)]
+
 use proptest::prelude::*;
 use trisect_wire::build::Build;
 use trisect_wire::{FlowKey, Layers, Proto, decode, describe, diff, nsh, tcp};
