@@ -4,14 +4,13 @@
 #define TRISECT_TRISECT_P4
 
 // A set of byte patterns that is searched for in the payload. The patterns come from a file that
-// the network function's description names; they are numbered from 0 in file order.
+// the network function's description names; they are numbered from 1 in file order.
 extern PatternSet {
     // Room for `size` patterns.
     PatternSet(bit<32> size);
-    // Searches all bytes behind the end of `header`, however far the parser went: `found` is 1 and
-    // `pattern` is the lowest number of a pattern that occurs, or both are 0. If the header is
-    // invalid, nothing is found.
-    void search_after<H>(in H header, out bit<1> found, out bit<32> pattern);
+    // Searches all bytes behind the end of `header`, however far the parser went: 0 if no pattern
+    // occurs or the header is invalid, else the lowest number of a pattern that does.
+    bit<16> search_after<H>(in H header);
 }
 
 // Hands out the values base .. base + size - 1, each to one user at a time: first those never
