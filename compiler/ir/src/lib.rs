@@ -47,6 +47,7 @@
 
 pub mod bits;
 pub mod control;
+pub mod diag;
 pub mod entity;
 pub mod expr;
 pub mod hash;
