@@ -8,9 +8,9 @@
 extern PatternSet {
     // Room for `size` patterns.
     PatternSet(bit<32> size);
-    // Searches all bytes behind the end of `header`, however far the parser went: 0 if no pattern
+    // Searches all bytes behind the end of `hdr`, however far the parser went: 0 if no pattern
     // occurs or the header is invalid, else the lowest number of a pattern that does.
-    bit<16> search_after<H>(in H header);
+    bit<16> search_after<H>(in H hdr);
 }
 
 // Hands out the values base .. base + size - 1, each to one user at a time: first those never

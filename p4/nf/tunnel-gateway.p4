@@ -26,8 +26,8 @@ struct metadata_t {
     bit<32> local;
     bit<32> remote;
     bit<24> vni;
-    mac_t   src_mac;
-    mac_t   dst_mac;
+    bit<48> src_mac;
+    bit<48> dst_mac;
     bit<16> inner_length;   // bytes of the inner IP packet
     bit<6>  dscp;
     bit<2>  ecn;
@@ -260,17 +260,10 @@ control Gateway(inout headers_t hdr, inout metadata_t meta,
             return;
         }
 
-        if (hdr.tcp.isValid()) {
-            tcp_ports();
-        } else if (hdr.udp.isValid()) {
-            udp_ports();
-        }
         if (hdr.ipv4.isValid()) {
             tunnels.apply();
-            describe_ipv4();
         } else if (hdr.ipv6.isValid()) {
             tunnels6.apply();
-            describe_ipv6();
         }
         if (meta.vxlan == 0 && meta.gre == 0) {
             return;
@@ -280,6 +273,16 @@ control Gateway(inout headers_t hdr, inout metadata_t meta,
             || hdr.ipv6_fragment.isValid() || hdr.ipv4.isValid() && hdr.ipv4.ihl != 5) {
             cannot_encapsulate();
             return;
+        }
+        if (hdr.tcp.isValid()) {
+            tcp_ports();
+        } else if (hdr.udp.isValid()) {
+            udp_ports();
+        }
+        if (hdr.ipv4.isValid()) {
+            describe_ipv4();
+        } else {
+            describe_ipv6();
         }
         move_inside();
         if (meta.vxlan == 1) {
