@@ -1,1 +1,176 @@
-//! Reference interpreter of the packet-program IR.
+//! The reference interpreter of the packet-program IR: it *is* the semantics.
+//!
+//! Whatever runs a program elsewhere (compiled code, an emitted P4 program, flow rules) must do what
+//! [`Interpreter::run`] does: the same bytes on the same port, the same drop reason, the same
+//! [`State`] afterwards. So this crate is written to be read. Each file holds
+//! one part of the meaning:
+//!
+//! - [`packet`]: what a packet is while it is processed; extraction of fields and deparsing,
+//! - `parse`: the parser state machine,
+//! - `lookup`: which entry of a table wins, by trying every one,
+//! - `objects`: counters, meters, registers, pattern sets, allocators,
+//! - `control`: the walk through the control graph, actions and flow tables.
+//!
+//! Time never comes from a clock: everything that ages looks at the packet's `timestamp`.
+
+mod control;
+mod lookup;
+mod objects;
+pub mod packet;
+mod parse;
+mod trace;
+
+pub use packet::{HeaderValue, Packet, PacketState};
+pub use trace::{EntryRef, Hit, Outcome, Step, Trace};
+
+use lookup::FlowEntries;
+use objects::ObjectState;
+use std::sync::Arc;
+use trisect_ir::state::{Cell, FlowState, State, key_text};
+use trisect_ir::{Entity, NodeId, ObjectId, PrimaryMap, Program, TableId};
+
+/// A program with its state.
+#[derive(Clone, Debug)]
+pub struct Interpreter {
+    program: Arc<Program>,
+    memory: Memory,
+    visits: PrimaryMap<NodeId, u64>,
+}
+
+/// Everything that outlives a packet.
+#[derive(Clone, Debug)]
+struct Memory {
+    /// Entries of the program, prepared for matching.
+    entries: PrimaryMap<TableId, lookup::Entries>,
+    /// Entries that the data path added.
+    flows: PrimaryMap<TableId, FlowEntries>,
+    objects: PrimaryMap<ObjectId, ObjectState>,
+    /// The table whose entries the cells of a direct object belong to.
+    owners: PrimaryMap<ObjectId, Option<TableId>>,
+}
+
+impl Interpreter {
+    /// The program in its initial state.
+    ///
+    /// # Panics
+    ///
+    /// The program must be verified (`trisect_ir::verify`); running another one may panic.
+    pub fn new(program: &Program) -> Self {
+        let memory = Memory {
+            entries: program.tables.values().map(lookup::Entries::new).collect(),
+            flows: program
+                .tables
+                .values()
+                .map(|_| FlowEntries::new())
+                .collect(),
+            objects: program.objects.values().map(ObjectState::new).collect(),
+            owners: objects::owners(program),
+        };
+        Self {
+            program: Arc::new(program.clone()),
+            memory,
+            visits: program.control.nodes.values().map(|_| 0).collect(),
+        }
+    }
+
+    /// The program.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// Processes one packet.
+    pub fn run(&mut self, packet: Packet) -> Outcome {
+        self.process(packet, None)
+    }
+
+    /// Processes one packet and tells the way it took.
+    pub fn run_traced(&mut self, packet: Packet) -> (Outcome, Trace) {
+        let mut trace = Trace::default();
+        let outcome = self.process(packet, Some(&mut trace));
+        (outcome, trace)
+    }
+
+    fn process(&mut self, packet: Packet, trace: Option<&mut Trace>) -> Outcome {
+        let program = self.program.clone();
+        control::Run {
+            program: &program,
+            memory: &mut self.memory,
+            visits: &mut self.visits,
+            packet: PacketState::new(&program, packet),
+            trace,
+        }
+        .run()
+    }
+
+    /// How many packets each node has seen since the start.
+    pub fn visits(&self) -> &PrimaryMap<NodeId, u64> {
+        &self.visits
+    }
+
+    /// The state as seen at time `now_ns`, in canonical form: what is still as it was at the start
+    /// and what has expired is left out.
+    pub fn state(&self, now_ns: u64) -> State {
+        let mut state = State::default();
+        for (id, table) in self.program.tables.iter() {
+            let live = self.memory.flows[id]
+                .iter()
+                .filter(|(_, flow)| flow.is_live(now_ns))
+                .map(|(key, flow)| {
+                    let flow = FlowState {
+                        action: self.program.actions[flow.call.action].name.clone(),
+                        args: flow.call.args.clone(),
+                        last_hit_ns: flow.last_hit_ns,
+                        timeout_ns: flow.timeout_ns,
+                    };
+                    (key_text(key), flow)
+                })
+                .collect::<std::collections::BTreeMap<_, _>>();
+            if !live.is_empty() {
+                state.flows.insert(table.name.clone(), live);
+            }
+        }
+        for (id, object) in self.program.objects.iter() {
+            let live = |cell: &Cell| match (cell, self.memory.owners[id]) {
+                (Cell::Flow(key), Some(table)) => state
+                    .flows
+                    .get(&self.program.tables[table].name)
+                    .is_some_and(|flows| flows.contains_key(key)),
+                _ => true,
+            };
+            match self.memory.objects[id].dump(object) {
+                objects::Dump::Counters(mut cells) => {
+                    cells.retain(|cell, _| live(cell));
+                    insert(&mut state.counters, &object.name, cells);
+                }
+                objects::Dump::Meters(mut cells) => {
+                    cells.retain(|cell, _| live(cell));
+                    insert(&mut state.meters, &object.name, cells);
+                }
+                objects::Dump::Registers(cells) => {
+                    insert(&mut state.registers, &object.name, cells);
+                }
+                objects::Dump::Allocator(cells) => {
+                    insert(&mut state.allocators, &object.name, cells);
+                }
+                objects::Dump::Nothing => {}
+            }
+        }
+        state
+    }
+}
+
+type Named<K, V> = std::collections::BTreeMap<String, std::collections::BTreeMap<K, V>>;
+
+fn insert<K: Ord, V>(into: &mut Named<K, V>, name: &str, cells: std::collections::BTreeMap<K, V>) {
+    if !cells.is_empty() {
+        into.insert(name.to_owned(), cells);
+    }
+}
+
+/// The name of a drop reason by its number (`drop` metadata), for people.
+pub fn reason_text(program: &Program, number: u16) -> &str {
+    usize::from(number)
+        .checked_sub(1)
+        .and_then(|i| program.drop_reasons.get(trisect_ir::DropReasonId::new(i)))
+        .map_or("no reason given", String::as_str)
+}

@@ -38,6 +38,13 @@ impl Bits {
     pub fn bool(value: bool) -> Self {
         Self::new(1, u32::from(value))
     }
+    /// The value if it fits in 128 bits.
+    pub fn to_u128(&self) -> Option<u128> {
+        let mut digits = self.value.iter_u64_digits();
+        let low = u128::from(digits.next().unwrap_or(0));
+        let high = u128::from(digits.next().unwrap_or(0));
+        digits.next().is_none().then_some(high << 64 | low)
+    }
     /// From big-endian bytes, right-aligned: the last byte holds the lowest bits.
     pub fn from_be_bytes(width: u32, bytes: &[u8]) -> Self {
         Self::new(width, BigUint::from_bytes_be(bytes))

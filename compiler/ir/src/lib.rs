@@ -17,9 +17,11 @@
 //! - Metadata starts as 0. Reading a field of an invalid header gives 0, writing to it does
 //!   nothing. `SetValid` on an invalid header makes all its fields 0 (and its varbit empty); on a
 //!   valid one it does nothing.
-//! - An extract that runs past the end of the packet consumes nothing, leaves the header invalid,
-//!   sets `parser_error` and ends parsing; the control still runs. What was not extracted is
-//!   payload. Extracting into a header that is already valid overwrites it.
+//! - An extract that runs past the end of the packet consumes nothing, leaves the header as it was
+//!   (so invalid, unless it was extracted before), sets `parser_error` and ends parsing; the control
+//!   still runs. What was not extracted is payload. Extracting into a header that is already valid
+//!   overwrites it. An expression with a `Lookahead` past the end ends parsing in the same way, also
+//!   where a `Mux` would not choose it.
 //! - Deparsing writes the valid headers of the deparser list in order, then the payload.
 //! - [`NodeKind::Reparse`] deparses and parses again: all headers are set anew, metadata is kept
 //!   except for `parser_error` and what the parser itself assigns. `packet_length` keeps the length
@@ -28,7 +30,11 @@
 //!   comparison operators and validity give width 1. Shifts by the width or more give 0 (or the
 //!   sign, for [`BinOp::Sar`]). Division by zero gives 0.
 //! - Time is the packet's `timestamp` metadata in nanoseconds, on every device. An entry with an
-//!   idle timeout is gone when `now - last_hit >= timeout`; every hit refreshes it.
+//!   idle timeout is gone when `now - last_hit >= timeout`; every hit refreshes it. Time that runs
+//!   backwards counts as no time: `now - last_hit` is then 0, and a last use never moves back.
+//! - Entries of the program come before flow entries. `AddEntry` acts only on a miss; a second one
+//!   for the same miss replaces the first. A direct cell belongs to its entry: a new flow entry starts
+//!   with a fresh one. On a miss a direct counter counts nothing and a direct meter gives green.
 //! - A table picks, among the matching entries, the longest prefix if it has an lpm key and no
 //!   ternary, range or optional key, else the largest priority; ties go to the earlier entry.
 //!
@@ -49,6 +55,7 @@ pub mod bits;
 pub mod control;
 pub mod diag;
 pub mod entity;
+pub mod eval;
 pub mod expr;
 pub mod hash;
 pub mod meter;

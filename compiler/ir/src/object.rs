@@ -61,7 +61,7 @@ pub enum ObjectKind {
     },
     /// Hands out numbers `base .. base + size`. `Allocate` gives the number whose last use is longest
     /// ago (never used first, then by time, then lowest), if that was at least `idle_ns` ago;
-    /// `Touch` renews a number's last use, if it is in range and in use.
+    /// `Touch` renews the last use of a number that was handed out before, however long ago.
     Allocator {
         /// Width of a number in bits.
         width: u32,

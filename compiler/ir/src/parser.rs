@@ -21,6 +21,10 @@ pub const PACKET_TOO_SHORT: u8 = 1;
 pub const NO_MATCH: u8 = 2;
 /// `parser_error` code of `HeaderTooShort`: a varbit longer than its field.
 pub const HEADER_TOO_SHORT: u8 = 4;
+/// `parser_error` code of `ParserTimeout`: a cycle of states that consumes nothing.
+pub const PARSER_TIMEOUT: u8 = 5;
+/// `parser_error` code of `ParserInvalidArgument`: a length that is not a whole number of bytes.
+pub const PARSER_INVALID_ARGUMENT: u8 = 6;
 
 /// A parser state machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
