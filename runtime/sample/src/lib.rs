@@ -1,1 +1,23 @@
-//! Trajectory sampling: keyed hash, records, trajectories.
+//! Trajectory sampling: which packets, and which way they went.
+//!
+//! Every device hashes the same *invariant* fields of a packet (those that no network function of
+//! the plan changes) with the same keyed hash and records the packet if the hash falls into the
+//! agreed range, so that a sampled packet is seen at every hop (Duffield and Grossglauser,
+//! "Trajectory Sampling for Direct Traffic Observation", SIGCOMM 2000; PSAMP hash-based selection,
+//! RFC 5475 section 6.2). Joining the records gives the path of each sampled packet.
+//!
+//! * [`Toeplitz`]: the keyed hash that NICs compute for RSS; a switch computes it as an XOR of
+//!   per-byte table look-ups.
+//! * [`SampleSpec`]: key, range and fields; made by the compiler, given to every device.
+//! * [`Record`]: what a device reports; [`join`] makes [`Trajectory`]s of them, [`summary`] counts
+//!   the paths.
+
+mod join;
+mod record;
+mod spec;
+mod toeplitz;
+
+pub use join::{Hop, PathCount, Trajectory, join, summary};
+pub use record::{Point, Record, digest};
+pub use spec::{Field, HashRange, SampleSpec, Sampler, Verdict};
+pub use toeplitz::{MICROSOFT_KEY, Toeplitz, bitwise};
