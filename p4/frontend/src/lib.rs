@@ -1,9 +1,76 @@
 //! P4-16 front end: preprocessor, parser, types, elaboration to the IR.
+//!
+//! ```text
+//! text -> pp (tokens, macros expanded) -> parser (ast) -> elab (IR)
+//! ```
+//!
+//! [`parse_file`] and [`parse_str`] do the first two steps; [`printer`] turns a tree back into text.
+//! Findings are [`Diagnostic`]s with stable codes; nothing here panics on any input.
 
 pub mod ast;
 pub mod codes;
 pub mod diag;
+pub mod embedded;
+pub mod lexer;
+pub mod options;
+pub mod parser;
+pub mod pp;
 pub mod span;
 
+use std::path::Path;
+
 pub use diag::{Diagnostic, Severity, render_all};
+pub use options::Options;
 pub use span::{FileId, Location, SourceMap, Span};
+
+/// Largest source file that is read, in bytes.
+const MAX_FILE_BYTES: u64 = 1 << 26;
+
+/// Reads and parses a P4 file with everything it includes.
+///
+/// The program is `None` only if the file cannot be read; otherwise it holds what could be parsed,
+/// also when some of the diagnostics are errors.
+#[must_use]
+pub fn parse_file(
+    path: &Path,
+    options: &Options,
+) -> (Option<ast::Program>, SourceMap, Vec<Diagnostic>) {
+    match read_source(path) {
+        Ok(text) => parse_str(&path.to_string_lossy(), &text, options),
+        Err(reason) => {
+            let mut sources = SourceMap::default();
+            let file = sources.add(path.to_string_lossy(), "");
+            let diagnostic = Diagnostic::error(
+                codes::INCLUDE,
+                Span::new(file, 0, 0),
+                format!("cannot read `{}`: {reason}", path.display()),
+            );
+            (None, sources, vec![diagnostic])
+        }
+    }
+}
+
+/// Parses P4 text; `name` is what messages call it, and includes with quotes are looked up beside it.
+#[must_use]
+pub fn parse_str(
+    name: &str,
+    text: &str,
+    options: &Options,
+) -> (Option<ast::Program>, SourceMap, Vec<Diagnostic>) {
+    let mut sources = SourceMap::default();
+    let mut diagnostics = Vec::new();
+    let tokens = pp::preprocess(name, text, options, &mut sources, &mut diagnostics);
+    let program = parser::parse(&tokens, options.max_errors, &mut diagnostics);
+    (Some(program), sources, diagnostics)
+}
+
+/// The text of a file. Bytes that are no UTF-8 (they can only be in comments and strings of a valid
+/// program) become replacement characters.
+fn read_source(path: &Path) -> Result<String, std::io::Error> {
+    let size = std::fs::metadata(path)?.len();
+    if size > MAX_FILE_BYTES {
+        let message = format!("the file has {size} bytes; {MAX_FILE_BYTES} are the limit");
+        return Err(std::io::Error::other(message));
+    }
+    Ok(String::from_utf8_lossy(&std::fs::read(path)?).into_owned())
+}

@@ -1,0 +1,435 @@
+//! The preprocessor (P4-16 specification, "Preprocessing"), working on tokens.
+//!
+//! `#include`, `#define` (with and without parameters, `#` and `##` in bodies), `#undef`, `#if` and
+//! its relatives, `#error`, `#line` are acted on; `#pragma` and line markers (`# 1 "file"`) are read
+//! over. Tokens that come from a macro body carry the span of the macro's use.
+
+mod cond;
+mod include;
+mod macros;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::codes;
+use crate::diag::Diagnostic;
+use crate::lexer::{Lexer, Tok, Token};
+use crate::options::Options;
+use crate::span::{FileId, SourceMap, Span};
+use macros::{Macro, PpToken};
+
+/// Deepest chain of includes.
+const MAX_INCLUDE_DEPTH: usize = 64;
+/// Most files read in one run, counting repeats.
+const MAX_INCLUDES: usize = 4096;
+/// Most tokens that come out, and most macro uses that are expanded.
+const MAX_TOKENS: usize = 1 << 22;
+/// Most bytes that are read, counting repeats.
+const MAX_BYTES: usize = 1 << 28;
+
+/// Preprocesses one text; the result ends with [`Tok::Eof`].
+pub fn preprocess(
+    name: &str,
+    text: &str,
+    options: &Options,
+    sources: &mut SourceMap,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<Token> {
+    let mut pp = Preprocessor {
+        options,
+        sources,
+        diagnostics,
+        macros: BTreeMap::new(),
+        files: Vec::new(),
+        pending: Vec::new(),
+        out: Vec::new(),
+        opened: BTreeMap::new(),
+        includes: 0,
+        bytes: 0,
+        expansions: 0,
+        argument_depth: 0,
+        stopped: false,
+    };
+    pp.define_from_options();
+    pp.open(name.to_owned(), Rc::from(text));
+    let end = pp.run();
+    let mut tokens = pp.out;
+    tokens.push(Token {
+        tok: Tok::Eof,
+        span: end,
+    });
+    tokens
+}
+
+/// One `#if` group being read.
+#[derive(Debug)]
+struct Conditional {
+    /// Where it was opened.
+    span: Span,
+    /// The lines of the current branch are compiled.
+    active: bool,
+    /// A branch was taken already.
+    taken: bool,
+    /// `#else` was seen.
+    has_else: bool,
+}
+
+/// One file being read.
+#[derive(Debug)]
+struct OpenFile {
+    id: FileId,
+    name: String,
+    text: Rc<str>,
+    pos: usize,
+    at_line_start: bool,
+    conditionals: Vec<Conditional>,
+}
+
+struct Preprocessor<'a> {
+    options: &'a Options,
+    sources: &'a mut SourceMap,
+    diagnostics: &'a mut Vec<Diagnostic>,
+    macros: BTreeMap<Rc<str>, Rc<Macro>>,
+    files: Vec<OpenFile>,
+    /// Tokens to be read again before the file goes on; the next one is last.
+    pending: Vec<PpToken>,
+    out: Vec<Token>,
+    /// Files by name, so that one that is read again keeps its id.
+    opened: BTreeMap<String, FileId>,
+    includes: usize,
+    bytes: usize,
+    expansions: usize,
+    argument_depth: usize,
+    /// A limit was hit: read nothing more.
+    stopped: bool,
+}
+
+impl Preprocessor<'_> {
+    fn open(&mut self, name: String, text: Rc<str>) {
+        self.bytes += text.len();
+        let id = match self.opened.get(&name) {
+            Some(id) => *id,
+            None => self.sources.add(name.clone(), &*text),
+        };
+        if self.bytes > MAX_BYTES {
+            return self.stop(
+                Span::new(id, 0, 0),
+                format!("more than {MAX_BYTES} bytes of source are read"),
+            );
+        }
+        self.opened.insert(name.clone(), id);
+        self.files.push(OpenFile {
+            id,
+            name,
+            text,
+            pos: 0,
+            at_line_start: true,
+            conditionals: Vec::new(),
+        });
+    }
+
+    fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
+        self.diagnostics
+            .push(Diagnostic::error(code, span, message));
+    }
+
+    fn stop(&mut self, span: Span, message: impl Into<String>) {
+        if !self.stopped {
+            self.error(codes::PP_LIMIT, span, message);
+        }
+        self.stopped = true;
+    }
+
+    /// Reads everything; gives the place where the main file ends.
+    fn run(&mut self) -> Span {
+        let mut end = Span::default();
+        loop {
+            let token = self.next_expanded();
+            if self.out.len() >= MAX_TOKENS {
+                self.stop(
+                    token.token.span,
+                    "the program is too long after preprocessing",
+                );
+            }
+            if self.stopped {
+                return end;
+            }
+            if token.token.tok == Tok::Eof {
+                return token.token.span;
+            }
+            end = token.token.span.end();
+            self.out.push(token.token);
+        }
+    }
+
+    /// The next token of the files, directives acted on; never a newline.
+    fn next_from_files(&mut self) -> Token {
+        loop {
+            if self.stopped {
+                return Token {
+                    tok: Tok::Eof,
+                    span: Span::default(),
+                };
+            }
+            let Some(file) = self.files.last_mut() else {
+                return Token {
+                    tok: Tok::Eof,
+                    span: Span::default(),
+                };
+            };
+            let text = Rc::clone(&file.text);
+            let mut lexer = Lexer::new(file.id, &text, file.pos);
+            if file.at_line_start {
+                file.at_line_start = false;
+                lexer.skip_blanks(self.diagnostics);
+                let rest = text.get(lexer.pos()..).unwrap_or("");
+                if rest.starts_with('#') {
+                    self.directive(&mut lexer);
+                    continue;
+                }
+            }
+            if file
+                .conditionals
+                .iter()
+                .any(|conditional| !conditional.active)
+            {
+                lexer.skip_line();
+            }
+            let token = lexer.next(self.diagnostics);
+            file.pos = lexer.pos();
+            match &token.tok {
+                Tok::Newline => file.at_line_start = true,
+                Tok::Eof => {
+                    if self.close_file() {
+                        return token;
+                    }
+                }
+                Tok::Punct("@") => {
+                    self.legacy_pragma(&mut lexer);
+                    return token;
+                }
+                _ => return token,
+            }
+        }
+    }
+
+    /// Leaves the innermost file; true if it was the main one.
+    fn close_file(&mut self) -> bool {
+        let Some(file) = self.files.pop() else {
+            return true;
+        };
+        for conditional in &file.conditionals {
+            self.diagnostics.push(
+                Diagnostic::error(
+                    codes::DIRECTIVE,
+                    conditional.span,
+                    "this condition is not closed",
+                )
+                .with_help("add `#endif`"),
+            );
+        }
+        self.files.is_empty()
+    }
+
+    /// `@pragma name tokens <newline>` is an older way to write `@name(tokens)`: after the `@`, queues
+    /// what the new way would read.
+    fn legacy_pragma(&mut self, lexer: &mut Lexer<'_>) {
+        let mut ignored = Vec::new();
+        let is_pragma =
+            matches!(lexer.next(&mut ignored).tok, Tok::Word(word) if &*word == "pragma");
+        if !is_pragma {
+            return;
+        }
+        let mut line = self.rest_of_line(lexer);
+        if let Some(file) = self.files.last_mut() {
+            file.pos = lexer.pos();
+            file.at_line_start = true;
+        }
+        let Some(name) = line.first().cloned() else {
+            return;
+        };
+        let end = line.last().map_or(name.span, |token| token.span).end();
+        line.insert(
+            1,
+            Token {
+                tok: Tok::Punct("("),
+                span: name.span.end(),
+            },
+        );
+        line.push(Token {
+            tok: Tok::Punct(")"),
+            span: end,
+        });
+        self.pending
+            .extend(line.into_iter().rev().map(PpToken::fixed));
+    }
+
+    /// The tokens up to the end of the line, which is consumed.
+    fn rest_of_line(&mut self, lexer: &mut Lexer<'_>) -> Vec<Token> {
+        let mut tokens = Vec::new();
+        loop {
+            let token = lexer.next(self.diagnostics);
+            match token.tok {
+                Tok::Newline | Tok::Eof => return tokens,
+                _ => tokens.push(token),
+            }
+        }
+    }
+
+    /// Acts on the directive whose `#` the lexer stands before.
+    fn directive(&mut self, lexer: &mut Lexer<'_>) {
+        let hash = lexer.next(self.diagnostics);
+        let active = self
+            .files
+            .last()
+            .is_some_and(|file| file.conditionals.iter().all(|c| c.active));
+        let name = lexer.next(self.diagnostics);
+        let word = match &name.tok {
+            Tok::Word(word) => Rc::clone(word),
+            // `#` alone, and line markers left by another preprocessor.
+            Tok::Newline | Tok::Eof => return self.end_directive(lexer.pos()),
+            Tok::Int(_) => {
+                lexer.raw_line();
+                return self.end_directive(lexer.pos());
+            }
+            _ => Rc::from(""),
+        };
+        let span = hash.span.to(name.span);
+        match &*word {
+            "if" | "ifdef" | "ifndef" | "elif" | "else" | "endif" => {
+                let tokens = self.rest_of_line(lexer);
+                self.conditional(&word, span, &tokens);
+            }
+            _ if !active => {
+                lexer.skip_line();
+            }
+            "define" => {
+                let tokens = self.define_line(lexer);
+                self.define(span, tokens);
+            }
+            "undef" => {
+                let tokens = self.rest_of_line(lexer);
+                self.undef(span, &tokens);
+            }
+            "include" => {
+                let (line, line_span) = lexer.raw_line();
+                let line = line.to_owned();
+                self.end_directive(lexer.pos());
+                return self.include(&line, line_span);
+            }
+            "error" => {
+                let (line, _) = lexer.raw_line();
+                self.error(codes::HASH_ERROR, span, format!("#error: {}", line.trim()));
+            }
+            "line" => {
+                let tokens = self.rest_of_line(lexer);
+                self.line(span, &tokens, lexer.pos());
+            }
+            "pragma" | "warning" => {
+                lexer.raw_line();
+            }
+            _ => {
+                lexer.raw_line();
+                self.diagnostics.push(
+                    Diagnostic::error(codes::DIRECTIVE, span, "unknown preprocessor directive").with_help(
+                        "known are include, define, undef, if, ifdef, ifndef, elif, else, endif, error, line, pragma",
+                    ),
+                );
+            }
+        }
+        self.end_directive(lexer.pos());
+    }
+
+    fn end_directive(&mut self, pos: usize) {
+        if let Some(file) = self.files.last_mut() {
+            file.pos = pos;
+            file.at_line_start = true;
+        }
+    }
+
+    fn conditional(&mut self, word: &str, span: Span, tokens: &[Token]) {
+        let outer_active = |file: &OpenFile, skip: usize| {
+            file.conditionals.iter().rev().skip(skip).all(|c| c.active)
+        };
+        match word {
+            "if" | "ifdef" | "ifndef" => {
+                let live = self.files.last().is_some_and(|file| outer_active(file, 0));
+                let value = live && self.condition(word, span, tokens);
+                if let Some(file) = self.files.last_mut() {
+                    let conditional = Conditional {
+                        span,
+                        active: value,
+                        taken: value,
+                        has_else: false,
+                    };
+                    file.conditionals.push(conditional);
+                }
+            }
+            "elif" | "else" => {
+                let Some((taken, has_else)) = self.innermost() else {
+                    return self.error(codes::DIRECTIVE, span, format!("`#{word}` without `#if`"));
+                };
+                if has_else {
+                    self.error(codes::DIRECTIVE, span, format!("`#{word}` after `#else`"));
+                }
+                let live = self.files.last().is_some_and(|file| outer_active(file, 1));
+                let value =
+                    live && !taken && (word == "else" || self.condition("if", span, tokens));
+                if let Some(conditional) = self
+                    .files
+                    .last_mut()
+                    .and_then(|file| file.conditionals.last_mut())
+                {
+                    conditional.active = value;
+                    conditional.taken |= value;
+                    conditional.has_else |= word == "else";
+                }
+            }
+            _ => {
+                if self
+                    .files
+                    .last_mut()
+                    .and_then(|file| file.conditionals.pop())
+                    .is_none()
+                {
+                    self.error(codes::DIRECTIVE, span, "`#endif` without `#if`");
+                }
+            }
+        }
+    }
+
+    fn innermost(&self) -> Option<(bool, bool)> {
+        let conditional = self.files.last()?.conditionals.last()?;
+        Some((conditional.taken, conditional.has_else))
+    }
+
+    fn condition(&mut self, word: &str, span: Span, tokens: &[Token]) -> bool {
+        if word == "if" {
+            return self.evaluate(span, tokens);
+        }
+        match tokens.first().map(|token| &token.tok) {
+            Some(Tok::Word(name)) => self.macros.contains_key(name) == (word == "ifdef"),
+            _ => {
+                self.error(codes::DIRECTIVE, span, format!("`#{word}` needs a name"));
+                false
+            }
+        }
+    }
+
+    fn line(&mut self, span: Span, tokens: &[Token], next_line: usize) {
+        let number = match tokens.first().map(|token| &token.tok) {
+            Some(Tok::Int(text)) => text.parse::<usize>().ok(),
+            _ => None,
+        };
+        let Some(number) = number else {
+            return self.error(codes::DIRECTIVE, span, "`#line` needs a line number");
+        };
+        let name = match tokens.get(1).map(|token| &token.tok) {
+            Some(Tok::Str(name)) => Some(name.to_string()),
+            _ => None,
+        };
+        if let Some(file) = self.files.last() {
+            self.sources.mark_line(file.id, next_line, number, name);
+        }
+    }
+}
