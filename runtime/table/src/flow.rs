@@ -1,0 +1,261 @@
+//! Flow tables: entries added from the data path, which age.
+
+use crate::index::KeyIndex;
+use crate::table::{MISS, Record};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// Set in a record's handle if it is that of a flow entry.
+pub const FLOW: u64 = 1 << 32;
+
+/// Records per chunk; chunks never move, so that a record stays where it is while an action that it
+/// runs adds entries.
+const CHUNK: usize = 1024;
+
+/// Flow entries by key. An entry is gone when `now - last_hit >= timeout`.
+///
+/// Expired entries stay until their key is looked up or their room is needed. To find them then, a
+/// queue holds for every entry a lower bound of the time at which it expires; a hit only writes the
+/// entry, and the bound is corrected when it comes to the front. So a hit is O(1), and adding is
+/// O(log n) amortised.
+#[derive(Clone, Debug)]
+pub struct FlowTable {
+    limit: usize,
+    timeouts_ns: Vec<u64>,
+    stride: usize,
+    index: KeyIndex,
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    chunks: Vec<Box<[u64]>>,
+    queue: BinaryHeap<Reverse<(u64, u32, u32)>>,
+    /// The key of the last lookup if it missed.
+    pending: Option<Vec<u8>>,
+    spare: Vec<u8>,
+    /// The entry of the last lookup.
+    current: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    last_hit_ns: u64,
+    timeout_ns: u64,
+    /// Changes when the slot is given to another key.
+    generation: u32,
+    live: bool,
+}
+
+impl Slot {
+    fn expired(&self, now: u64) -> bool {
+        now.saturating_sub(self.last_hit_ns) >= self.timeout_ns
+    }
+    /// The earliest time at which `expired` can hold.
+    fn deadline(&self) -> u64 {
+        if self.timeout_ns == 0 {
+            0
+        } else {
+            self.last_hit_ns.saturating_add(self.timeout_ns)
+        }
+    }
+}
+
+/// One live flow entry, for dumps.
+#[derive(Clone, Copy, Debug)]
+pub struct FlowEntry<'a> {
+    /// Its slot.
+    pub slot: u32,
+    /// Its key.
+    pub key: &'a [u8],
+    /// What it runs.
+    pub record: Record<'a>,
+    /// Time of its last hit in nanoseconds.
+    pub last_hit_ns: u64,
+    /// Idle timeout in nanoseconds.
+    pub timeout_ns: u64,
+}
+
+impl FlowTable {
+    /// An empty table for `limit` live entries with keys of `key_len` bytes and up to `arg_limbs`
+    /// limbs of arguments.
+    pub fn new(key_len: usize, limit: usize, timeouts_ns: Vec<u64>, arg_limbs: usize) -> Self {
+        Self {
+            limit,
+            timeouts_ns,
+            stride: Record::HEAD + arg_limbs,
+            index: KeyIndex::new(key_len),
+            slots: Vec::new(),
+            free: Vec::new(),
+            chunks: Vec::new(),
+            queue: BinaryHeap::new(),
+            pending: None,
+            spare: Vec::with_capacity(key_len),
+            current: None,
+        }
+    }
+    fn timeout(&self, profile: u64) -> u64 {
+        let last = self.timeouts_ns.len().saturating_sub(1);
+        let at = usize::try_from(profile).map_or(last, |p| p.min(last));
+        self.timeouts_ns.get(at).copied().unwrap_or(0)
+    }
+    fn words(&self, slot: u32) -> &[u64] {
+        let at = slot as usize % CHUNK * self.stride;
+        &self.chunks[slot as usize / CHUNK][at..at + self.stride]
+    }
+    /// The live entry with this key; the hit refreshes it. Remembers the key for [`Self::add`] and the
+    /// entry for [`Self::set_expire`].
+    pub fn lookup(&mut self, key: &[u8], now: u64) -> Option<&[u64]> {
+        if let Some(slot) = self.index.get(key) {
+            let state = &mut self.slots[slot as usize];
+            if !state.expired(now) {
+                if now < state.last_hit_ns {
+                    // Only when time runs backwards: the queued bound is now too late.
+                    let bound = now.saturating_add(state.timeout_ns);
+                    self.queue.push(Reverse((bound, slot, state.generation)));
+                }
+                state.last_hit_ns = now;
+                self.current = Some(slot);
+                self.forget_pending();
+                return Some(self.words(slot));
+            }
+            self.release(slot);
+        }
+        self.current = None;
+        self.forget_pending();
+        let mut pending = std::mem::take(&mut self.spare);
+        pending.extend_from_slice(key);
+        self.pending = Some(pending);
+        None
+    }
+    /// Call when the look-up was answered elsewhere (by an entry of the program), so that adding and
+    /// changing entries does nothing.
+    pub fn forget(&mut self) {
+        self.current = None;
+        self.forget_pending();
+    }
+    fn forget_pending(&mut self) {
+        if let Some(mut key) = self.pending.take() {
+            key.clear();
+            self.spare = key;
+        }
+    }
+    fn release(&mut self, slot: u32) {
+        let key = self.index.key(slot).to_vec();
+        self.index.remove(&key);
+        let state = &mut self.slots[slot as usize];
+        state.live = false;
+        state.generation = state.generation.wrapping_add(1);
+        self.free.push(slot);
+    }
+    /// Releases everything that has expired.
+    fn expire(&mut self, now: u64) {
+        let mut still_alive = Vec::new();
+        while let Some(Reverse((bound, slot, generation))) = self.queue.peek().copied() {
+            if bound > now {
+                break;
+            }
+            self.queue.pop();
+            let state = self.slots[slot as usize];
+            if !state.live || state.generation != generation {
+                continue;
+            }
+            if state.expired(now) {
+                self.release(slot);
+            } else {
+                still_alive.push(Reverse((state.deadline(), slot, generation)));
+            }
+        }
+        self.queue.extend(still_alive);
+    }
+    /// Adds an entry for the key whose look-up missed; `None` if there is no such key or no room.
+    /// Returns the new entry's slot.
+    pub fn add(&mut self, action: u64, args: &[u64], profile: u64, now: u64) -> Option<u32> {
+        self.pending.as_ref()?;
+        if self.index.len() >= self.limit {
+            self.expire(now);
+            if self.index.len() >= self.limit {
+                return None;
+            }
+        }
+        let key = self.pending.take()?;
+        let slot = self.free.pop().unwrap_or_else(|| {
+            let slot = self.slots.len() as u32;
+            self.slots.push(Slot::default());
+            if slot as usize / CHUNK == self.chunks.len() {
+                self.chunks.push(vec![0; CHUNK * self.stride].into());
+            }
+            slot
+        });
+        self.index.insert(&key, slot);
+        self.spare = key;
+        self.spare.clear();
+        let timeout_ns = self.timeout(profile);
+        let state = &mut self.slots[slot as usize];
+        state.last_hit_ns = now;
+        state.timeout_ns = timeout_ns;
+        state.live = true;
+        self.queue
+            .push(Reverse((state.deadline(), slot, state.generation)));
+        let stride = self.stride;
+        let at = slot as usize % CHUNK * stride;
+        let words = &mut self.chunks[slot as usize / CHUNK][at..at + stride];
+        words.fill(0);
+        words[0] = action;
+        words[1] = FLOW | u64::from(slot);
+        for (word, arg) in words[Record::HEAD..].iter_mut().zip(args) {
+            *word = *arg;
+        }
+        Some(slot)
+    }
+    /// Gives the entry that was hit another expire-time profile.
+    pub fn set_expire(&mut self, profile: u64) {
+        let timeout_ns = self.timeout(profile);
+        let Some(slot) = self.current else { return };
+        let state = &mut self.slots[slot as usize];
+        let sooner = timeout_ns < state.timeout_ns;
+        state.timeout_ns = timeout_ns;
+        if sooner {
+            self.queue
+                .push(Reverse((state.deadline(), slot, state.generation)));
+        }
+    }
+    /// The entries that are live at a time, by slot.
+    pub fn live(&self, now: u64) -> impl Iterator<Item = FlowEntry<'_>> {
+        self.slots
+            .iter()
+            .enumerate()
+            .filter(move |(_, state)| state.live && !state.expired(now))
+            .map(|(slot, state)| FlowEntry {
+                slot: slot as u32,
+                key: self.index.key(slot as u32),
+                record: Record(self.words(slot as u32)),
+                last_hit_ns: state.last_hit_ns,
+                timeout_ns: state.timeout_ns,
+            })
+    }
+    /// The key of a live entry.
+    pub fn key_of(&self, slot: u32, now: u64) -> Option<&[u8]> {
+        let state = self.slots.get(slot as usize)?;
+        (state.live && !state.expired(now)).then(|| self.index.key(slot))
+    }
+}
+
+/// Whether a handle is that of an entry of the program, a flow entry, or none.
+pub fn split_handle(handle: u64) -> Handle {
+    if handle == MISS {
+        Handle::Miss
+    } else if handle & FLOW != 0 {
+        Handle::Flow(handle as u32)
+    } else {
+        Handle::Entry(handle as u32)
+    }
+}
+
+/// What a record's handle says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handle {
+    /// No entry: the default action.
+    Miss,
+    /// The entry of the program with this position.
+    Entry(u32),
+    /// The flow entry in this slot.
+    Flow(u32),
+}
