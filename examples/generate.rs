@@ -14,7 +14,9 @@ mod traffic;
 use std::path::{Path, PathBuf};
 
 fn main() -> anyhow::Result<()> {
-    let root = std::env::args_os().nth(1).map_or_else(|| PathBuf::from("examples"), PathBuf::from);
+    let root = std::env::args_os()
+        .nth(1)
+        .map_or_else(|| PathBuf::from("examples"), PathBuf::from);
     for (name, bytes) in files()? {
         let path = root.join(&name);
         std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
@@ -27,12 +29,23 @@ fn main() -> anyhow::Result<()> {
 /// All generated files by their path below the examples' folder.
 fn files() -> anyhow::Result<Vec<(String, Vec<u8>)>> {
     let mut files = vec![
-        ("central-office/acl.entries".to_owned(), tables::acl(500).into_bytes()),
-        ("central-office/routes.entries".to_owned(), tables::routes(10_000).into_bytes()),
-        ("central-office/ids.patterns".to_owned(), tables::patterns(200).into_bytes()),
+        (
+            "central-office/acl.entries".to_owned(),
+            tables::acl(500).into_bytes(),
+        ),
+        (
+            "central-office/routes.entries".to_owned(),
+            tables::routes(10_000).into_bytes(),
+        ),
+        (
+            "central-office/ids.patterns".to_owned(),
+            tables::patterns(200).into_bytes(),
+        ),
     ];
-    for (port, packets) in
-        traffic::central_office().into_iter().chain(traffic::l3_firewall()).chain(traffic::nat_lb())
+    for (port, packets) in traffic::central_office()
+        .into_iter()
+        .chain(traffic::l3_firewall())
+        .chain(traffic::nat_lb())
     {
         files.push((port, traffic::capture(&packets)?));
     }
