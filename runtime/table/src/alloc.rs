@@ -40,29 +40,24 @@ impl Allocator {
             let last = self.last_use[offset as usize];
             if bound < last {
                 self.queue.insert((last, offset));
-            } else if bound == last {
+            } else {
                 let free = now.saturating_sub(last) >= self.idle_ns;
                 let stamp = if free { now } else { last };
                 self.last_use[offset as usize] = stamp;
                 self.queue.insert((stamp, offset));
                 return free.then(|| self.base.wrapping_add(u64::from(offset)));
             }
-            // A bound above the last use has a twin below it: time ran backwards.
         }
         None
     }
-    /// Renews a number's last use if it is in use.
+    /// Renews the last use of a number that was handed out before.
     pub fn touch(&mut self, number: u64, now: u64) {
         let Some(offset) = self.offset(number) else {
             return;
         };
-        let Some(last) = self.last_use.get_mut(offset as usize) else {
-            return;
-        };
-        if now < *last {
-            self.queue.insert((now, offset));
+        if let Some(last) = self.last_use.get_mut(offset as usize) {
+            *last = now.max(*last);
         }
-        *last = now;
     }
     fn offset(&self, number: u64) -> Option<u32> {
         let offset = number.wrapping_sub(self.base);
@@ -110,7 +105,7 @@ impl NaiveAllocator {
         if let Ok(offset) = usize::try_from(offset)
             && let Some(Some(last)) = self.last_use.get_mut(offset)
         {
-            *last = now;
+            *last = now.max(*last);
         }
     }
 }

@@ -14,7 +14,7 @@ const CHUNK: usize = 1024;
 
 /// Flow entries by key. An entry is gone when `now - last_hit >= timeout`.
 ///
-/// Expired entries stay until their key is looked up or their room is needed. To find them then, a
+/// Expired entries stay until their key is added again or their room is needed. To find them then, a
 /// queue holds for every entry a lower bound of the time at which it expires; a hit only writes the
 /// entry, and the bound is corrected when it comes to the front. So a hit is O(1), and adding is
 /// O(log n) amortised.
@@ -28,9 +28,9 @@ pub struct FlowTable {
     free: Vec<u32>,
     chunks: Vec<Box<[u64]>>,
     queue: BinaryHeap<Reverse<(u64, u32, u32)>>,
-    /// The key of the last lookup if it missed.
-    pending: Option<Vec<u8>>,
-    spare: Vec<u8>,
+    /// The key of the last look-up that missed, and whether that was the last look-up.
+    pending: Vec<u8>,
+    missed: bool,
     /// The entry of the last lookup.
     current: Option<u32>,
 }
@@ -86,8 +86,8 @@ impl FlowTable {
             free: Vec::new(),
             chunks: Vec::new(),
             queue: BinaryHeap::new(),
-            pending: None,
-            spare: Vec::with_capacity(key_len),
+            pending: Vec::with_capacity(key_len),
+            missed: false,
             current: None,
         }
     }
@@ -102,47 +102,34 @@ impl FlowTable {
     }
     /// The live entry with this key; the hit refreshes it. Remembers the key for [`Self::add`] and the
     /// entry for [`Self::set_expire`].
+    #[inline]
     pub fn lookup(&mut self, key: &[u8], now: u64) -> Option<&[u64]> {
         if let Some(slot) = self.index.get(key) {
             let state = &mut self.slots[slot as usize];
             if !state.expired(now) {
-                if now < state.last_hit_ns {
-                    // Only when time runs backwards: the queued bound is now too late.
-                    let bound = now.saturating_add(state.timeout_ns);
-                    self.queue.push(Reverse((bound, slot, state.generation)));
-                }
-                state.last_hit_ns = now;
+                state.last_hit_ns = state.last_hit_ns.max(now);
                 self.current = Some(slot);
-                self.forget_pending();
+                self.missed = false;
                 return Some(self.words(slot));
             }
-            self.release(slot);
         }
         self.current = None;
-        self.forget_pending();
-        let mut pending = std::mem::take(&mut self.spare);
-        pending.extend_from_slice(key);
-        self.pending = Some(pending);
+        self.missed = true;
+        self.pending.clear();
+        self.pending.extend_from_slice(key);
         None
     }
     /// Call when the look-up was answered elsewhere (by an entry of the program), so that adding and
     /// changing entries does nothing.
     pub fn forget(&mut self) {
         self.current = None;
-        self.forget_pending();
-    }
-    fn forget_pending(&mut self) {
-        if let Some(mut key) = self.pending.take() {
-            key.clear();
-            self.spare = key;
-        }
+        self.missed = false;
     }
     fn release(&mut self, slot: u32) {
         let key = self.index.key(slot).to_vec();
         self.index.remove(&key);
         let state = &mut self.slots[slot as usize];
         state.live = false;
-        state.generation = state.generation.wrapping_add(1);
         self.free.push(slot);
     }
     /// Releases everything that has expired.
@@ -165,33 +152,28 @@ impl FlowTable {
         }
         self.queue.extend(still_alive);
     }
-    /// Adds an entry for the key whose look-up missed; `None` if there is no such key or no room.
-    /// Returns the new entry's slot.
+    /// Adds an entry for the key whose look-up missed (again: replaces it); `None` if the last look-up
+    /// did not miss or there is no room. Returns the entry's slot.
     pub fn add(&mut self, action: u64, args: &[u64], profile: u64, now: u64) -> Option<u32> {
-        self.pending.as_ref()?;
+        if !self.missed {
+            return None;
+        }
         if self.index.len() >= self.limit {
             self.expire(now);
-            if self.index.len() >= self.limit {
-                return None;
-            }
         }
-        let key = self.pending.take()?;
-        let slot = self.free.pop().unwrap_or_else(|| {
-            let slot = self.slots.len() as u32;
-            self.slots.push(Slot::default());
-            if slot as usize / CHUNK == self.chunks.len() {
-                self.chunks.push(vec![0; CHUNK * self.stride].into());
-            }
-            slot
-        });
-        self.index.insert(&key, slot);
-        self.spare = key;
-        self.spare.clear();
+        let slot = match self.index.get(&self.pending) {
+            Some(slot) => slot,
+            None if self.index.len() < self.limit => self.take_slot(),
+            None => return None,
+        };
         let timeout_ns = self.timeout(profile);
         let state = &mut self.slots[slot as usize];
-        state.last_hit_ns = now;
-        state.timeout_ns = timeout_ns;
-        state.live = true;
+        *state = Slot {
+            last_hit_ns: now,
+            timeout_ns,
+            generation: state.generation.wrapping_add(1),
+            live: true,
+        };
         self.queue
             .push(Reverse((state.deadline(), slot, state.generation)));
         let stride = self.stride;
@@ -204,6 +186,19 @@ impl FlowTable {
             *word = *arg;
         }
         Some(slot)
+    }
+    /// A slot for the key whose look-up missed.
+    fn take_slot(&mut self) -> u32 {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            let slot = self.slots.len() as u32;
+            self.slots.push(Slot::default());
+            if slot as usize / CHUNK == self.chunks.len() {
+                self.chunks.push(vec![0; CHUNK * self.stride].into());
+            }
+            slot
+        });
+        self.index.insert(&self.pending, slot);
+        slot
     }
     /// Gives the entry that was hit another expire-time profile.
     pub fn set_expire(&mut self, profile: u64) {
