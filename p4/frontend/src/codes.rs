@@ -1,5 +1,5 @@
-//! The stable diagnostic codes of preprocessor, lexer and parser (E01xx). Elaboration has its own
-//! range (E02xx and up) beside its code.
+//! The stable diagnostic codes of preprocessor, lexer and parser (E0101 to E0129, and E0199).
+//! Elaboration has the codes between, beside its own code.
 
 /// An include file was not found or could not be read.
 pub const INCLUDE: &str = "E0101";

@@ -15,6 +15,7 @@ pub mod lexer;
 pub mod options;
 pub mod parser;
 pub mod pp;
+pub mod printer;
 pub mod span;
 
 use std::path::Path;

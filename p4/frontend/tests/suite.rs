@@ -1,6 +1,8 @@
 //! Other people's P4 programs: all of those in the folder that `TRISECT_P4_SUITE` names must parse.
 //! (p4c's `testdata/p4_16_samples` is one; its `p4include` is the value of `TRISECT_P4_INCLUDE`.)
 
+#![allow(clippy::expect_used, clippy::panic)] // a test fails by panicking
+
 use std::path::PathBuf;
 
 use trisect_p4::{Options, parse_file};

@@ -12,6 +12,8 @@ mod stmt;
 mod table;
 mod types;
 
+pub(crate) use expr::precedence;
+
 use std::rc::Rc;
 
 use crate::ast::{Ident, Program};
