@@ -1,1 +1,39 @@
-//! The embedded rack: switch, NIC and host models joined by links.
+//! The embedded rack: switch, NIC and host models joined by links, in virtual time.
+//!
+//! ```text
+//!   external ports                       server 1
+//!        |  |                 link      +-----+  bus  +------+
+//!      +------+  ---------------------> | NIC | ----> | host |
+//!      |switch|  <--------------------- |     | <---- |      |
+//!      +------+                         +-----+       +------+
+//!             \----------------------->  server 2 ...
+//! ```
+//!
+//! A run is a discrete-event simulation whose clock is the capture's: packets enter at external
+//! ports at the times of the capture, every device takes its time, queues are first in, first out
+//! and unbounded, their depth is measured. What the devices do to the packets is not simulated: each
+//! is an [`Engine`] that runs the artifacts of the plan.
+//!
+//! * [`Rack::run`] gives a [`Report`]: the fate of every packet, queues, shares of the work,
+//!   sampling records and the final state.
+//! * [`check`](fn@check) holds a report against the uncut pipeline on the reference interpreter.
+//!
+//! Invariants
+//! * every packet that arrives has exactly one fate;
+//! * the same input gives the same report, bit for bit;
+//! * links, buses and hosts keep the order of packets; so does the switch towards each port.
+
+mod check;
+mod engine;
+mod event;
+mod ingress;
+mod queue;
+mod report;
+mod sim;
+
+pub use check::{CheckReport, Difference, Expected, Place, check, expect};
+pub use engine::{Engine, EngineError, Fate, Frame, Interpreted, PassThrough};
+pub use ingress::{Arrival, arrivals, by_flow};
+pub use queue::{LinkSpec, wire_bytes};
+pub use report::{DeviceReport, Ended, EndedHow, QueueReport, Report, Role};
+pub use sim::{HostSpec, Progress, Rack, RackError, Server, ServerSpec, SwitchSpec};

@@ -1,0 +1,153 @@
+//! What a device of the rack does with a packet: the one trait behind which switch, NIC and host
+//! models stand, and its simplest implementation, the reference interpreter.
+
+use trisect_interp::{Interpreter, Outcome, Packet, reason_text};
+use trisect_ir::state::State;
+use trisect_ir::{Bits, MetaId, Program};
+use trisect_target::wire;
+
+/// A frame on its way through the rack.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Frame {
+    /// From the Ethernet header on, without frame check sequence.
+    pub bytes: Vec<u8>,
+    /// What the NIC hands to the host beside the frame: where to go on (0: nothing was done).
+    pub mark: u32,
+    /// Live metadata that the NIC has set.
+    pub meta: u32,
+}
+
+impl Frame {
+    /// A frame without hand-over.
+    #[must_use]
+    pub fn new(bytes: Vec<u8>) -> Frame {
+        Frame {
+            bytes,
+            mark: 0,
+            meta: 0,
+        }
+    }
+}
+
+/// What became of a frame at a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// It leaves on a port of the device.
+    Emit {
+        /// The port, in the device's own numbering.
+        port: u16,
+        /// The frame as it leaves.
+        frame: Frame,
+    },
+    /// It is dropped for this reason.
+    Drop {
+        /// The text of the reason.
+        reason: String,
+    },
+}
+
+/// Why a device could not process a packet: always a bug of ours, never of the packet.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct EngineError(pub String);
+
+/// A device's program with its state, ready to run.
+pub trait Engine {
+    /// Processes one frame that arrives on `port` at `time_ns` (nanoseconds of the rack's clock), and
+    /// says how many cycles of a host core that takes (0 where time does not depend on the work).
+    ///
+    /// # Errors
+    /// If the device itself failed.
+    fn process(
+        &mut self,
+        port: u16,
+        time_ns: u64,
+        frame: Frame,
+    ) -> Result<(Fate, u64), EngineError>;
+
+    /// The state as seen at time `now_ns`, in canonical form.
+    fn state(&self, now_ns: u64) -> State;
+}
+
+/// A device that passes everything on, from port 0 to port 0 and without hand-over: a NIC without
+/// rules.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PassThrough;
+
+impl Engine for PassThrough {
+    fn process(&mut self, _: u16, _: u64, frame: Frame) -> Result<(Fate, u64), EngineError> {
+        Ok((
+            Fate::Emit {
+                port: wire::NIC_TO_HOST,
+                frame,
+            },
+            0,
+        ))
+    }
+
+    fn state(&self, _: u64) -> State {
+        State::default()
+    }
+}
+
+/// A device piece on the reference interpreter.
+#[derive(Debug, Clone)]
+pub struct Interpreted {
+    interpreter: Interpreter,
+    mark: Option<MetaId>,
+    meta: Option<MetaId>,
+    cycles: u64,
+}
+
+impl Interpreted {
+    /// A verified program in its initial state; every packet is said to take `cycles`.
+    #[must_use]
+    pub fn new(program: &Program, cycles: u64) -> Interpreted {
+        Interpreted {
+            mark: program.meta_named(wire::MARK),
+            meta: program.meta_named(wire::META),
+            interpreter: Interpreter::new(program),
+            cycles,
+        }
+    }
+}
+
+impl Engine for Interpreted {
+    fn process(
+        &mut self,
+        port: u16,
+        time_ns: u64,
+        frame: Frame,
+    ) -> Result<(Fate, u64), EngineError> {
+        let mut packet = Packet::new(port, time_ns, frame.bytes);
+        for (id, value) in [(self.mark, frame.mark), (self.meta, frame.meta)] {
+            if let Some(id) = id {
+                packet = packet.with_metadata(id, Bits::new(32, u64::from(value)));
+            }
+        }
+        let fate = match self.interpreter.run(packet) {
+            Outcome::Emit {
+                port,
+                bytes,
+                metadata,
+            } => {
+                let read = |id: Option<MetaId>| id.map_or(0, |id| metadata[id].low_u64() as u32);
+                let frame = Frame {
+                    bytes,
+                    mark: read(self.mark),
+                    meta: read(self.meta),
+                };
+                Fate::Emit { port, frame }
+            }
+            Outcome::Drop { reason, .. } => {
+                let reason = reason_text(self.interpreter.program(), reason).to_owned();
+                Fate::Drop { reason }
+            }
+        };
+        Ok((fate, self.cycles))
+    }
+
+    fn state(&self, now_ns: u64) -> State {
+        self.interpreter.state(now_ns)
+    }
+}

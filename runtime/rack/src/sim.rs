@@ -1,0 +1,575 @@
+//! The simulation itself.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use trisect_sample::{Point, Record, Sampler, digest};
+use trisect_target::wire;
+
+use crate::event::Calendar;
+use crate::queue::Fifo;
+use crate::{
+    Arrival, DeviceReport, Ended, EndedHow, Engine, EngineError, Fate, Frame, LinkSpec,
+    QueueReport, Report, Role,
+};
+
+/// The switch of the rack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SwitchSpec {
+    /// Its name.
+    pub name: String,
+    /// Nanoseconds through its pipeline; it runs at line rate.
+    pub latency_ns: u64,
+    /// External ports by number, as links to the outside.
+    pub ports: BTreeMap<u16, LinkSpec>,
+}
+
+/// The cores of a server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostSpec {
+    /// Its name.
+    pub name: String,
+    /// Cycles per second of all cores that process packets together; 0 for infinitely many. They are modelled as one
+    /// server that is as fast as all of them, so that they keep the order of packets.
+    pub cycles_per_second: u64,
+}
+
+impl HostSpec {
+    /// Nanoseconds that so many cycles take, rounded up; 0 for an infinitely fast host.
+    fn service_ns(&self, cycles: u64) -> u64 {
+        let scaled = u128::from(cycles) * 1_000_000_000;
+        match self.cycles_per_second {
+            0 => 0,
+            hz => scaled.div_ceil(u128::from(hz)).min(u128::from(u64::MAX)) as u64,
+        }
+    }
+}
+
+/// A server of the rack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerSpec {
+    /// The switch's port that leads here.
+    pub switch_port: u16,
+    /// The link between switch and NIC, in either direction.
+    pub link: LinkSpec,
+    /// The NIC's name.
+    pub nic: String,
+    /// Nanoseconds through the NIC's pipeline, in either direction.
+    pub nic_latency_ns: u64,
+    /// The bus between NIC and host, in either direction.
+    pub bus: LinkSpec,
+    /// The host.
+    pub host: HostSpec,
+}
+
+/// A server with what it runs.
+pub struct Server {
+    /// What it is.
+    pub spec: ServerSpec,
+    /// The NIC's rules.
+    pub nic: Box<dyn Engine>,
+    /// The host's code.
+    pub host: Box<dyn Engine>,
+}
+
+/// A rack with what it runs.
+pub struct Rack {
+    /// What the switch is.
+    pub switch: SwitchSpec,
+    /// The switch's program.
+    pub pipeline: Box<dyn Engine>,
+    /// The servers.
+    pub servers: Vec<Server>,
+    /// Records sampled packets at every device, if there.
+    pub sampler: Option<Sampler>,
+}
+
+/// Why a run stopped. Never because of a packet: these are bugs of the plan or of a device.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RackError {
+    /// A device failed.
+    #[error("{device} failed at packet {packet} of the run: {source}")]
+    Engine {
+        /// Its name.
+        device: String,
+        /// Which packet, from 1.
+        packet: usize,
+        /// What it says.
+        #[source]
+        source: EngineError,
+    },
+    /// A packet goes round between devices.
+    #[error("packet {packet} of the run goes round: {limit} devices, last {device}")]
+    Loop {
+        /// Name of the last device.
+        device: String,
+        /// Which packet, from 1.
+        packet: usize,
+        /// How many visits were allowed.
+        limit: u32,
+    },
+    /// NIC or host sent to a port that it does not have.
+    #[error("{device} sent packet {packet} of the run to its port {port}, which leads nowhere")]
+    NoSuchPort {
+        /// Name of the device.
+        device: String,
+        /// Which packet, from 1.
+        packet: usize,
+        /// The port.
+        port: u16,
+    },
+    /// Arrivals are not in the order of time.
+    #[error("packet {packet} of the run arrives before the one in front of it")]
+    Order {
+        /// Which packet, from 1.
+        packet: usize,
+    },
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Packets that have arrived.
+    pub arrived: usize,
+    /// Packets in all.
+    pub total: usize,
+}
+
+/// Visits of devices after which a packet is taken to go round. A plan visits each site once, and a
+/// rack has far fewer.
+const MOST_VISITS: u32 = 256;
+/// How many arrivals lie between two calls for progress.
+const PROGRESS_STEP: usize = 1024;
+
+/// A packet under way.
+struct Flight {
+    arrival: usize,
+    visits: u32,
+    frame: Frame,
+}
+
+enum Event {
+    /// At the switch, on this port.
+    Switch(u16, Flight),
+    /// At a server's NIC, from the switch.
+    Nic(usize, Flight),
+    /// At a server's host.
+    Host(usize, Flight),
+    /// A server's host is done with it.
+    HostDone(usize, Flight, Fate),
+    /// At a server's NIC, from the host.
+    NicOut(usize, Flight),
+}
+
+/// What is counted per device.
+#[derive(Default, Clone)]
+struct Tally {
+    packets: u64,
+    bytes: u64,
+    ended: u64,
+    drops: BTreeMap<String, u64>,
+    cycles: u64,
+    /// By arrival: whether it has been here.
+    seen: Vec<bool>,
+}
+
+/// The queues of one server: link down and up, bus down and up, host.
+#[derive(Default, Clone)]
+struct ServerQueues {
+    down: Fifo,
+    up: Fifo,
+    bus_down: Fifo,
+    bus_up: Fifo,
+    host: Fifo,
+}
+
+struct Run<'a> {
+    rack: &'a mut Rack,
+    calendar: Calendar<Event>,
+    /// Switch, then NIC and host of each server.
+    tallies: Vec<Tally>,
+    ports: BTreeMap<u16, Fifo>,
+    queues: Vec<ServerQueues>,
+    ended: Vec<Ended>,
+    records: Vec<Record>,
+}
+
+const SWITCH: usize = 0;
+
+fn nic_of(server: usize) -> usize {
+    1 + 2 * server
+}
+
+fn host_of(server: usize) -> usize {
+    2 + 2 * server
+}
+
+impl Rack {
+    /// Plays the arrivals through the rack; `progress` is called now and then. The engines' state
+    /// goes on from where it was.
+    ///
+    /// # Errors
+    /// See [`RackError`].
+    pub fn run(
+        &mut self,
+        arrivals: &[Arrival],
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Report, RackError> {
+        let servers = self.servers.len();
+        let tally = Tally {
+            seen: vec![false; arrivals.len()],
+            ..Tally::default()
+        };
+        let mut run = Run {
+            calendar: Calendar::new(),
+            tallies: vec![tally; 1 + 2 * servers],
+            ports: BTreeMap::new(),
+            queues: vec![ServerQueues::default(); servers],
+            ended: Vec::with_capacity(arrivals.len()),
+            records: Vec::new(),
+            rack: self,
+        };
+        let mut clock = 0;
+        for (i, arrival) in arrivals.iter().enumerate() {
+            if arrival.time_ns < clock {
+                return Err(RackError::Order { packet: i + 1 });
+            }
+            clock = arrival.time_ns;
+            // What was under way at this time already goes first.
+            run.until(clock)?;
+            let frame = Frame::new(arrival.bytes.clone());
+            run.at_switch(
+                clock,
+                arrival.port,
+                Flight {
+                    arrival: i,
+                    visits: 0,
+                    frame,
+                },
+            )?;
+            if i % PROGRESS_STEP == 0 {
+                progress(Progress {
+                    arrived: i,
+                    total: arrivals.len(),
+                });
+            }
+        }
+        run.until(u64::MAX)?;
+        progress(Progress {
+            arrived: arrivals.len(),
+            total: arrivals.len(),
+        });
+        let first = arrivals.first().map_or(0, |a| a.time_ns);
+        Ok(run.report((first, clock)))
+    }
+
+    fn device(&self, index: usize) -> (&str, Role) {
+        match index.checked_sub(1) {
+            None => (&self.switch.name, Role::Switch),
+            Some(i) if i % 2 == 0 => (&self.servers[i / 2].spec.nic, Role::Nic),
+            Some(i) => (&self.servers[i / 2].spec.host.name, Role::Host),
+        }
+    }
+
+    fn engine(&mut self, index: usize) -> &mut dyn Engine {
+        match index.checked_sub(1) {
+            None => &mut *self.pipeline,
+            Some(i) if i % 2 == 0 => &mut *self.servers[i / 2].nic,
+            Some(i) => &mut *self.servers[i / 2].host,
+        }
+    }
+}
+
+impl Run<'_> {
+    /// Lets happen what happens up to and at `time_ns`.
+    fn until(&mut self, time_ns: u64) -> Result<(), RackError> {
+        while self.calendar.next_time().is_some_and(|t| t <= time_ns) {
+            let Some((now, event)) = self.calendar.take() else {
+                break;
+            };
+            match event {
+                Event::Switch(port, flight) => self.at_switch(now, port, flight)?,
+                Event::Nic(server, flight) => self.at_nic(now, server, flight)?,
+                Event::Host(server, flight) => self.at_host(now, server, flight)?,
+                Event::HostDone(server, flight, fate) => {
+                    self.host_done(now, server, flight, fate)?;
+                }
+                Event::NicOut(server, flight) => self.nic_out(now, server, flight),
+            }
+        }
+        Ok(())
+    }
+
+    fn at_switch(&mut self, now: u64, port: u16, flight: Flight) -> Result<(), RackError> {
+        let (flight, fate) = self.process(now, SWITCH, port, flight)?;
+        let out_at = now + self.rack.switch.latency_ns;
+        let Some((port, flight)) = self.leave(out_at, SWITCH, flight, fate) else {
+            return Ok(());
+        };
+        if let Some(server) = self
+            .rack
+            .servers
+            .iter()
+            .position(|s| s.spec.switch_port == port)
+        {
+            let link = self.rack.servers[server].spec.link;
+            let queue = &mut self.queues[server].down;
+            let at = send(queue, link, out_at, flight.frame.bytes.len());
+            self.calendar.put(at, Event::Nic(server, flight));
+            return Ok(());
+        }
+        // A port that the rack file does not name still takes packets, at no cost: the pipeline
+        // means what it means, and the uncut one would send there as well.
+        let none = LinkSpec {
+            bits_per_second: 0,
+            latency_ns: 0,
+        };
+        let link = self.rack.switch.ports.get(&port).copied().unwrap_or(none);
+        let queue = self.ports.entry(port).or_default();
+        let time_ns = send(queue, link, out_at, flight.frame.bytes.len());
+        self.tallies[SWITCH].ended += 1;
+        let how = EndedHow::Left {
+            port,
+            bytes: flight.frame.bytes,
+        };
+        self.ended.push(Ended {
+            arrival: flight.arrival,
+            time_ns,
+            how,
+        });
+        Ok(())
+    }
+
+    fn at_nic(&mut self, now: u64, server: usize, flight: Flight) -> Result<(), RackError> {
+        let device = nic_of(server);
+        let (flight, fate) = self.process(now, device, 0, flight)?;
+        let spec = &self.rack.servers[server].spec;
+        let (out_at, bus) = (now + spec.nic_latency_ns, spec.bus);
+        let Some((port, flight)) = self.leave(out_at, device, flight, fate) else {
+            return Ok(());
+        };
+        if port != wire::NIC_TO_HOST {
+            return Err(self.no_such_port(device, &flight, port));
+        }
+        let queue = &mut self.queues[server].bus_down;
+        let at = send(queue, bus, out_at, flight.frame.bytes.len());
+        self.calendar.put(at, Event::Host(server, flight));
+        Ok(())
+    }
+
+    fn at_host(&mut self, now: u64, server: usize, flight: Flight) -> Result<(), RackError> {
+        let device = host_of(server);
+        let before = self.tallies[device].cycles;
+        let (flight, fate) = self.process(now, device, wire::HOST_PORT, flight)?;
+        let cycles = self.tallies[device].cycles - before;
+        // The state has changed in the order of arrival, which is the order of service.
+        let service_ns = self.rack.servers[server].spec.host.service_ns(cycles);
+        let done = self.queues[server].host.serve(now, service_ns);
+        self.calendar
+            .put(done, Event::HostDone(server, flight, fate));
+        Ok(())
+    }
+
+    fn host_done(
+        &mut self,
+        now: u64,
+        server: usize,
+        flight: Flight,
+        fate: Fate,
+    ) -> Result<(), RackError> {
+        let device = host_of(server);
+        let Some((port, flight)) = self.leave(now, device, flight, fate) else {
+            return Ok(());
+        };
+        if port != wire::HOST_PORT {
+            return Err(self.no_such_port(device, &flight, port));
+        }
+        let bus = self.rack.servers[server].spec.bus;
+        let at = send(
+            &mut self.queues[server].bus_up,
+            bus,
+            now,
+            flight.frame.bytes.len(),
+        );
+        self.calendar.put(at, Event::NicOut(server, flight));
+        Ok(())
+    }
+
+    /// The NIC's rules are for what comes in; what the host sends passes.
+    fn nic_out(&mut self, now: u64, server: usize, mut flight: Flight) {
+        let spec = &self.rack.servers[server].spec;
+        let bytes = flight.frame.bytes.len();
+        flight.frame.mark = 0;
+        flight.frame.meta = 0;
+        let at = send(
+            &mut self.queues[server].up,
+            spec.link,
+            now + spec.nic_latency_ns,
+            bytes,
+        );
+        self.calendar
+            .put(at, Event::Switch(spec.switch_port, flight));
+    }
+
+    /// Runs a device's engine, and counts and samples what comes in.
+    fn process(
+        &mut self,
+        now: u64,
+        device: usize,
+        port: u16,
+        mut flight: Flight,
+    ) -> Result<(Flight, Fate), RackError> {
+        flight.visits += 1;
+        let packet = flight.arrival + 1;
+        if flight.visits > MOST_VISITS {
+            let device = self.rack.device(device).0.to_owned();
+            return Err(RackError::Loop {
+                device,
+                packet,
+                limit: MOST_VISITS,
+            });
+        }
+        self.sample(now, device, Point::In, &flight);
+        let tally = &mut self.tallies[device];
+        tally.packets += 1;
+        tally.bytes += flight.frame.bytes.len() as u64;
+        tally.seen[flight.arrival] = true;
+        // If the packet is dropped, the record of that shows it as it came in.
+        let frame = match self.rack.sampler {
+            Some(_) => flight.frame.clone(),
+            None => std::mem::take(&mut flight.frame),
+        };
+        let result = self.rack.engine(device).process(port, now, frame);
+        let (fate, cycles) = result.map_err(|source| RackError::Engine {
+            device: self.rack.device(device).0.to_owned(),
+            packet,
+            source,
+        })?;
+        self.tallies[device].cycles += cycles;
+        Ok((flight, fate))
+    }
+
+    /// Counts and samples what goes out at `now`; gives port and flight if it goes on.
+    fn leave(
+        &mut self,
+        now: u64,
+        device: usize,
+        mut flight: Flight,
+        fate: Fate,
+    ) -> Option<(u16, Flight)> {
+        match fate {
+            Fate::Emit { port, frame } => {
+                flight.frame = frame;
+                self.sample(now, device, Point::Out, &flight);
+                Some((port, flight))
+            }
+            Fate::Drop { reason } => {
+                self.sample(now, device, Point::Drop, &flight);
+                let name = self.rack.device(device).0.to_owned();
+                let tally = &mut self.tallies[device];
+                tally.ended += 1;
+                *tally.drops.entry(reason.clone()).or_default() += 1;
+                let how = EndedHow::Dropped {
+                    device: name,
+                    reason,
+                };
+                self.ended.push(Ended {
+                    arrival: flight.arrival,
+                    time_ns: now,
+                    how,
+                });
+                None
+            }
+        }
+    }
+
+    fn sample(&mut self, now: u64, device: usize, point: Point, flight: &Flight) {
+        let Some(sampler) = &self.rack.sampler else {
+            return;
+        };
+        let verdict = sampler.look(&flight.frame.bytes);
+        if verdict.sampled {
+            self.records.push(Record {
+                id: verdict.id,
+                element: self.rack.device(device).0.to_owned(),
+                point,
+                time_ns: now,
+                digest: digest(&flight.frame.bytes),
+                len: flight.frame.bytes.len() as u32,
+            });
+        }
+    }
+
+    fn no_such_port(&self, device: usize, flight: &Flight, port: u16) -> RackError {
+        let device = self.rack.device(device).0.to_owned();
+        RackError::NoSuchPort {
+            device,
+            packet: flight.arrival + 1,
+            port,
+        }
+    }
+
+    fn report(mut self, span_ns: (u64, u64)) -> Report {
+        self.ended.sort_by_key(|e| e.time_ns);
+        self.records.sort_by_key(|r| r.time_ns);
+        let end = self
+            .ended
+            .last()
+            .map_or(span_ns.1, |e| e.time_ns.max(span_ns.1));
+        let length = (end - span_ns.0).max(1) as f64;
+        let total = self.ended.len().max(1) as f64;
+        let devices = self.tallies.iter().enumerate().map(|(i, t)| {
+            let (name, role) = self.rack.device(i);
+            DeviceReport {
+                name: name.to_owned(),
+                role,
+                packets: t.packets,
+                bytes: t.bytes,
+                ended: t.ended,
+                drops: t.drops.clone(),
+                cycles: t.cycles,
+                share: t.seen.iter().filter(|s| **s).count() as f64 / total,
+            }
+        });
+        let queue = |name: String, q: &Fifo| QueueReport {
+            name,
+            packets: q.packets,
+            max_depth: q.max_depth,
+            max_wait_ns: q.max_wait_ns,
+            utilisation: q.busy_ns as f64 / length,
+        };
+        let mut queues: Vec<QueueReport> = self
+            .ports
+            .iter()
+            .map(|(n, q)| queue(format!("port {n}"), q))
+            .collect();
+        for (server, q) in self.rack.servers.iter().zip(&self.queues) {
+            let (switch, spec) = (&self.rack.switch.name, &server.spec);
+            let (nic, host) = (&spec.nic, &spec.host.name);
+            queues.push(queue(format!("{switch} > {nic}"), &q.down));
+            queues.push(queue(format!("{nic} > {host}"), &q.bus_down));
+            queues.push(queue(host.clone(), &q.host));
+            queues.push(queue(format!("{host} > {nic}"), &q.bus_up));
+            queues.push(queue(format!("{nic} > {switch}"), &q.up));
+        }
+        queues.retain(|q| q.packets > 0);
+        let mut states = vec![self.rack.pipeline.state(span_ns.1)];
+        for s in &self.rack.servers {
+            states.extend([s.nic.state(span_ns.1), s.host.state(span_ns.1)]);
+        }
+        let devices = devices.collect();
+        Report {
+            devices,
+            queues,
+            states,
+            ended: self.ended,
+            records: self.records,
+            span_ns,
+        }
+    }
+}
+
+/// Sends a frame of `bytes` over a link at `now`: when it has arrived.
+fn send(queue: &mut Fifo, link: LinkSpec, now: u64, bytes: usize) -> u64 {
+    queue.serve(now, link.send_ns(bytes)) + link.latency_ns
+}
