@@ -24,16 +24,20 @@
 //! * links, buses and hosts keep the order of packets; so does the switch towards each port.
 
 mod check;
+mod egress;
 mod engine;
 mod event;
 mod ingress;
 mod queue;
 mod report;
 mod sim;
+mod summary;
 
 pub use check::{CheckReport, Difference, Expected, Place, check, expect};
+pub use egress::write_egress;
 pub use engine::{Engine, EngineError, Fate, Frame, Interpreted, PassThrough};
 pub use ingress::{Arrival, arrivals, by_flow};
 pub use queue::{LinkSpec, wire_bytes};
 pub use report::{DeviceReport, Ended, EndedHow, QueueReport, Report, Role};
 pub use sim::{HostSpec, Progress, Rack, RackError, Server, ServerSpec, SwitchSpec};
+pub use summary::{PortCount, Summary};

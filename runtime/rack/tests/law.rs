@@ -17,9 +17,10 @@ use trisect_ir::{
     MatchKind, Node, NodeKind, Op, Param, ParseTarget, ParserOp, ParserState, Program, StdMeta,
     Successors, Table, Transition,
 };
+use trisect_ports::Capture;
 use trisect_rack::{
     Arrival, Engine, EngineError, Fate, Frame, HostSpec, LinkSpec, PassThrough, Place, Rack,
-    RackError, Report, Server, ServerSpec, SwitchSpec, check, expect,
+    RackError, Report, Server, ServerSpec, Summary, SwitchSpec, check, expect, write_egress,
 };
 use trisect_sample::{Field as Part, HashRange, SampleSpec, Sampler, join, summary};
 use trisect_wire::build::Build;
@@ -296,6 +297,30 @@ fn a_right_cut_keeps_the_law() {
     assert_eq!(left as u64 + report.drops().values().sum::<u64>(), 500);
     let times = report.ended.iter().map(|e| e.time_ns);
     assert!(times.is_sorted());
+}
+
+#[test]
+fn what_left_is_written_and_summed() {
+    let dir = tempfile::tempdir().unwrap();
+    let report = run(&mut rack(made(switch_step), made(host_step)));
+    let summary = report.summary();
+    let files = write_egress(dir.path(), &report).unwrap();
+    let names: Vec<_> = files
+        .iter()
+        .map(|f| f.file_name().unwrap().to_owned())
+        .collect();
+    assert_eq!(names, ["port-1.pcap", "port-2.pcap"]);
+    for (file, count) in files.iter().zip(summary.ports.values()) {
+        let capture = Capture::open(file).unwrap();
+        let packets = capture.read_all().unwrap();
+        assert_eq!(packets.len() as u64, count.packets);
+        assert_eq!(
+            packets.iter().map(|p| p.data.len() as u64).sum::<u64>(),
+            count.bytes
+        );
+    }
+    let text = serde_json::to_string(&summary).unwrap();
+    assert_eq!(serde_json::from_str::<Summary>(&text).unwrap(), summary);
 }
 
 #[test]

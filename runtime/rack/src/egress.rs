@@ -1,0 +1,31 @@
+//! What left the rack, as capture files.
+
+use std::path::{Path, PathBuf};
+
+use trisect_ports::{CaptureWriter, WriteError};
+
+use crate::Report;
+
+/// Writes one pcap per external port that anything left on, `port-3.pcap` in `dir`; gives their
+/// names. All are written before the first gets its final name, so that a failure leaves none that
+/// looks whole.
+///
+/// # Errors
+/// If a file cannot be written.
+pub fn write_egress(dir: &Path, report: &Report) -> Result<Vec<PathBuf>, WriteError> {
+    let mut writers = Vec::new();
+    for (port, frames) in report.egress() {
+        let file = dir.join(format!("port-{port}.pcap"));
+        let mut writer = CaptureWriter::create(&file)?;
+        for (time_ns, bytes) in frames {
+            writer.write(time_ns, bytes)?;
+        }
+        writers.push((file, writer));
+    }
+    let mut files = Vec::new();
+    for (file, writer) in writers {
+        writer.finish()?;
+        files.push(file);
+    }
+    Ok(files)
+}

@@ -1,0 +1,79 @@
+//! A run in figures, for people and programs.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use trisect_sample::{PathCount, Trajectory, join, summary};
+
+use crate::{DeviceReport, EndedHow, QueueReport, Report};
+
+/// A port's share of what left.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortCount {
+    /// Frames that left.
+    pub packets: u64,
+    /// Bytes of these.
+    pub bytes: u64,
+}
+
+/// Everything of a run but the packets themselves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Packets that came in.
+    pub packets: u64,
+    /// What left, by external port.
+    pub ports: BTreeMap<u16, PortCount>,
+    /// Packets dropped, by reason, over all devices.
+    pub drops: BTreeMap<String, u64>,
+    /// Switch, then NIC and host of each server.
+    pub devices: Vec<DeviceReport>,
+    /// Links, buses, hosts and external ports that had any traffic.
+    pub queues: Vec<QueueReport>,
+    /// Name of the queue that was busy for the largest share of the time; `None` without traffic.
+    pub busiest: Option<String>,
+    /// Ways that sampled packets took.
+    pub paths: Vec<PathCount>,
+    /// Sampled packets.
+    pub trajectories: u64,
+    /// Nanoseconds from the first to the last arrival.
+    pub duration_ns: u64,
+}
+
+impl Report {
+    /// The ways of the sampled packets.
+    #[must_use]
+    pub fn trajectories(&self) -> Vec<Trajectory> {
+        join(&self.records)
+    }
+
+    /// The run in figures.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let mut ports: BTreeMap<u16, PortCount> = BTreeMap::new();
+        let mut drops: BTreeMap<String, u64> = BTreeMap::new();
+        for e in &self.ended {
+            match &e.how {
+                EndedHow::Left { port, bytes } => {
+                    let count = ports.entry(*port).or_default();
+                    count.packets += 1;
+                    count.bytes += bytes.len() as u64;
+                }
+                EndedHow::Dropped { reason, .. } => {
+                    *drops.entry(reason.clone()).or_default() += 1;
+                }
+            }
+        }
+        let trajectories = self.trajectories();
+        Summary {
+            packets: self.ended.len() as u64,
+            ports,
+            drops,
+            devices: self.devices.clone(),
+            queues: self.queues.clone(),
+            busiest: self.busiest().map(|q| q.name.clone()),
+            paths: summary(&trajectories),
+            trajectories: trajectories.len() as u64,
+            duration_ns: self.span_ns.1 - self.span_ns.0,
+        }
+    }
+}
