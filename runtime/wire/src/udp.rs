@@ -27,7 +27,7 @@ fn check(buf: &[u8]) -> Result<Extent, Error> {
         let reason = "shorter than the header";
         return Err(Error::Field {
             proto: "udp",
-            field: "len",
+            field: "length",
             value: len,
             reason,
         });
