@@ -10,6 +10,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use proptest::prelude::*;
 use trisect_interp::{Interpreter, Outcome, Packet};
 use trisect_ir::state::State;
 use trisect_ir::{
@@ -516,4 +517,35 @@ fn the_mark_reaches_an_interpreted_piece() {
     };
     let (fate, cycles) = engine.process(0, 0, frame.clone()).unwrap();
     assert_eq!((fate, cycles), (Fate::Emit { port: 77, frame }, 5));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// What the rack does to packets does not depend on how long anything takes.
+    #[test]
+    fn time_does_not_change_meaning(
+        gbps in 0u64..100, link_ns in 0u64..1_000_000, bus_gbps in 0u64..200, bus_ns in 0u64..5000,
+        nic_ns in 0u64..5000, switch_ns in 0u64..5000, hz in 0u64..10_000_000_000,
+        gaps in prop::collection::vec(0u64..2000, 100),
+    ) {
+        let mut rack = rack(made(switch_step), made(host_step));
+        rack.switch.latency_ns = switch_ns;
+        rack.switch.ports = [(1, LinkSpec::gbps(gbps, link_ns))].into();
+        let spec = &mut rack.servers[0].spec;
+        spec.link = LinkSpec::gbps(gbps, link_ns);
+        spec.bus = LinkSpec::gbps(bus_gbps, bus_ns);
+        spec.nic_latency_ns = nic_ns;
+        spec.host.cycles_per_second = hz;
+        let mut time_ns = 0;
+        let timed = arrivals().into_iter().zip(gaps).map(|(a, gap)| {
+            time_ns += gap;
+            Arrival { time_ns, ..a }
+        });
+        let timed: Vec<Arrival> = timed.collect();
+        let report = rack.run(&timed, &mut |_| ()).unwrap();
+        let found = check(&timed, &expect(&pipeline(), &timed), &report);
+        prop_assert!(found.holds(), "{:#?}", found.differences);
+        prop_assert!(report.ended.iter().all(|e| e.time_ns >= timed[e.arrival].time_ns));
+    }
 }
