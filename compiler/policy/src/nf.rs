@@ -219,8 +219,7 @@ impl NfDescription {
     /// # Errors
     /// One diagnostic for malformed TOML (E0230), else one per contradiction (E0231).
     pub fn from_toml(text: &str, file: &str) -> Result<NfDescription, Vec<Diagnostic>> {
-        let description: NfDescription =
-            toml_text::parse(text, file, codes::NF_SYNTAX).map_err(|error| vec![error])?;
+        let description: NfDescription = toml_text::parse(text, file, codes::NF_SYNTAX)?;
         let mut check = Check {
             text,
             file,

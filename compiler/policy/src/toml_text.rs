@@ -15,7 +15,7 @@ pub(crate) fn parse<T: DeserializeOwned>(
     text: &str,
     file: &str,
     code: Code,
-) -> Result<T, Diagnostic> {
+) -> Result<T, Vec<Diagnostic>> {
     toml::from_str(text).map_err(|error| {
         let span = error
             .span()
@@ -26,7 +26,7 @@ pub(crate) fn parse<T: DeserializeOwned>(
             .next()
             .unwrap_or("malformed TOML")
             .to_string();
-        Diagnostic::error(code, file, span, message)
+        vec![Diagnostic::error(code, file, span, message)]
     })
 }
 

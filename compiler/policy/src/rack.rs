@@ -1,0 +1,347 @@
+//! Rack descriptions: switches, servers with their NICs, and the links between them, in TOML.
+//!
+//! ```toml
+//! name = "central-office"
+//!
+//! [[switch]]
+//! name = "tor"
+//! model = "bmv2"            # target that compiles for it
+//! ports = 16                # numbered from 0
+//! stages = 12
+//! sram_kib = 1280           # per stage
+//! tcam_kib = 66             # per stage
+//! entries = 100000          # table entries, all tables together
+//!
+//! [[switch.external]]       # a port to the outside, as policies name it
+//! name = "p0"
+//! port = 0
+//! rate = "10Gbps"
+//!
+//! [[server]]
+//! name = "srv0"
+//! cores = 8
+//! ghz = 2.4
+//! io_cores = 1              # cores that do nothing but packet I/O
+//! io_cycles = 150           # cycles that receiving and sending one packet takes
+//!
+//! [[server.nic]]
+//! name = "nic0"
+//! model = "generic"         # capability file of the rte-flow target
+//! rules = 65536             # flow rules it holds
+//! rate = "40Gbps"
+//! pcie = "50Gbps"           # NIC to host memory, each direction
+//! link = { switch = "tor", port = 8, rate = "40Gbps", latency_ns = 500 }
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use trisect_ir::diag::Diagnostic;
+
+use crate::codes;
+use crate::policy::BitRate;
+use crate::toml_text::{self, Step};
+
+/// A rack.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rack {
+    /// Name.
+    pub name: String,
+    /// Switches, in the order of the text.
+    #[serde(default, rename = "switch")]
+    pub switches: Vec<Switch>,
+    /// Servers, in the order of the text.
+    #[serde(default, rename = "server")]
+    pub servers: Vec<Server>,
+}
+
+/// A switch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Switch {
+    /// Name, unique among switches and servers.
+    pub name: String,
+    /// The target that compiles for it.
+    pub model: String,
+    /// Number of ports, numbered from 0.
+    pub ports: u16,
+    /// Match-action stages.
+    pub stages: u32,
+    /// SRAM per stage in KiB.
+    pub sram_kib: u32,
+    /// TCAM per stage in KiB.
+    pub tcam_kib: u32,
+    /// Table entries of all tables together.
+    pub entries: u64,
+    /// Ports to the outside.
+    #[serde(default)]
+    pub external: Vec<ExternalPort>,
+}
+
+/// A port to the outside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExternalPort {
+    /// Name in policies, unique in the rack.
+    pub name: String,
+    /// Port number of the switch.
+    pub port: u16,
+    /// Line rate.
+    pub rate: BitRate,
+}
+
+/// A server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Name, unique among switches and servers.
+    pub name: String,
+    /// Cores, those for packet I/O included.
+    pub cores: u32,
+    /// Clock of a core in GHz.
+    pub ghz: f64,
+    /// Cores that do nothing but packet I/O.
+    #[serde(default)]
+    pub io_cores: u32,
+    /// Cycles that receiving and sending one packet takes.
+    pub io_cycles: u64,
+    /// NICs, in the order of the text.
+    #[serde(default, rename = "nic")]
+    pub nics: Vec<Nic>,
+}
+
+/// A NIC of a server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nic {
+    /// Name, unique in the server.
+    pub name: String,
+    /// Capability file of the rte-flow target.
+    pub model: String,
+    /// Flow rules that it holds.
+    pub rules: u64,
+    /// Line rate.
+    pub rate: BitRate,
+    /// Rate between NIC and host memory, each direction.
+    pub pcie: BitRate,
+    /// Where its cable goes.
+    pub link: Link,
+}
+
+/// A cable from a NIC to a switch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Link {
+    /// The switch.
+    pub switch: String,
+    /// Port number of the switch.
+    pub port: u16,
+    /// Rate, each direction.
+    pub rate: BitRate,
+    /// One-way latency in nanoseconds.
+    pub latency_ns: u64,
+}
+
+impl Rack {
+    /// Reads and validates a description. `file` names it in diagnostics.
+    ///
+    /// # Errors
+    /// One diagnostic for malformed TOML (E0240), else one per contradiction (E0241).
+    pub fn from_toml(text: &str, file: &str) -> Result<Rack, Vec<Diagnostic>> {
+        let rack: Rack = toml_text::parse(text, file, codes::RACK_SYNTAX)?;
+        let mut check = Check {
+            text,
+            file,
+            found: Vec::new(),
+            used: BTreeMap::new(),
+        };
+        check.rack(&rack);
+        if check.found.is_empty() {
+            Ok(rack)
+        } else {
+            Err(check.found)
+        }
+    }
+
+    /// The switch of that name.
+    pub fn switch(&self, name: &str) -> Option<&Switch> {
+        self.switches.iter().find(|switch| switch.name == name)
+    }
+
+    /// The server of that name.
+    pub fn server(&self, name: &str) -> Option<&Server> {
+        self.servers.iter().find(|server| server.name == name)
+    }
+
+    /// All external ports, switch by switch. The position in this list is the port's number in
+    /// `ingress_port` and `egress_port` of the uncut pipeline.
+    pub fn external_ports(&self) -> impl Iterator<Item = &ExternalPort> {
+        self.switches.iter().flat_map(|switch| &switch.external)
+    }
+
+    /// The number of an external port in `ingress_port` and `egress_port` of the uncut pipeline.
+    pub fn port_number(&self, name: &str) -> Option<u16> {
+        let index = self.external_ports().position(|port| port.name == name)?;
+        u16::try_from(index).ok()
+    }
+}
+
+impl fmt::Display for Rack {
+    /// TOML that reads back to the same rack.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&toml::to_string(self).map_err(|_| fmt::Error)?)
+    }
+}
+
+struct Check<'a> {
+    text: &'a str,
+    file: &'a str,
+    found: Vec<Diagnostic>,
+    /// Who uses which port of which switch.
+    used: BTreeMap<(String, u16), String>,
+}
+
+impl Check<'_> {
+    fn report(&mut self, path: &[Step<'_>], message: impl Into<String>, help: &str) {
+        let span = toml_text::span_at(self.text, path);
+        self.found
+            .push(Diagnostic::error(codes::RACK_INVALID, self.file, span, message).help(help));
+    }
+
+    fn unique<'n>(&mut self, seen: &mut BTreeSet<&'n str>, name: &'n str, path: &[Step<'_>]) {
+        if !crate::nf::is_name(name) {
+            let help = "a name is a letter, then letters, digits, `_` and `-`";
+            self.report(path, format!("`{name}` is not a name"), help);
+        }
+        if !seen.insert(name) {
+            self.report(
+                path,
+                format!("the name `{name}` is given twice"),
+                "rename one of the two",
+            );
+        }
+    }
+
+    fn rack(&mut self, rack: &Rack) {
+        if rack.external_ports().next().is_none() {
+            self.report(
+                &[Step::Key("switch")],
+                "the rack has no external port",
+                "add a [[switch.external]] for each port to the outside",
+            );
+        }
+        let (mut devices, mut ports) = (BTreeSet::new(), BTreeSet::new());
+        for (index, switch) in rack.switches.iter().enumerate() {
+            let at = [Step::Key("switch"), Step::Index(index)];
+            self.unique(
+                &mut devices,
+                &switch.name,
+                &[at[0], at[1], Step::Key("name")],
+            );
+            for (index, port) in switch.external.iter().enumerate() {
+                let at = [at[0], at[1], Step::Key("external"), Step::Index(index)];
+                let of = |key| [at[0], at[1], at[2], at[3], Step::Key(key)];
+                self.unique(&mut ports, &port.name, &of("name"));
+                self.rate(port.rate, &of("rate"));
+                self.use_port(switch, port.port, &port.name, &of("port"));
+            }
+        }
+        for (index, server) in rack.servers.iter().enumerate() {
+            let at = [Step::Key("server"), Step::Index(index)];
+            self.unique(
+                &mut devices,
+                &server.name,
+                &[at[0], at[1], Step::Key("name")],
+            );
+            self.server(rack, server, at);
+        }
+    }
+
+    fn server<'a>(&mut self, rack: &'a Rack, server: &'a Server, at: [Step<'_>; 2]) {
+        let of = |key| [at[0], at[1], Step::Key(key)];
+        if server.cores <= server.io_cores {
+            let message = format!(
+                "{} of {} cores are for packet I/O, none is left for NFs",
+                server.io_cores, server.cores
+            );
+            self.report(
+                &of("cores"),
+                message,
+                "give the server more cores, or fewer for I/O",
+            );
+        }
+        if !(server.ghz.is_finite() && server.ghz > 0.0) {
+            self.report(
+                &of("ghz"),
+                "the clock must be above 0",
+                "give it in GHz, such as 2.4",
+            );
+        }
+        if server.nics.is_empty() {
+            let message = format!("`{}` has no NIC", server.name);
+            self.report(&of("name"), message, "add a [[server.nic]] with a link");
+        }
+        let mut names = BTreeSet::new();
+        for (index, nic) in server.nics.iter().enumerate() {
+            let path = |key| {
+                [
+                    at[0],
+                    at[1],
+                    Step::Key("nic"),
+                    Step::Index(index),
+                    Step::Key(key),
+                ]
+            };
+            self.unique(&mut names, &nic.name, &path("name"));
+            self.rate(nic.rate, &path("rate"));
+            self.rate(nic.pcie, &path("pcie"));
+            let link = |key| {
+                let [a, b, c, d, e] = path("link");
+                [a, b, c, d, e, Step::Key(key)]
+            };
+            self.rate(nic.link.rate, &link("rate"));
+            match rack.switch(&nic.link.switch) {
+                Some(switch) => {
+                    let user = format!("{}.{}", server.name, nic.name);
+                    self.use_port(switch, nic.link.port, &user, &link("port"));
+                }
+                None => {
+                    let message = format!("there is no switch `{}`", nic.link.switch);
+                    let known: Vec<&str> = rack.switches.iter().map(|s| s.name.as_str()).collect();
+                    let help = format!("the rack has: {}", known.join(", "));
+                    self.report(&link("switch"), message, &help);
+                }
+            }
+        }
+    }
+
+    fn rate(&mut self, rate: BitRate, path: &[Step<'_>]) {
+        if rate.0 == 0 {
+            self.report(path, "a rate of 0 carries nothing", "give it as \"10Gbps\"");
+        }
+    }
+
+    fn use_port(&mut self, switch: &Switch, port: u16, user: &str, path: &[Step<'_>]) {
+        if port >= switch.ports {
+            let message = format!(
+                "`{}` has no port {port}, only {}",
+                switch.name, switch.ports
+            );
+            self.report(
+                path,
+                message,
+                "use a lower number, or a switch with more ports",
+            );
+        }
+        let key = (switch.name.clone(), port);
+        if let Some(other) = self.used.insert(key, user.to_string()) {
+            let message = format!(
+                "port {port} of `{}` is used by `{other}` and `{user}`",
+                switch.name
+            );
+            self.report(path, message, "give each cable its own port");
+        }
+    }
+}
