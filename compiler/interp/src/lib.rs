@@ -54,8 +54,10 @@ impl Interpreter {
     ///
     /// # Panics
     ///
-    /// The program must be verified (`trisect_ir::verify`); running another one may panic.
+    /// The program must be verified ([`trisect_ir::verify()`]): with another one, this panics in debug
+    /// builds, and running it may panic.
     pub fn new(program: &Program) -> Self {
+        debug_assert_eq!(trisect_ir::verify(program), Ok(()));
         let memory = Memory {
             entries: program.tables.values().map(lookup::Entries::new).collect(),
             flows: program

@@ -1,6 +1,6 @@
 //! The interpreter on a small program built by hand. The filetests say much more.
 
-use trisect_interp::{Interpreter, Outcome, Packet};
+use trisect_interp::{Interpreter, Packet};
 use trisect_ir::{
     Action, ActionCall, Expr, Field, FieldKind, FlowTable, Header, HeaderType, Key, LValue,
     MatchKind, Node, NodeKind, Op, Param, ParseTarget, ParserOp, ParserState, Program, StdMeta,
@@ -84,33 +84,28 @@ fn flows() -> Program {
     p
 }
 
-fn port(i: &mut Interpreter, time_ns: u64, bytes: &[u8]) -> u16 {
-    match i.run(Packet::new(3, time_ns, bytes)) {
-        Outcome::Emit {
-            port, bytes: out, ..
-        } => {
-            assert_eq!(out, bytes, "nothing was written");
-            port
-        }
-        other => panic!("{other:?}"),
-    }
+fn port(i: &mut Interpreter, time_ns: u64, bytes: &[u8]) -> Option<u16> {
+    let outcome = i.run(Packet::new(3, time_ns, bytes));
+    let (port, out) = outcome.emitted()?;
+    assert_eq!(out, bytes, "nothing was written");
+    Some(port)
 }
 
 #[test]
 fn flow_entries_are_added_hit_refreshed_and_expire() {
     let mut i = Interpreter::new(&flows());
-    assert_eq!(port(&mut i, 0, b"ax"), 1);
-    assert_eq!(port(&mut i, 99, b"ax"), 7);
-    assert_eq!(port(&mut i, 198, b"a"), 7, "refreshed at 99");
-    assert_eq!(port(&mut i, 298, b"a"), 1, "gone after exactly 100");
-    assert_eq!(port(&mut i, 300, b"b"), 1);
-    assert_eq!(port(&mut i, 301, b"c"), 1);
-    assert_eq!(port(&mut i, 302, b"c"), 1, "the table was full");
+    assert_eq!(port(&mut i, 0, b"ax"), Some(1));
+    assert_eq!(port(&mut i, 99, b"ax"), Some(7));
+    assert_eq!(port(&mut i, 198, b"a"), Some(7), "refreshed at 99");
+    assert_eq!(port(&mut i, 298, b"a"), Some(1), "gone after exactly 100");
+    assert_eq!(port(&mut i, 300, b"b"), Some(1));
+    assert_eq!(port(&mut i, 301, b"c"), Some(1));
+    assert_eq!(port(&mut i, 302, b"c"), Some(1), "the table was full");
     let state = i.state(302);
     let keys: Vec<_> = state.flows["flows"].keys().cloned().collect();
     assert_eq!(keys, ["8w0x61", "8w0x62"]);
-    assert_eq!(port(&mut i, 398, b"c"), 1, "the room of `a` is taken");
-    assert_eq!(port(&mut i, 399, b"c"), 7);
+    assert_eq!(port(&mut i, 398, b"c"), Some(1), "the room of `a` is taken");
+    assert_eq!(port(&mut i, 399, b"c"), Some(7));
     assert!(i.state(10_000).flows.is_empty());
     assert_eq!(i.visits().values().copied().max(), Some(9));
 }

@@ -230,3 +230,123 @@ impl NodeKind {
         }
     }
 }
+
+impl Index {
+    /// The number's expression.
+    pub fn expr(&self) -> Option<&Expr> {
+        match self {
+            Self::At(expr) => Some(expr),
+            Self::Entry => None,
+        }
+    }
+    /// The same, to change.
+    pub fn expr_mut(&mut self) -> Option<&mut Expr> {
+        match self {
+            Self::At(expr) => Some(expr),
+            Self::Entry => None,
+        }
+    }
+}
+
+impl Op {
+    /// The expressions that the operation itself evaluates, in order; not those of operations within
+    /// an `If`.
+    pub fn exprs(&self) -> Vec<&Expr> {
+        match self {
+            Self::SetValid(_) | Self::SetInvalid(_) | Self::Copy { .. } => vec![],
+            Self::Search { .. } | Self::Allocate { .. } => vec![],
+            Self::Set(_, e) | Self::If(e, _, _) | Self::Touch(_, e) => vec![e],
+            Self::Count(_, index) => index.expr().into_iter().collect(),
+            Self::Meter { index, color, .. } => index.expr().into_iter().chain(color).collect(),
+            Self::Read { index, .. } => vec![index],
+            Self::Write { index, value, .. } => vec![index, value],
+            Self::AddEntry { args, profile, .. } => args.iter().chain([profile]).collect(),
+            Self::SetExpire { profile, .. } => vec![profile],
+        }
+    }
+    /// The same, to change.
+    pub fn exprs_mut(&mut self) -> Vec<&mut Expr> {
+        match self {
+            Self::SetValid(_) | Self::SetInvalid(_) | Self::Copy { .. } => vec![],
+            Self::Search { .. } | Self::Allocate { .. } => vec![],
+            Self::Set(_, e) | Self::If(e, _, _) | Self::Touch(_, e) => vec![e],
+            Self::Count(_, index) => index.expr_mut().into_iter().collect(),
+            Self::Meter { index, color, .. } => {
+                index.expr_mut().into_iter().chain(color.as_mut()).collect()
+            }
+            Self::Read { index, .. } => vec![index],
+            Self::Write { index, value, .. } => vec![index, value],
+            Self::AddEntry { args, profile, .. } => args.iter_mut().chain([profile]).collect(),
+            Self::SetExpire { profile, .. } => vec![profile],
+        }
+    }
+    /// What the operation itself assigns; whole headers (`SetValid`, `SetInvalid`, `Copy`) apart.
+    pub fn targets(&self) -> Vec<&LValue> {
+        match self {
+            Self::Set(to, _) => vec![to],
+            Self::Meter { dst, .. } | Self::Read { dst, .. } | Self::Search { dst, .. } => {
+                vec![dst]
+            }
+            Self::Allocate { ok, value, .. } => vec![ok, value],
+            Self::SetValid(_)
+            | Self::SetInvalid(_)
+            | Self::Copy { .. }
+            | Self::If(..)
+            | Self::Count(..)
+            | Self::Write { .. }
+            | Self::Touch(..)
+            | Self::AddEntry { .. }
+            | Self::SetExpire { .. } => vec![],
+        }
+    }
+    /// The same, to change.
+    pub fn targets_mut(&mut self) -> Vec<&mut LValue> {
+        match self {
+            Self::Set(to, _) => vec![to],
+            Self::Meter { dst, .. } | Self::Read { dst, .. } | Self::Search { dst, .. } => {
+                vec![dst]
+            }
+            Self::Allocate { ok, value, .. } => vec![ok, value],
+            Self::SetValid(_)
+            | Self::SetInvalid(_)
+            | Self::Copy { .. }
+            | Self::If(..)
+            | Self::Count(..)
+            | Self::Write { .. }
+            | Self::Touch(..)
+            | Self::AddEntry { .. }
+            | Self::SetExpire { .. } => vec![],
+        }
+    }
+    /// The object that the operation uses.
+    pub fn object(&self) -> Option<ObjectId> {
+        match self {
+            Self::Count(object, _)
+            | Self::Meter { object, .. }
+            | Self::Read { object, .. }
+            | Self::Write { object, .. }
+            | Self::Search { object, .. }
+            | Self::Allocate { object, .. }
+            | Self::Touch(object, _) => Some(*object),
+            _ => None,
+        }
+    }
+    /// Calls `f` on this operation, then on those within it.
+    pub fn walk<'a>(&'a self, f: &mut impl FnMut(&'a Op)) {
+        f(self);
+        if let Self::If(_, yes, no) = self {
+            for op in yes.iter().chain(no) {
+                op.walk(f);
+            }
+        }
+    }
+    /// Calls `f` on this operation, then on those within it, to change them.
+    pub fn walk_mut(&mut self, f: &mut impl FnMut(&mut Op)) {
+        f(self);
+        if let Self::If(_, yes, no) = self {
+            for op in yes.iter_mut().chain(no) {
+                op.walk_mut(f);
+            }
+        }
+    }
+}

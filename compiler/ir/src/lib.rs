@@ -51,6 +51,7 @@
 //! - `Index::Entry` stands only in actions, for an object whose size is `None`;
 //! - `Frame` is read only where no header was written since the last parse.
 
+pub mod analysis;
 pub mod bits;
 pub mod control;
 pub mod diag;
@@ -64,6 +65,8 @@ pub mod parser;
 pub mod program;
 pub mod state;
 pub mod table;
+pub mod text;
+pub mod verify;
 
 pub use bits::Bits;
 pub use control::{Action, Control, Index, Node, NodeKind, Op, Param, Successors};
@@ -79,3 +82,4 @@ pub use program::{
     Attribute, Field, FieldKind, Header, HeaderType, Meta, MetaKind, Program, StdMeta,
 };
 pub use table::{ActionCall, Entry, FlowTable, Key, KeySet, MatchKind, Origin, Table};
+pub use verify::{Invariant, VerifyError, VerifyErrors, verify};

@@ -96,3 +96,54 @@ pub enum ParseTarget {
     /// On to a state.
     State(StateId),
 }
+
+impl Transition {
+    /// All targets, in order, with repetitions.
+    pub fn targets(&self) -> Vec<ParseTarget> {
+        match self {
+            Self::Goto(target) => vec![*target],
+            Self::Select(_, cases) => cases.iter().map(|c| c.target).collect(),
+        }
+    }
+    /// The same, to change.
+    pub fn targets_mut(&mut self) -> Vec<&mut ParseTarget> {
+        match self {
+            Self::Goto(target) => vec![target],
+            Self::Select(_, cases) => cases.iter_mut().map(|c| &mut c.target).collect(),
+        }
+    }
+    /// The states among the targets.
+    pub fn states(&self) -> Vec<StateId> {
+        self.targets()
+            .into_iter()
+            .filter_map(|target| match target {
+                ParseTarget::State(state) => Some(state),
+                ParseTarget::Accept | ParseTarget::Reject => None,
+            })
+            .collect()
+    }
+    /// The expressions that the transition evaluates.
+    pub fn exprs(&self) -> &[Expr] {
+        match self {
+            Self::Goto(_) => &[],
+            Self::Select(keys, _) => keys,
+        }
+    }
+}
+
+impl ParserOp {
+    /// The expressions that the operation evaluates.
+    pub fn exprs(&self) -> Vec<&Expr> {
+        match self {
+            Self::Extract { varbit, .. } => varbit.iter().collect(),
+            Self::Advance(e) | Self::Set(_, e) | Self::Verify(e, _) => vec![e],
+        }
+    }
+    /// The same, to change.
+    pub fn exprs_mut(&mut self) -> Vec<&mut Expr> {
+        match self {
+            Self::Extract { varbit, .. } => varbit.iter_mut().collect(),
+            Self::Advance(e) | Self::Set(_, e) | Self::Verify(e, _) => vec![e],
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! What can be known about a program without running it.
+
+pub mod graph;
