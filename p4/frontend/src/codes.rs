@@ -1,5 +1,5 @@
-//! The stable diagnostic codes of preprocessor, lexer and parser (E0101 to E0129, and E0199).
-//! Elaboration has the codes between, beside its own code.
+//! The stable diagnostic codes of the front end: preprocessor, lexer and parser E0101 to E0129 and
+//! E0199, elaboration E0130 to E0149.
 
 /// An include file was not found or could not be read.
 pub const INCLUDE: &str = "E0101";
@@ -27,5 +27,35 @@ pub const NESTING: &str = "E0121";
 pub const DUPLICATE: &str = "E0122";
 /// A construct that the grammar allows here only in another form.
 pub const MISPLACED: &str = "E0123";
+/// A name is not declared, or a thing has no such member.
+pub const UNKNOWN_NAME: &str = "E0130";
+/// A name is declared twice in one scope.
+pub const DECLARED_TWICE: &str = "E0131";
+/// A value has another type than its place needs.
+pub const TYPE: &str = "E0132";
+/// Widths do not agree, or a number does not fit.
+pub const WIDTH: &str = "E0133";
+/// Arguments do not fit what is called.
+pub const ARGUMENTS: &str = "E0134";
+/// Something must be known at compile time and is not.
+pub const NOT_CONSTANT: &str = "E0135";
+/// Something is written that can only be read.
+pub const NOT_ASSIGNABLE: &str = "E0136";
+/// A table's properties do not fit together.
+pub const TABLE: &str = "E0137";
+/// A table, or a control with state, is applied twice.
+pub const APPLIED_TWICE: &str = "E0138";
+/// A parser is not complete.
+pub const PARSER: &str = "E0139";
+/// An index outside a header stack.
+pub const STACK_BOUNDS: &str = "E0140";
+/// Calls nest too deeply.
+pub const RECURSION: &str = "E0141";
+/// The program does not fit its architecture, or the architecture is unknown.
+pub const ARCHITECTURE: &str = "E0142";
+/// The program has no `main`.
+pub const NO_MAIN: &str = "E0143";
+/// Language that Trisect does not support yet.
+pub const UNSUPPORTED: &str = "E0144";
 /// More errors follow; they are not shown.
 pub const TOO_MANY: &str = "E0199";

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use codespan_reporting::diagnostic as report;
 use codespan_reporting::term;
 use serde::Serialize;
+use trisect_ir::diag as common;
 
 use crate::span::{SourceMap, Span};
 
@@ -134,6 +135,39 @@ impl Diagnostic {
         match term::emit_into_string(&term::Config::default(), sources, &diagnostic) {
             Ok(text) => text,
             Err(_) => format!("{}\n", self.one_line(sources)),
+        }
+    }
+
+    /// The diagnostic in the form that all readers of text share.
+    #[must_use]
+    pub fn to_common(&self, sources: &SourceMap) -> common::Diagnostic {
+        let code = self.code.trim_start_matches('E').parse().unwrap_or(0);
+        let span = |span: Span| common::Span {
+            start: span.lo,
+            end: span.hi,
+        };
+        let plain = self.notes.iter().filter(|note| note.span.is_none());
+        let reasons: Vec<&str> = plain.map(|note| note.message.as_str()).collect();
+        let related = self.notes.iter().filter_map(|note| {
+            let place = note.span?;
+            Some(common::Related {
+                file: sources.name(place.file).into(),
+                span: span(place),
+                message: note.message.clone(),
+            })
+        });
+        common::Diagnostic {
+            code: common::Code(code),
+            severity: match self.severity {
+                Severity::Warning => common::Severity::Warning,
+                Severity::Error => common::Severity::Error,
+            },
+            file: sources.name(self.span.file).into(),
+            span: span(self.span),
+            message: self.message.clone(),
+            reason: reasons.join("; "),
+            help: self.help.clone().unwrap_or_default(),
+            related: related.collect(),
         }
     }
 

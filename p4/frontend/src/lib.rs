@@ -4,14 +4,18 @@
 //! text -> pp (tokens, macros expanded) -> parser (ast) -> elab (IR)
 //! ```
 //!
-//! [`parse_file`] and [`parse_str`] do the first two steps; [`printer`] turns a tree back into text.
+//! [`compile_file`] and [`compile_str`] go the whole way; [`parse_file`] and [`parse_str`] do the first
+//! two steps; [`printer`] turns a tree back into text. [`library`] holds the network functions that
+//! come with Trisect.
 //! Findings are [`Diagnostic`]s with stable codes; nothing here panics on any input.
 
 pub mod ast;
 pub mod codes;
 pub mod diag;
+mod elab;
 pub mod embedded;
 pub mod lexer;
+pub mod library;
 pub mod options;
 pub mod parser;
 pub mod pp;
@@ -21,6 +25,7 @@ pub mod span;
 use std::path::Path;
 
 pub use diag::{Diagnostic, Severity, render_all};
+pub use library::{LibraryNf, library};
 pub use options::Options;
 pub use span::{FileId, Location, SourceMap, Span};
 
@@ -63,6 +68,49 @@ pub fn parse_str(
     let tokens = pp::preprocess(name, text, options, &mut sources, &mut diagnostics);
     let program = parser::parse(&tokens, options.max_errors, &mut diagnostics);
     (Some(program), sources, diagnostics)
+}
+
+/// Compiles a P4 file to the IR. The program is named after the file.
+///
+/// # Errors
+/// All diagnostics found; at least one is an error. Programs that only have warnings compile.
+pub fn compile_file(
+    path: &Path,
+    options: &Options,
+) -> Result<trisect_ir::Program, Vec<trisect_ir::diag::Diagnostic>> {
+    let (tree, sources, diagnostics) = parse_file(path, options);
+    let name = path.file_stem().map(|s| s.to_string_lossy().into_owned());
+    compile(&name.unwrap_or_default(), tree, &sources, diagnostics)
+}
+
+/// Compiles P4 text to the IR; `name` is what messages call it, and its stem names the program.
+///
+/// # Errors
+/// As [`compile_file`].
+pub fn compile_str(
+    name: &str,
+    text: &str,
+    options: &Options,
+) -> Result<trisect_ir::Program, Vec<trisect_ir::diag::Diagnostic>> {
+    let (tree, sources, diagnostics) = parse_str(name, text, options);
+    let stem = Path::new(name).file_stem().map(|s| s.to_string_lossy());
+    compile(&stem.unwrap_or_default(), tree, &sources, diagnostics)
+}
+
+fn compile(
+    name: &str,
+    tree: Option<ast::Program>,
+    sources: &SourceMap,
+    mut diagnostics: Vec<Diagnostic>,
+) -> Result<trisect_ir::Program, Vec<trisect_ir::diag::Diagnostic>> {
+    // Elaborating a tree with holes would only report what follows from the errors already found.
+    if let Some(tree) = tree.filter(|_| !diagnostics.iter().any(Diagnostic::is_error)) {
+        match elab::elaborate(&tree, name) {
+            Ok(program) => return Ok(program),
+            Err(found) => diagnostics.extend(found),
+        }
+    }
+    Err(diagnostics.iter().map(|d| d.to_common(sources)).collect())
 }
 
 /// The text of a file. Bytes that are no UTF-8 (they can only be in comments and strings of a valid
