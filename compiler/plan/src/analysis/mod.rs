@@ -1,0 +1,14 @@
+//! What the cut needs to know about a program: effects of nodes, live metadata, where headers are
+//! clean, what is decided purely by the flow.
+
+mod clean;
+mod effects;
+mod graph;
+mod liveness;
+mod purity;
+
+pub use clean::Clean;
+pub use effects::{Effects, Slot};
+pub use graph::Graph;
+pub use liveness::Liveness;
+pub use purity::{Purity, flow_fields};

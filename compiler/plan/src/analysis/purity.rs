@@ -1,0 +1,213 @@
+//! Which decisions are the same for all packets of a flow.
+//!
+//! A *flow* is all packets with the same ingress port, Ethernet addresses and type, VLAN tags, MPLS
+//! labels, addresses, protocol and transport ports, and with the same of these headers present. All
+//! else (other fields, state, payload, time, length) may differ from packet to packet, and
+//! a decision that depends on it is *impure*: it may send packets of one flow different ways.
+
+use super::{Effects, Graph, Slot};
+use std::collections::BTreeSet;
+use trisect_ir::{Entity, Expr, FieldRef, MetaKind, NodeId, NodeKind, Op, Program, StdMeta};
+
+/// Headers that define a flow, with their fields.
+const FLOW: [(&str, &[&str]); 8] = [
+    ("ethernet", &["dst", "src", "ether_type"]),
+    ("arp", &[]),
+    ("ipv4", &["version", "src", "dst", "protocol"]),
+    ("ipv6", &["version", "src", "dst", "next_header"]),
+    ("tcp", &["src_port", "dst_port"]),
+    ("udp", &["src_port", "dst_port"]),
+    ("icmp", &[]),
+    ("icmpv6", &[]),
+];
+/// Stacks of which every element defines a flow.
+const FLOW_STACKS: [(&str, &[&str]); 2] = [("vlan", &["vid", "ether_type"]), ("mpls", &["label"])];
+
+/// The fields and validities that define a flow in this program, by the names of the standard
+/// headers.
+pub fn flow_fields(program: &Program) -> BTreeSet<Slot> {
+    let mut slots = BTreeSet::new();
+    for (id, header) in program.headers.iter() {
+        let stack = header.name.split_once('[').map(|(stack, _)| stack);
+        let known = match stack {
+            None => FLOW.iter().find(|(name, _)| header.name == *name),
+            Some(stack) => FLOW_STACKS.iter().find(|(name, _)| stack == *name),
+        };
+        let Some((_, fields)) = known else { continue };
+        slots.insert(Slot::Valid(id));
+        for name in *fields {
+            if let Some(field) = program.header_type(id).field(name) {
+                slots.insert(Slot::Field(FieldRef { header: id, field }));
+            }
+        }
+    }
+    slots
+}
+
+/// Purity of a program's decisions.
+#[derive(Clone, Debug)]
+pub struct Purity {
+    impure: Vec<bool>,
+}
+
+impl Purity {
+    /// Forward over the graph: which places hold what may differ within a flow.
+    pub fn new(program: &Program, graph: &Graph, effects: &[Effects]) -> Self {
+        let rejoin = graph.rejoin();
+        let mut taint_in: Vec<BTreeSet<Slot>> = vec![BTreeSet::new(); effects.len()];
+        if let Some(entry) = program.control.entry {
+            taint_in[entry.index()] = initially_impure(program);
+        }
+        let mut split = vec![false; effects.len()];
+        let mut impure = vec![false; effects.len()];
+        for &node in &graph.order {
+            let taint = taint_in[node.index()].clone();
+            let own = &effects[node.index()];
+            let outcome = impure_outcome(program, node, &taint);
+            let after = transfer(program, node, own, taint, outcome || split[node.index()]);
+            let living = graph.living_succs(node).count();
+            if living > 1 && outcome {
+                impure[node.index()] = true;
+                // Which way a packet went shows in everything done before the ways meet again.
+                mark_until(graph, node, rejoin[node.index()], &mut split);
+            }
+            for next in graph.succs(node) {
+                taint_in[next.index()].extend(after.iter().copied());
+            }
+        }
+        Self { impure }
+    }
+    /// Whether the node may send packets of one flow to different successors that both end in
+    /// `Emit`.
+    pub fn splits_flows(&self, node: NodeId) -> bool {
+        self.impure[node.index()]
+    }
+}
+
+fn initially_impure(program: &Program) -> BTreeSet<Slot> {
+    let pure = flow_fields(program);
+    let mut slots = BTreeSet::from([Slot::Frame]);
+    for (id, meta) in program.metas.iter() {
+        if meta.kind == MetaKind::Standard
+            && ![StdMeta::IngressPort, StdMeta::EgressPort, StdMeta::Drop]
+                .iter()
+                .any(|s| s.id() == id)
+        {
+            slots.insert(Slot::Meta(id));
+        }
+    }
+    for header in program.headers.keys() {
+        slots.insert(Slot::Valid(header));
+        for field in 0..program.header_type(header).fields.len() {
+            slots.insert(Slot::Field(FieldRef {
+                header,
+                field: field as u32,
+            }));
+        }
+    }
+    slots.retain(|slot| !pure.contains(slot));
+    slots
+}
+
+/// Whether the choice of successor (and of action) may differ within a flow.
+fn impure_outcome(program: &Program, node: NodeId, taint: &BTreeSet<Slot>) -> bool {
+    match &program.control.nodes[node].kind {
+        NodeKind::Apply(table, _) => {
+            let table = &program.tables[*table];
+            table.flow.is_some() || table.keys.iter().any(|key| impure(&key.expr, taint))
+        }
+        NodeKind::Branch(cond, ..) => impure(cond, taint),
+        _ => false,
+    }
+}
+
+fn impure(expr: &Expr, taint: &BTreeSet<Slot>) -> bool {
+    Effects::of_expr(expr).iter().any(|s| taint.contains(s))
+}
+
+fn transfer(
+    program: &Program,
+    node: NodeId,
+    own: &Effects,
+    mut taint: BTreeSet<Slot>,
+    under: bool,
+) -> BTreeSet<Slot> {
+    let kind = &program.control.nodes[node].kind;
+    if under || own.stateful || matches!(kind, NodeKind::Reparse(_)) {
+        taint.extend(own.writes.iter().copied());
+        return taint;
+    }
+    match kind {
+        NodeKind::Exec(ops, _) => assign(&mut taint, ops, false),
+        NodeKind::Apply(table, _) => {
+            let table = &program.tables[*table];
+            let before = taint.clone();
+            for action in table.actions.iter().chain([&table.default.action]) {
+                let mut after = before.clone();
+                assign(&mut after, &program.actions[*action].ops, false);
+                taint.extend(after);
+            }
+        }
+        _ => {}
+    }
+    taint
+}
+
+/// Assignments one by one; under an impure condition everything that is written is impure.
+fn assign(taint: &mut BTreeSet<Slot>, ops: &[Op], under: bool) {
+    for op in ops {
+        match op {
+            Op::Set(lvalue, value) => {
+                let slot = match lvalue.place {
+                    trisect_ir::Place::Meta(meta) => Slot::Meta(meta),
+                    trisect_ir::Place::Field(field) => Slot::Field(field),
+                };
+                if under || impure(value, taint) {
+                    taint.insert(slot);
+                } else if lvalue.slice.is_none() {
+                    taint.remove(&slot);
+                }
+            }
+            Op::If(cond, then, otherwise) => {
+                let under = under || impure(cond, taint);
+                let mut other = taint.clone();
+                assign(taint, then, under);
+                assign(&mut other, otherwise, under);
+                taint.extend(other);
+            }
+            Op::SetValid(header) | Op::SetInvalid(header) if under => {
+                taint.insert(Slot::Valid(*header));
+            }
+            Op::Copy { dst, src } => {
+                if under || taint.contains(&Slot::Valid(*src)) {
+                    taint.insert(Slot::Valid(*dst));
+                }
+                let copied: Vec<Slot> = taint
+                    .iter()
+                    .filter_map(|slot| match slot {
+                        Slot::Field(f) if f.header == *src => Some(Slot::Field(FieldRef {
+                            header: *dst,
+                            field: f.field,
+                        })),
+                        _ => None,
+                    })
+                    .collect();
+                taint.retain(|slot| !matches!(slot, Slot::Field(f) if f.header == *dst && !under));
+                taint.extend(copied);
+            }
+            // Everything else reads state; nodes with these are handled whole.
+            _ => {}
+        }
+    }
+}
+
+fn mark_until(graph: &Graph, node: NodeId, stop: Option<NodeId>, marks: &mut [bool]) {
+    let mut work: Vec<NodeId> = graph.succs(node).to_vec();
+    let mut seen = BTreeSet::new();
+    while let Some(at) = work.pop() {
+        if Some(at) != stop && seen.insert(at) {
+            marks[at.index()] = true;
+            work.extend(graph.succs(at).iter().copied());
+        }
+    }
+}

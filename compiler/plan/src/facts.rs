@@ -1,0 +1,188 @@
+//! A program with everything that the cut derives from it, computed once.
+
+use crate::analysis::{Clean, Effects, Graph, Liveness, Purity, Slot};
+use std::collections::{BTreeMap, BTreeSet};
+use trisect_ir::{
+    Entity, MetaId, MetaKind, NodeId, NodeKind, ObjectId, ObjectKind, Op, Program, StdMeta, TableId,
+};
+
+/// An uncut program and what is known about it.
+#[derive(Clone, Debug)]
+pub struct Facts<'a> {
+    /// The program.
+    pub program: &'a Program,
+    /// Its control graph.
+    pub graph: Graph,
+    /// Effects by node index.
+    pub effects: Vec<Effects>,
+    /// Live metadata.
+    pub liveness: Liveness,
+    /// Where a crossing changes nothing.
+    pub clean: Clean,
+    /// Which decisions are the same for a whole flow.
+    pub purity: Purity,
+    /// Nodes that use one stateful thing, by thing. Only what is bound to one device.
+    pub shared: BTreeMap<Stateful, Vec<NodeId>>,
+    /// By node index: metadata that may have been assigned before the node.
+    set_before: Vec<BTreeSet<MetaId>>,
+}
+
+/// Something with state, or that is stored once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stateful {
+    /// A table: its entries are on one device.
+    Table(TableId),
+    /// An object.
+    Object(ObjectId),
+}
+
+impl<'a> Facts<'a> {
+    /// All facts about a verified program.
+    pub fn new(program: &'a Program) -> Self {
+        let graph = Graph::new(program);
+        let effects: Vec<Effects> = program
+            .control
+            .nodes
+            .keys()
+            .map(|node| Effects::of_node(program, node))
+            .collect();
+        Self {
+            liveness: Liveness::new(&graph, &effects),
+            clean: Clean::new(program, &graph, &effects),
+            purity: Purity::new(program, &graph, &effects),
+            shared: shared(&graph, &effects),
+            set_before: set_before(&graph, &effects),
+            program,
+            graph,
+            effects,
+        }
+    }
+    /// What a node does.
+    pub fn effects(&self, node: NodeId) -> &Effects {
+        &self.effects[node.index()]
+    }
+    /// Whether the node reads bytes of the frame by their offset.
+    pub fn reads_raw_frame(&self, node: NodeId) -> bool {
+        self.effects(node).reads_raw_frame
+    }
+    /// Whether a node is `Emit` or `Drop`, which have no site of their own.
+    pub fn is_terminal(&self, node: NodeId) -> bool {
+        matches!(
+            self.program.control.nodes[node].kind,
+            NodeKind::Emit | NodeKind::Drop
+        )
+    }
+    /// Reachable nodes that have a site, in topological order.
+    pub fn sited(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.graph
+            .order
+            .iter()
+            .copied()
+            .filter(|n| !self.is_terminal(*n))
+    }
+    /// Metadata that may have been assigned when control leaves a node.
+    pub fn set_after(&self, node: NodeId) -> BTreeSet<MetaId> {
+        let mut metas = self.set_before[node.index()].clone();
+        metas.extend(metas_written(self.effects(node)));
+        metas
+    }
+    /// The metadata that a node itself reads.
+    pub fn metas_read(&self, node: NodeId) -> impl Iterator<Item = MetaId> + '_ {
+        self.effects(node).reads.iter().filter_map(|s| match s {
+            Slot::Meta(meta) => Some(*meta),
+            _ => None,
+        })
+    }
+    /// Bits of metadata that are live at a node's entry.
+    pub fn live_bits(&self, node: NodeId) -> u32 {
+        self.liveness
+            .live_in(node)
+            .iter()
+            .map(|m| self.program.metas[*m].width)
+            .sum()
+    }
+    /// Whether every device knows the initial value of a metadata field: 0, or set by the parser.
+    pub fn initial_known(&self, meta: MetaId) -> bool {
+        self.program.metas[meta].kind == MetaKind::User
+            || [
+                StdMeta::EgressPort.id(),
+                StdMeta::Drop.id(),
+                StdMeta::ParserError.id(),
+            ]
+            .contains(&meta)
+    }
+    /// Whether the order in which packets meet this thing shows in what becomes of them or of it.
+    pub fn order_matters(&self, thing: Stateful) -> bool {
+        match thing {
+            Stateful::Table(table) => self.program.tables[table].flow.is_some(),
+            Stateful::Object(object) => match &self.program.objects[object].kind {
+                ObjectKind::Meter { .. } | ObjectKind::Allocator { .. } => true,
+                ObjectKind::Register { .. } => self.is_written(object),
+                // Counting commutes; patterns do not change.
+                ObjectKind::Counter { .. } | ObjectKind::PatternSet { .. } => false,
+            },
+        }
+    }
+    fn is_written(&self, object: ObjectId) -> bool {
+        fn writes(ops: &[Op], object: ObjectId) -> bool {
+            ops.iter().any(|op| match op {
+                Op::Write { object: o, .. } => *o == object,
+                Op::If(_, a, b) => writes(a, object) || writes(b, object),
+                _ => false,
+            })
+        }
+        self.program
+            .actions
+            .values()
+            .any(|a| writes(&a.ops, object))
+            || self
+                .program
+                .control
+                .nodes
+                .values()
+                .any(|node| matches!(&node.kind, NodeKind::Exec(ops, _) if writes(ops, object)))
+    }
+    /// The name of a table or object, for people.
+    pub fn name_of(&self, thing: Stateful) -> String {
+        match thing {
+            Stateful::Table(table) => format!("table `{}`", self.program.tables[table].name),
+            Stateful::Object(object) => format!("object `{}`", self.program.objects[object].name),
+        }
+    }
+}
+
+fn shared(graph: &Graph, effects: &[Effects]) -> BTreeMap<Stateful, Vec<NodeId>> {
+    let mut users: BTreeMap<Stateful, Vec<NodeId>> = BTreeMap::new();
+    for &node in &graph.order {
+        let own = &effects[node.index()];
+        for table in &own.tables {
+            users.entry(Stateful::Table(*table)).or_default().push(node);
+        }
+        for object in &own.objects {
+            users
+                .entry(Stateful::Object(*object))
+                .or_default()
+                .push(node);
+        }
+    }
+    users
+}
+
+fn metas_written(effects: &Effects) -> impl Iterator<Item = MetaId> + '_ {
+    effects.writes.iter().filter_map(|slot| match slot {
+        Slot::Meta(meta) => Some(*meta),
+        _ => None,
+    })
+}
+
+fn set_before(graph: &Graph, effects: &[Effects]) -> Vec<BTreeSet<MetaId>> {
+    let mut before: Vec<BTreeSet<MetaId>> = vec![BTreeSet::new(); effects.len()];
+    for &node in &graph.order {
+        let mut after = before[node.index()].clone();
+        after.extend(metas_written(&effects[node.index()]));
+        for next in graph.succs(node) {
+            before[next.index()].extend(after.iter().copied());
+        }
+    }
+    before
+}
