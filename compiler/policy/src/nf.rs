@@ -29,7 +29,7 @@
 //!
 //! [[config]]
 //! name = "backends"
-//! type = "maglev"                    # a backends file, see [`crate::maglev`]
+//! type = "maglev"                    # a backends file, see [`crate::config`]
 //! table = "lookup"                   # exact table with one key: the slot
 //! action = "to_backend"              # called with each backend's arguments
 //! size = 4093                        # prime number of slots
@@ -166,7 +166,8 @@ pub enum ConfigKind {
         /// The table in the program.
         table: String,
     },
-    /// A file of backends from which a Maglev look-up table is computed ([`crate::maglev`]).
+    /// A file of backends from which a Maglev look-up table is computed ([`crate::maglev`]):
+    /// one backend per line, `NAME [weight N] -> (argument, ...)`.
     Maglev {
         /// The table in the program: exact, one key (the slot number).
         table: String,

@@ -1,5 +1,7 @@
 //! Packet filters against libpcap: the same text compiled by both gives the same verdict on every
 //! frame, generated or captured, whole or cut short. Run with `--features libpcap`.
+// Helpers of tests fail like tests; clippy exempts only the tests themselves.
+#![allow(clippy::expect_used)]
 
 #[path = "support/frames.rs"]
 mod frames;
