@@ -82,8 +82,8 @@ fn action_named(program: &Program, table: TableId, name: &str) -> Option<ActionI
         .find(|&action| is_named(&program.actions[action].name, name))
 }
 
-/// Reads a backends file, one backend per line: `NAME [weight N] -> (argument, ...)` with the
-/// arguments of the action, and computes the entries of the Maglev table.
+/// Reads a backends file, one backend per line: `NAME [weight N] argument ...` with the arguments of
+/// the action, and computes the entries of the Maglev table.
 fn backends(
     text: &str,
     file: &str,
@@ -147,27 +147,20 @@ fn backend<'a>(
     line: &'a str,
     action: ActionId,
 ) -> Result<(Backend, Vec<Bits>), Box<Diagnostic>> {
-    const HELP: &str = "write `NAME -> (argument, ...)` or `NAME weight 2 -> (argument, ...)`";
-    let malformed = || scope.error(codes::BACKENDS, line, "this is not a backend", HELP);
-    let (head, rest) = line.split_once("->").ok_or_else(malformed)?;
-    let args = rest
-        .trim()
-        .strip_prefix('(')
-        .and_then(|rest| rest.strip_suffix(')'));
-    let args = args.ok_or_else(malformed)?;
-    let words: Vec<&str> = head.split_whitespace().collect();
-    let (name, weight) = match words[..] {
-        [name] => (name, 1),
-        [name, "weight", weight] => match weight.parse::<u32>() {
-            Ok(weight @ 1..=1000) => (name, weight),
+    const HELP: &str = "write `NAME argument ...` or `NAME weight 2 argument ...`";
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let (name, weight, args) = match words.as_slice() {
+        [name, "weight", weight, args @ ..] => match weight.parse::<u32>() {
+            Ok(number @ 1..=1000) => (*name, number, args),
             _ => {
                 let message = "a weight is a number from 1 to 1000";
                 return Err(scope.error(codes::BACKENDS, weight, message, HELP));
             }
         },
-        _ => return Err(malformed()),
+        [name, args @ ..] => (*name, 1, args),
+        [] => return Err(scope.error(codes::BACKENDS, line, "this is not a backend", HELP)),
     };
-    let args = scope.arguments(action, args)?;
+    let args = scope.arguments(action, line, args)?;
     Ok((
         Backend {
             name: name.to_string(),

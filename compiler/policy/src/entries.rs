@@ -187,9 +187,13 @@ impl<'a> Scope<'a> {
             let help = format!("it has: {}", known.join(", "));
             return Err(self.error(codes::ENTRY_MISMATCH, name, message, help));
         };
+        let list: Vec<&str> = match args.trim() {
+            "" => Vec::new(),
+            args => args.split(',').map(str::trim).collect(),
+        };
         Ok(ActionCall {
             action,
-            args: self.arguments(action, args)?,
+            args: self.arguments(action, args, &list)?,
         })
     }
 
@@ -198,15 +202,14 @@ impl<'a> Scope<'a> {
         full == name || short(full) == name
     }
 
-    /// The arguments of an action, separated by commas.
-    pub(crate) fn arguments(&self, action: ActionId, text: &'a str) -> Found<Vec<Bits>> {
+    /// The arguments of an action; `text` is what a wrong number of them is reported at.
+    pub(crate) fn arguments(
+        &self,
+        action: ActionId,
+        text: &str,
+        args: &[&str],
+    ) -> Found<Vec<Bits>> {
         let action = &self.program.actions[action];
-        let args: Vec<&str> = text.split(',').map(str::trim).collect();
-        let args = if text.trim().is_empty() {
-            &[][..]
-        } else {
-            &args[..]
-        };
         if args.len() != action.params.len() {
             let names: Vec<&str> = action
                 .params

@@ -167,7 +167,7 @@ pub enum ConfigKind {
         table: String,
     },
     /// A file of backends from which a Maglev look-up table is computed ([`crate::maglev`]):
-    /// one backend per line, `NAME [weight N] -> (argument, ...)`.
+    /// one backend per line, `NAME [weight N] argument ...`.
     Maglev {
         /// The table in the program: exact, one key (the slot number).
         table: String,

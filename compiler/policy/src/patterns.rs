@@ -1,8 +1,10 @@
-//! Patterns files: one payload pattern per line, in double quotes.
+//! Patterns files: one payload pattern per line.
 //!
 //! ```text
-//! "/etc/passwd"
-//! "\x90\x90\x90\x90"      # bytes in hexadecimal; also \n \r \t \\ \"
+//! # A line is the pattern itself, without blanks at its ends ...
+//! /etc/passwd
+//! # ... or a string in double quotes with escapes: \xNN \n \r \t \0 \\ \"
+//! "\x90\x90\x90\x90 "      # only here a comment may follow
 //! ```
 //!
 //! The order counts: a search reports the first pattern of the file that occurs.
@@ -57,7 +59,10 @@ pub fn parse_patterns(text: &str, file: &str) -> Result<Vec<Vec<u8>>, Vec<Diagno
 }
 
 fn pattern(line: &str) -> Result<Vec<u8>, String> {
-    let mut chars = line.strip_prefix('"').ok_or("expected a string")?.chars();
+    let Some(quoted) = line.strip_prefix('"') else {
+        return Ok(line.as_bytes().to_vec());
+    };
+    let mut chars = quoted.chars();
     let mut bytes = Vec::new();
     loop {
         match chars.next().ok_or("the string does not end on its line")? {
