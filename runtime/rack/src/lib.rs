@@ -31,6 +31,7 @@ mod ingress;
 mod queue;
 mod report;
 mod sim;
+mod specs;
 mod summary;
 
 pub use check::{CheckReport, Difference, Expected, Place, check, expect};
@@ -40,4 +41,5 @@ pub use ingress::{Arrival, arrivals, by_flow};
 pub use queue::{LinkSpec, wire_bytes};
 pub use report::{DeviceReport, Ended, EndedHow, QueueReport, Report, Role};
 pub use sim::{HostSpec, Progress, Rack, RackError, Server, ServerSpec, SwitchSpec};
+pub use specs::{BUS_LATENCY_NS, NIC_LATENCY_NS, SWITCH_LATENCY_NS, SpecError, specs};
 pub use summary::{PortCount, Summary};

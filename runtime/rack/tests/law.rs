@@ -129,6 +129,20 @@ fn pipeline() -> Program {
     p
 }
 
+/// Sends everything on, after these operations.
+fn plain(ops: impl FnOnce(&mut Program) -> Vec<Op>) -> Program {
+    let mut p = Program::new("plain");
+    let ops = ops(&mut p);
+    let node = |name: &str, kind| Node {
+        name: name.into(),
+        nf: String::new(),
+        kind,
+    };
+    let emit = p.control.nodes.push(node("emit", NodeKind::Emit));
+    p.control.entry = Some(p.control.nodes.push(node("ops", NodeKind::Exec(ops, emit))));
+    p
+}
+
 /// A device made of a function and an interpreter.
 struct Made<F> {
     interpreter: Interpreter,
@@ -410,10 +424,8 @@ fn one_flow_over_two_ways_is_found_out_of_order() {
         bytes: bytes.clone(),
     };
     let arrivals: Vec<Arrival> = (0..20).map(packet).collect();
-    let mut program = pipeline();
     // Without a table there is nothing but the order to go wrong.
-    let emit = program.control.nodes.find(|n| n.name == "emit").unwrap();
-    program.control.entry = Some(emit);
+    let program = plain(|_| vec![]);
     let mut n = 0;
     let switch = move |_: &mut Interpreter, port: u16, time: u64, frame: Frame| {
         n += 1;
@@ -498,17 +510,11 @@ fn sampled_packets_are_seen_at_every_hop() {
 
 #[test]
 fn the_mark_reaches_an_interpreted_piece() {
-    let mut p = pipeline();
-    let mark = p.add_meta(trisect_target::wire::MARK, 32);
-    let emit = p.control.nodes.find(|n| n.name == "emit").unwrap();
-    let low = Expr::Slice(Box::new(Expr::Meta(mark)), 15, 0);
-    let set = Op::Set(LValue::meta(StdMeta::EgressPort.id()), low);
-    let node = Node {
-        name: "set".into(),
-        nf: String::new(),
-        kind: NodeKind::Exec(vec![set], emit),
-    };
-    p.control.entry = Some(p.control.nodes.push(node));
+    let p = plain(|p| {
+        let mark = p.add_meta(trisect_target::wire::MARK, 32);
+        let low = Expr::Slice(Box::new(Expr::Meta(mark)), 15, 0);
+        vec![Op::Set(LValue::meta(StdMeta::EgressPort.id()), low)]
+    });
     let mut engine = trisect_rack::Interpreted::new(&p, 5);
     let frame = Frame {
         bytes: vec![1],
