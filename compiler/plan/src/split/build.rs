@@ -88,6 +88,14 @@ impl<'c, 'f> Builder<'c, 'f> {
     pub fn emit(&mut self) -> NodeId {
         self.once("cut.emit", |_| NodeKind::Emit)
     }
+    /// Sends to an external port: without outer headers. They stay on until here because removing
+    /// them is a write, after which nobody may read the frame.
+    fn send(&mut self) -> NodeId {
+        self.once("cut.strip", |b| {
+            let emit = b.emit();
+            NodeKind::Exec(b.wire.strip(), emit)
+        })
+    }
     /// Drops what cannot come: a frame from a server with a continuation that is not known here.
     pub fn stray(&mut self) -> NodeId {
         self.once("cut.stray", |b| {
@@ -142,9 +150,7 @@ impl<'c, 'f> Builder<'c, 'f> {
         let original = &self.cut.facts.program.control.nodes[to];
         match original.kind {
             NodeKind::Drop => Some(self.once(&original.name.clone(), |_| NodeKind::Drop)),
-            NodeKind::Emit if self.site == Site::Switch => {
-                Some(self.once(&original.name.clone(), |_| NodeKind::Emit))
-            }
+            NodeKind::Emit if self.site == Site::Switch => Some(self.send()),
             _ => self.local(to),
         }
     }

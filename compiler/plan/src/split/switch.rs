@@ -51,8 +51,10 @@ fn passes(cut: &Cut<'_>, continuation: &Continuation) -> bool {
 
 /// Control goes on here with what a server sent back.
 fn resume(b: &mut Builder<'_, '_>, continuation: &Continuation, node: NodeId) -> NodeId {
-    let mut ops = b.take_over(&continuation.layout);
-    ops.extend(b.wire.strip());
+    let ops = b.take_over(&continuation.layout);
+    if ops.is_empty() {
+        return node;
+    }
     b.add(
         format!("cut.resume.{}", continuation.spi),
         NodeKind::Exec(ops, node),

@@ -1,5 +1,5 @@
 //! A small program to cut, random programs, and a rack made of interpreters.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
 use trisect_interp::{Interpreter, Outcome, Packet};
