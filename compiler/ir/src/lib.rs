@@ -66,6 +66,7 @@ pub mod program;
 pub mod state;
 pub mod table;
 pub mod text;
+pub mod transform;
 pub mod verify;
 
 pub use bits::Bits;
