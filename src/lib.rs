@@ -1,4 +1,8 @@
 //! Trisect cuts network-function pipelines between a switch, a SmartNIC and host cores.
+//!
+//! The facade over the crates of the workspace: a [`project::Project`] is read from a folder, compiled
+//! into a plan, and run.
 
 pub mod pages;
 pub mod problems;
+pub mod project;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
-use trisect_ir::diag::{Code, Diagnostic, Related, Severity, Span, line_column};
+use trisect_ir::diag::{Code, Diagnostic, Severity, Span, line_column};
 
 /// A file could not be read.
 pub const CANNOT_READ: Code = Code(500);
@@ -44,55 +44,6 @@ impl Problems {
                 .help(help);
         Self { diagnostics: vec![diagnostic], texts: BTreeMap::new() }
     }
-    /// The findings of the P4 front end.
-    pub fn of_p4(found: &[trisect_p4::Diagnostic], sources: &trisect_p4::SourceMap) -> Self {
-        let mut problems = Self::default();
-        for diagnostic in found {
-            let converted = problems.convert_p4(diagnostic, sources);
-            problems.diagnostics.push(converted);
-        }
-        problems
-    }
-
-    fn convert_p4(
-        &mut self,
-        found: &trisect_p4::Diagnostic,
-        sources: &trisect_p4::SourceMap,
-    ) -> Diagnostic {
-        let code = Code(found.code.trim_start_matches('E').parse().unwrap_or(0));
-        let (file, span) = self.place_p4(found.span, sources);
-        let mut converted = match found.severity {
-            trisect_p4::Severity::Error => Diagnostic::error(code, file, span, &found.message),
-            trisect_p4::Severity::Warning => Diagnostic::warning(code, file, span, &found.message),
-        };
-        let mut reasons: Vec<&str> = found.label.iter().map(String::as_str).collect();
-        for note in &found.notes {
-            match note.span {
-                None => reasons.push(&note.message),
-                Some(at) => {
-                    let (file, span) = self.place_p4(at, sources);
-                    let message = note.message.clone();
-                    converted.related.push(Related { file: file.into(), span, message });
-                }
-            }
-        }
-        converted.reason = reasons.join("; ");
-        converted.help = found.help.clone().unwrap_or_default();
-        converted
-    }
-
-    /// Name of the file and place in it; keeps the file's text for rendering.
-    fn place_p4(
-        &mut self,
-        span: trisect_p4::Span,
-        sources: &trisect_p4::SourceMap,
-    ) -> (String, Span) {
-        let (name, text) = (sources.name(span.file), sources.text(span.file));
-        self.texts.entry(name.to_owned()).or_insert_with(|| text.to_owned());
-        let range = span.range();
-        (name.to_owned(), Span::new(range.start, range.end))
-    }
-
     /// Adds all of the other's.
     pub fn extend(&mut self, other: Problems) {
         self.diagnostics.extend(other.diagnostics);

@@ -146,3 +146,16 @@ pub struct Nfs {
     #[arg(long)]
     pub json: bool,
 }
+
+impl Command {
+    /// Whether the answer is wanted as JSON.
+    pub fn json(&self) -> bool {
+        match self {
+            Self::Run(args) => args.json,
+            Self::Compile(args) => args.json,
+            Self::Explain(args) => args.json,
+            Self::Targets(args) => args.json,
+            Self::Nfs(args) => args.json,
+        }
+    }
+}

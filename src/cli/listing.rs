@@ -1,0 +1,116 @@
+//! `trisect targets` and `trisect nfs`.
+
+use super::args::{Nfs, Targets};
+use super::table::table;
+use super::{Ended, print, print_json};
+use anyhow::bail;
+use serde_json::json;
+use trisect_policy::NfDescription;
+use trisect_target::{Support, Target};
+
+/// `trisect targets [NAME]`.
+pub fn targets(args: &Targets) -> anyhow::Result<Ended> {
+    let registry = trisect::registry::registry()?;
+    let chosen: Vec<&dyn Target> = match &args.name {
+        None => registry.iter().collect(),
+        Some(name) => match registry.get(name) {
+            Some(target) => vec![target],
+            None => {
+                let known: Vec<&str> = registry.iter().map(Target::name).collect();
+                bail!("there is no target `{name}`; there are {}", known.join(", "))
+            }
+        },
+    };
+    if args.json {
+        let all: Vec<_> = chosen.iter().map(|t| target_json(*t)).collect();
+        print_json(&all)?;
+    } else if args.name.is_some() {
+        for target in chosen {
+            print(&target_text(target))?;
+        }
+    } else {
+        let rows = chosen.iter().map(|t| {
+            let models: Vec<String> = t.models().into_iter().map(|m| m.name).collect();
+            vec![
+                t.name().to_owned(),
+                t.kind().to_string(),
+                models.join(", "),
+                t.description().to_owned(),
+            ]
+        });
+        print(&table(&["TARGET", "KIND", "MODELS", "WHAT IT IS"], rows))?;
+        print("`trisect targets NAME` shows what a target can do.")?;
+    }
+    Ok(Ended::Well)
+}
+
+fn target_json(target: &dyn Target) -> serde_json::Value {
+    json!({
+        "name": target.name(),
+        "kind": target.kind(),
+        "description": target.description(),
+        "models": target.models(),
+        "capabilities": target
+            .models()
+            .into_iter()
+            .map(|m| (m.name.clone(), json!(target.capabilities(&m.name))))
+            .collect::<serde_json::Map<_, _>>(),
+    })
+}
+
+fn target_text(target: &dyn Target) -> String {
+    let mut text = format!("{} ({}): {}\n", target.name(), target.kind(), target.description());
+    for model in target.models() {
+        let limits = match model.budget.is_empty() {
+            true => "no limits of its own".to_owned(),
+            false => model.budget.to_string(),
+        };
+        text.push_str(&format!("\nmodel {}: {}\n  {limits}\n", model.name, model.description));
+        let rows = target.capabilities(&model.name).into_iter().map(|c| {
+            let support = match c.support {
+                Support::Yes => "yes".to_owned(),
+                Support::No => "no".to_owned(),
+                Support::Limited(how) => how,
+            };
+            vec![format!("  {}", c.group), c.name, support]
+        });
+        text.push_str(&table(&["  GROUP", "WHAT", "SUPPORT"], rows));
+    }
+    text
+}
+
+/// `trisect nfs [NAME]`.
+pub fn nfs(args: &Nfs) -> anyhow::Result<Ended> {
+    let mut descriptions = Vec::new();
+    for nf in trisect_p4::library::library() {
+        let file = format!("{}.nf.toml", nf.name);
+        let description = NfDescription::from_toml(nf.description, &file)
+            .map_err(|found| trisect::problems::Problems::of(found, &file, nf.description))?;
+        if args.name.as_deref().is_none_or(|wanted| wanted == nf.name) {
+            descriptions.push((nf, description));
+        }
+    }
+    if let (Some(name), true) = (&args.name, descriptions.is_empty()) {
+        let known: Vec<&str> = trisect_p4::library::library().iter().map(|nf| nf.name).collect();
+        bail!("there is no network function `{name}`; there are {}", known.join(", "));
+    }
+    if args.json {
+        let all: Vec<_> = descriptions.iter().map(|(_, d)| d).collect();
+        print_json(&all)?;
+    } else if args.name.is_some() {
+        for (nf, _) in descriptions {
+            let comment = nf.source.lines().take_while(|line| line.starts_with("//"));
+            let page: String =
+                comment.map(|l| l.trim_start_matches("//").trim_start().to_owned() + "\n").collect();
+            print(&format!("{page}\n{}", nf.description))?;
+        }
+    } else {
+        let rows = descriptions.iter().map(|(_, d)| {
+            let config: Vec<&str> = d.config.iter().map(|c| c.name.as_str()).collect();
+            vec![d.name.clone(), config.join(", "), d.summary.clone()]
+        });
+        print(&table(&["NF", "CONFIGURATION", "WHAT IT DOES"], rows))?;
+        print("`trisect nfs NAME` shows one in full.")?;
+    }
+    Ok(Ended::Well)
+}

@@ -1,0 +1,78 @@
+//! The command line: from arguments to the library, and from its answers to text or JSON.
+
+mod args;
+mod compile;
+mod explain;
+mod listing;
+mod run;
+mod table;
+
+use args::{Cli, Command};
+use clap::Parser;
+use serde_json::json;
+use std::process::ExitCode;
+use trisect::problems::Problems;
+
+/// Exit status when the input is wrong, or when `--check` found a difference.
+const FAILED: u8 = 1;
+
+/// How a command ended, if nothing went wrong.
+enum Ended {
+    /// As it should.
+    Well,
+    /// The command did its work, and the answer is no: `--check` found a difference.
+    Different,
+}
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let json = cli.command.json();
+    let ended = match cli.command {
+        Command::Run(args) => run::main(&args),
+        Command::Compile(args) => compile::main(&args),
+        Command::Explain(args) => explain::main(&args),
+        Command::Targets(args) => listing::targets(&args),
+        Command::Nfs(args) => listing::nfs(&args),
+    };
+    match ended {
+        Ok(Ended::Well) => ExitCode::SUCCESS,
+        Ok(Ended::Different) => ExitCode::from(FAILED),
+        Err(error) if error.is::<Closed>() => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error, json);
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// Diagnostics go to standard error as text; with `--json` to standard output as an object.
+fn report(error: &anyhow::Error, json: bool) {
+    match error.downcast_ref::<Problems>() {
+        Some(problems) if json => println!("{}", json!({ "errors": problems.to_json() })),
+        Some(problems) => eprint!("{problems}"),
+        None if json => println!("{}", json!({ "errors": [{ "message": format!("{error:#}") }] })),
+        None => eprintln!("error: {error:#}"),
+    }
+}
+
+/// Standard output was closed by its reader (`trisect ... | head`).
+#[derive(Debug, thiserror::Error)]
+#[error("standard output was closed")]
+struct Closed;
+
+/// Prints a text, and a newline if it does not end in one.
+fn print(text: &str) -> anyhow::Result<()> {
+    use std::io::Write;
+    let newline = if text.ends_with('\n') { "" } else { "\n" };
+    let mut out = std::io::stdout().lock();
+    match write!(out, "{text}{newline}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(Closed.into()),
+        other => Ok(other?),
+    }
+}
+
+/// Prints a value as indented JSON.
+fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    print(&serde_json::to_string_pretty(value)?)
+}

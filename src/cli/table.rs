@@ -1,0 +1,21 @@
+//! Tables of text.
+
+use comfy_table::{ContentArrangement, Table, presets};
+
+/// A table with a head and rows, as wide as its contents.
+pub fn table<R, C>(head: &[&str], rows: R) -> String
+where
+    R: IntoIterator<Item = Vec<C>>,
+    C: Into<String>,
+{
+    let mut table = Table::new();
+    table
+        .load_preset(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(head.to_vec());
+    for row in rows {
+        table.add_row(row.into_iter().map(Into::into).collect::<Vec<String>>());
+    }
+    let text = table.to_string();
+    text.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}

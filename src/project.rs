@@ -1,0 +1,268 @@
+//! A project: a folder with a policy, a rack and the files that the policy names.
+//!
+//! ```text
+//! policy.tri            the policy
+//! rack.toml             the rack
+//! NAME.nf.toml, *.p4    network functions of the project's own, looked up before the library
+//! *.entries, ...        configuration that the policy names
+//! traffic/PORT.pcap     bundled traffic by ingress port
+//! ```
+
+use crate::problems::Problems;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use trisect_ir::Program;
+use trisect_ir::diag::{Diagnostic, Severity, Span};
+use trisect_p4::Options;
+use trisect_policy::nf::ConfigKind;
+use trisect_policy::policy::NfInstance;
+use trisect_policy::{NfDescription, Policy, Rack};
+
+/// A project that was read, checked and whose network functions are compiled and configured.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// Name: that of the folder.
+    pub name: String,
+    /// The folder.
+    pub folder: PathBuf,
+    /// The policy.
+    pub policy: Policy,
+    /// The rack.
+    pub rack: Rack,
+    /// Descriptions by function name.
+    pub library: BTreeMap<String, NfDescription>,
+    /// Configured programs by instance name.
+    pub programs: BTreeMap<String, Program>,
+    /// What is worth knowing but stops nothing.
+    pub warnings: Problems,
+}
+
+/// Where a network function's program is found.
+#[derive(Clone, Debug)]
+enum Origin {
+    Library(&'static str),
+    File(PathBuf),
+}
+
+impl Project {
+    /// Reads a project's folder; `rack` replaces its `rack.toml`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the policy, the rack, the programs and their configuration.
+    pub fn load(folder: &Path, rack: Option<&Path>) -> Result<Self, Problems> {
+        const NEEDED: &str = "a project is a folder with policy.tri and rack.toml";
+        let (policy_file, policy_text) = read(&folder.join("policy.tri"), NEEDED)?;
+        let rack_path = rack.map_or_else(|| folder.join("rack.toml"), Path::to_path_buf);
+        let (rack_file, rack_text) = read(&rack_path, NEEDED)?;
+
+        let mut problems = Problems::default();
+        let rack = keep(Rack::from_toml(&rack_text, &rack_file), &mut problems, &rack_file, &rack_text);
+        let policy = trisect_policy::parse_policy(&policy_text, &policy_file);
+        let policy = keep(policy, &mut problems, &policy_file, &policy_text);
+        let functions = functions(folder, &mut problems);
+        let (Some(rack), Some(policy)) = (rack, policy) else { return Err(problems) };
+
+        let library: BTreeMap<String, NfDescription> =
+            functions.iter().map(|(name, (nf, _))| (name.clone(), nf.clone())).collect();
+        let found = policy.check(&policy_file, &library, &rack);
+        problems.extend(Problems::of(found, &policy_file, &policy_text));
+        if problems.has_errors() {
+            return Err(problems);
+        }
+
+        let mut programs = BTreeMap::new();
+        for instance in &policy.nfs {
+            let Some((description, origin)) = functions.get(&instance.function.value) else {
+                continue; // reported by `check`
+            };
+            let place = Place { folder, policy_file: &policy_file, policy_text: &policy_text };
+            match place.program(instance, description, origin) {
+                Ok(program) => {
+                    programs.insert(instance.name.value.clone(), program);
+                }
+                Err(found) => problems.extend(found),
+            }
+        }
+        if problems.has_errors() {
+            return Err(problems);
+        }
+        let name = folder
+            .canonicalize()
+            .ok()
+            .and_then(|p| p.file_name().map(|n| n.to_string_lossy().into_owned()))
+            .unwrap_or_else(|| "project".to_owned());
+        let folder = folder.to_path_buf();
+        Ok(Self { name, folder, policy, rack, library, programs, warnings: problems })
+    }
+
+    /// The bundled captures by ingress port, sorted by the port's name. Empty if there are none.
+    ///
+    /// # Errors
+    /// The folder cannot be listed, or a file is not named for an external port of the rack.
+    pub fn traffic(&self) -> Result<Vec<(u16, PathBuf)>, Problems> {
+        let folder = self.folder.join("traffic");
+        if !folder.is_dir() {
+            return Ok(Vec::new());
+        }
+        let help = "name each capture for an external port of the rack: traffic/p0.pcap";
+        let listing =
+            std::fs::read_dir(&folder).map_err(|e| Problems::unreadable(&folder, &e, help))?;
+        let mut files: Vec<PathBuf> = listing.flatten().map(|entry| entry.path()).collect();
+        files.sort();
+        let mut captures = Vec::new();
+        for path in files {
+            let port = path.file_stem().and_then(|s| s.to_str()).unwrap_or("");
+            let number = self.rack.port_number(port).ok_or_else(|| {
+                let missing = std::io::Error::other(format!("the rack has no external port `{port}`"));
+                Problems::unreadable(&path, &missing, help)
+            })?;
+            captures.push((number, path));
+        }
+        Ok(captures)
+    }
+}
+
+/// The policy's folder and text, for what its instances name.
+struct Place<'a> {
+    folder: &'a Path,
+    policy_file: &'a str,
+    policy_text: &'a str,
+}
+
+impl Place<'_> {
+    /// Compiles an instance's program and configures it.
+    fn program(
+        &self,
+        instance: &NfInstance,
+        description: &NfDescription,
+        origin: &Origin,
+    ) -> Result<Program, Problems> {
+        let options = self.options(instance, description)?;
+        let mut program = compile(origin, &options)?;
+        let mut problems = Problems::default();
+        for setting in &instance.config {
+            let Some(item) = description.config_item(&setting.name) else { continue };
+            if matches!(item.kind, ConfigKind::Parameter { .. }) {
+                continue;
+            }
+            let path = self.folder.join(&setting.value.value);
+            match std::fs::read_to_string(&path) {
+                Err(error) => problems.extend(self.unreadable(&setting.value.span, &path, &error)),
+                Ok(text) => {
+                    let file = path.display().to_string();
+                    if let Err(found) =
+                        trisect_policy::configure(&mut program, &item.kind, &text, &file)
+                    {
+                        problems.extend(Problems::of(found, &file, &text));
+                    }
+                }
+            }
+        }
+        if problems.has_errors() { Err(problems) } else { Ok(program) }
+    }
+
+    /// Parameters become defines.
+    fn options(
+        &self,
+        instance: &NfInstance,
+        description: &NfDescription,
+    ) -> Result<Options, Problems> {
+        let mut options = Options::default().with_include_dir(self.folder);
+        for item in &description.config {
+            let ConfigKind::Parameter { define, default, .. } = &item.kind else { continue };
+            let given = instance.config.iter().find(|s| s.name.value == item.name);
+            let (value, span) = match (given, default) {
+                (Some(setting), _) => (setting.value.value.as_str(), setting.value.span),
+                (None, Some(default)) => (default.as_str(), instance.name.span),
+                (None, None) => continue, // reported by `check` if it was needed
+            };
+            let literal = item.kind.parameter_literal(value).map_err(|reason| {
+                let message = format!("`{value}` cannot be the {} of {}", item.name, description.name);
+                let code = trisect_policy::codes::BAD_CONFIG;
+                let found = Diagnostic::error(code, self.policy_file, span, message).reason(reason);
+                Problems::of(vec![found], self.policy_file, self.policy_text)
+            })?;
+            options = options.with_define(define, literal);
+        }
+        Ok(options)
+    }
+
+    fn unreadable(&self, span: &Span, path: &Path, error: &std::io::Error) -> Problems {
+        let message = format!("cannot read {}", path.display());
+        let found = Diagnostic::error(crate::problems::CANNOT_READ, self.policy_file, *span, message)
+            .reason(error.to_string())
+            .help("paths are relative to the policy's folder");
+        Problems::of(vec![found], self.policy_file, self.policy_text)
+    }
+}
+
+fn compile(origin: &Origin, options: &Options) -> Result<Program, Problems> {
+    match origin {
+        Origin::Library(name) => {
+            let source = trisect_p4::library::find(name).map_or("", |nf| nf.source);
+            let file = format!("{name}.p4");
+            trisect_p4::compile_str(&file, source, options)
+                .map_err(|found| Problems::of(found, &file, source))
+        }
+        Origin::File(path) => {
+            let (file, text) = read(path, "the NF's description names its program")?;
+            trisect_p4::compile_file(path, options)
+                .map_err(|found| Problems::of(found, &file, &text))
+        }
+    }
+}
+
+/// The library's functions, and before them those of the folder, by name.
+fn functions(folder: &Path, problems: &mut Problems) -> BTreeMap<String, (NfDescription, Origin)> {
+    let mut functions = BTreeMap::new();
+    for nf in trisect_p4::library::library() {
+        let file = format!("{}.nf.toml", nf.name);
+        let description = NfDescription::from_toml(nf.description, &file);
+        if let Some(description) = keep(description, problems, &file, nf.description) {
+            functions.insert(nf.name.to_owned(), (description, Origin::Library(nf.name)));
+        }
+    }
+    let Ok(listing) = std::fs::read_dir(folder) else { return functions };
+    let mut own: Vec<PathBuf> = listing
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.to_string_lossy().ends_with(".nf.toml"))
+        .collect();
+    own.sort();
+    for path in own {
+        match read(&path, "it describes a network function of this project") {
+            Err(found) => problems.extend(found),
+            Ok((file, text)) => {
+                let description = NfDescription::from_toml(&text, &file);
+                if let Some(description) = keep(description, problems, &file, &text) {
+                    let program = folder.join(&description.program);
+                    functions.insert(description.name.clone(), (description, Origin::File(program)));
+                }
+            }
+        }
+    }
+    functions
+}
+
+/// The value, or nothing and its diagnostics among the problems.
+fn keep<T>(
+    result: Result<T, Vec<Diagnostic>>,
+    problems: &mut Problems,
+    file: &str,
+    text: &str,
+) -> Option<T> {
+    match result {
+        Ok(value) => Some(value),
+        Err(found) => {
+            debug_assert!(found.iter().any(|d| d.severity == Severity::Error));
+            problems.extend(Problems::of(found, file, text));
+            None
+        }
+    }
+}
+
+fn read(path: &Path, help: &str) -> Result<(String, String), Problems> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| Problems::unreadable(path, &error, help))?;
+    Ok((path.display().to_string(), text))
+}
