@@ -11,7 +11,11 @@ fn main() -> io::Result<()> {
     let mut pages = Vec::new();
     for entry in fs::read_dir(&folder)? {
         let path = entry?.path();
-        let code = path.file_stem().and_then(|s| s.to_str()).unwrap_or("").to_owned();
+        let code = path
+            .file_stem()
+            .and_then(|s| s.to_str())
+            .unwrap_or("")
+            .to_owned();
         if path.extension().is_some_and(|e| e == "md") && code.starts_with('E') {
             pages.push((code, path));
         }
@@ -20,7 +24,11 @@ fn main() -> io::Result<()> {
     let mut out = String::from("&[\n");
     for (code, path) in pages {
         // Writing to a String cannot fail.
-        let _ = writeln!(out, "    ({code:?}, include_str!({:?})),", path.display().to_string());
+        let _ = writeln!(
+            out,
+            "    ({code:?}, include_str!({:?})),",
+            path.display().to_string()
+        );
     }
     out.push_str("]\n");
     let target = env::var("OUT_DIR").map_err(io::Error::other)?;

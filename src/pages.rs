@@ -4,7 +4,10 @@ const PAGES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/error_pages.r
 
 /// The page of a code such as `E0206`, in Markdown; upper or lower case.
 pub fn page(code: &str) -> Option<&'static str> {
-    PAGES.iter().find(|(name, _)| name.eq_ignore_ascii_case(code)).map(|(_, text)| *text)
+    PAGES
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(code))
+        .map(|(_, text)| *text)
 }
 
 /// All codes that have a page, in order.

@@ -33,16 +33,26 @@ struct Row<'a> {
 impl Problems {
     /// Diagnostics that all lie in one text.
     pub fn of(diagnostics: Vec<Diagnostic>, file: &str, text: &str) -> Self {
-        Self { diagnostics, texts: BTreeMap::from([(file.to_owned(), text.to_owned())]) }
+        Self {
+            diagnostics,
+            texts: BTreeMap::from([(file.to_owned(), text.to_owned())]),
+        }
     }
     /// A file that could not be read, and what it was wanted for.
     pub fn unreadable(path: &std::path::Path, error: &std::io::Error, help: &str) -> Self {
         let file = path.display().to_string();
-        let diagnostic =
-            Diagnostic::error(CANNOT_READ, file.clone(), Span::default(), format!("cannot read {file}"))
-                .reason(error.to_string())
-                .help(help);
-        Self { diagnostics: vec![diagnostic], texts: BTreeMap::new() }
+        let diagnostic = Diagnostic::error(
+            CANNOT_READ,
+            file.clone(),
+            Span::default(),
+            format!("cannot read {file}"),
+        )
+        .reason(error.to_string())
+        .help(help);
+        Self {
+            diagnostics: vec![diagnostic],
+            texts: BTreeMap::new(),
+        }
     }
     /// Adds all of the other's.
     pub fn extend(&mut self, other: Problems) {
@@ -59,7 +69,9 @@ impl Problems {
     }
     /// Whether any of them is an error.
     pub fn has_errors(&self) -> bool {
-        self.diagnostics.iter().any(|d| d.severity == Severity::Error)
+        self.diagnostics
+            .iter()
+            .any(|d| d.severity == Severity::Error)
     }
     /// For programs: a JSON array.
     pub fn to_json(&self) -> serde_json::Value {

@@ -56,14 +56,23 @@ impl Project {
         let (rack_file, rack_text) = read(&rack_path, NEEDED)?;
 
         let mut problems = Problems::default();
-        let rack = keep(Rack::from_toml(&rack_text, &rack_file), &mut problems, &rack_file, &rack_text);
+        let rack = keep(
+            Rack::from_toml(&rack_text, &rack_file),
+            &mut problems,
+            &rack_file,
+            &rack_text,
+        );
         let policy = trisect_policy::parse_policy(&policy_text, &policy_file);
         let policy = keep(policy, &mut problems, &policy_file, &policy_text);
         let functions = functions(folder, &mut problems);
-        let (Some(rack), Some(policy)) = (rack, policy) else { return Err(problems) };
+        let (Some(rack), Some(policy)) = (rack, policy) else {
+            return Err(problems);
+        };
 
-        let library: BTreeMap<String, NfDescription> =
-            functions.iter().map(|(name, (nf, _))| (name.clone(), nf.clone())).collect();
+        let library: BTreeMap<String, NfDescription> = functions
+            .iter()
+            .map(|(name, (nf, _))| (name.clone(), nf.clone()))
+            .collect();
         let found = policy.check(&policy_file, &library, &rack);
         problems.extend(Problems::of(found, &policy_file, &policy_text));
         if problems.has_errors() {
@@ -75,7 +84,11 @@ impl Project {
             let Some((description, origin)) = functions.get(&instance.function.value) else {
                 continue; // reported by `check`
             };
-            let place = Place { folder, policy_file: &policy_file, policy_text: &policy_text };
+            let place = Place {
+                folder,
+                policy_file: &policy_file,
+                policy_text: &policy_text,
+            };
             match place.program(instance, description, origin) {
                 Ok(program) => {
                     programs.insert(instance.name.value.clone(), program);
@@ -92,7 +105,15 @@ impl Project {
             .and_then(|p| p.file_name().map(|n| n.to_string_lossy().into_owned()))
             .unwrap_or_else(|| "project".to_owned());
         let folder = folder.to_path_buf();
-        Ok(Self { name, folder, policy, rack, library, programs, warnings: problems })
+        Ok(Self {
+            name,
+            folder,
+            policy,
+            rack,
+            library,
+            programs,
+            warnings: problems,
+        })
     }
 
     /// The bundled captures by ingress port, sorted by the port's name. Empty if there are none.
@@ -113,7 +134,8 @@ impl Project {
         for path in files {
             let port = path.file_stem().and_then(|s| s.to_str()).unwrap_or("");
             let number = self.rack.port_number(port).ok_or_else(|| {
-                let missing = std::io::Error::other(format!("the rack has no external port `{port}`"));
+                let missing =
+                    std::io::Error::other(format!("the rack has no external port `{port}`"));
                 Problems::unreadable(&path, &missing, help)
             })?;
             captures.push((number, path));
@@ -141,7 +163,9 @@ impl Place<'_> {
         let mut program = compile(origin, &options)?;
         let mut problems = Problems::default();
         for setting in &instance.config {
-            let Some(item) = description.config_item(&setting.name) else { continue };
+            let Some(item) = description.config_item(&setting.name) else {
+                continue;
+            };
             if matches!(item.kind, ConfigKind::Parameter { .. }) {
                 continue;
             }
@@ -158,7 +182,11 @@ impl Place<'_> {
                 }
             }
         }
-        if problems.has_errors() { Err(problems) } else { Ok(program) }
+        if problems.has_errors() {
+            Err(problems)
+        } else {
+            Ok(program)
+        }
     }
 
     /// Parameters become defines.
@@ -169,7 +197,12 @@ impl Place<'_> {
     ) -> Result<Options, Problems> {
         let mut options = Options::default().with_include_dir(self.folder);
         for item in &description.config {
-            let ConfigKind::Parameter { define, default, .. } = &item.kind else { continue };
+            let ConfigKind::Parameter {
+                define, default, ..
+            } = &item.kind
+            else {
+                continue;
+            };
             let given = instance.config.iter().find(|s| s.name.value == item.name);
             let (value, span) = match (given, default) {
                 (Some(setting), _) => (setting.value.value.as_str(), setting.value.span),
@@ -177,7 +210,10 @@ impl Place<'_> {
                 (None, None) => continue, // reported by `check` if it was needed
             };
             let literal = item.kind.parameter_literal(value).map_err(|reason| {
-                let message = format!("`{value}` cannot be the {} of {}", item.name, description.name);
+                let message = format!(
+                    "`{value}` cannot be the {} of {}",
+                    item.name, description.name
+                );
                 let code = trisect_policy::codes::BAD_CONFIG;
                 let found = Diagnostic::error(code, self.policy_file, span, message).reason(reason);
                 Problems::of(vec![found], self.policy_file, self.policy_text)
@@ -189,9 +225,14 @@ impl Place<'_> {
 
     fn unreadable(&self, span: &Span, path: &Path, error: &std::io::Error) -> Problems {
         let message = format!("cannot read {}", path.display());
-        let found = Diagnostic::error(crate::problems::CANNOT_READ, self.policy_file, *span, message)
-            .reason(error.to_string())
-            .help("paths are relative to the policy's folder");
+        let found = Diagnostic::error(
+            crate::problems::CANNOT_READ,
+            self.policy_file,
+            *span,
+            message,
+        )
+        .reason(error.to_string())
+        .help("paths are relative to the policy's folder");
         Problems::of(vec![found], self.policy_file, self.policy_text)
     }
 }
@@ -222,7 +263,9 @@ fn functions(folder: &Path, problems: &mut Problems) -> BTreeMap<String, (NfDesc
             functions.insert(nf.name.to_owned(), (description, Origin::Library(nf.name)));
         }
     }
-    let Ok(listing) = std::fs::read_dir(folder) else { return functions };
+    let Ok(listing) = std::fs::read_dir(folder) else {
+        return functions;
+    };
     let mut own: Vec<PathBuf> = listing
         .flatten()
         .map(|entry| entry.path())
@@ -236,7 +279,10 @@ fn functions(folder: &Path, problems: &mut Problems) -> BTreeMap<String, (NfDesc
                 let description = NfDescription::from_toml(&text, &file);
                 if let Some(description) = keep(description, problems, &file, &text) {
                     let program = folder.join(&description.program);
-                    functions.insert(description.name.clone(), (description, Origin::File(program)));
+                    functions.insert(
+                        description.name.clone(),
+                        (description, Origin::File(program)),
+                    );
                 }
             }
         }

@@ -1,0 +1,17 @@
+//! The bundled examples load: policies, racks, programs and their configuration fit together.
+
+use std::path::Path;
+use trisect::project::Project;
+
+#[test]
+fn every_example_loads_without_a_warning() {
+    for name in ["central-office", "l3-firewall", "nat-lb"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("examples")
+            .join(name);
+        let project = Project::load(&folder, None).unwrap_or_else(|problems| panic!("{problems}"));
+        assert!(project.warnings.is_empty(), "{}", project.warnings);
+        assert_eq!(project.programs.len(), project.policy.nfs.len());
+        assert!(!project.traffic().unwrap().is_empty());
+    }
+}
