@@ -1,4 +1,24 @@
-//! Policy language, packet filters, NF and rack descriptions.
+//! What the user says: policies, packet filters, NF and rack descriptions, and NF configuration.
+//!
+//! | text                | reader                       | chapter          |
+//! |---------------------|------------------------------|------------------|
+//! | policy              | [`parse_policy`]             | [`policy`]       |
+//! | packet filter       | [`Filter::parse`]            | [`filter`]       |
+//! | NF description      | [`NfDescription::from_toml`] | [`nf`]           |
+//! | rack description    | [`Rack::from_toml`]          | [`rack`]         |
+//! | entries of a table  | [`parse_entries`]            | [`entries`]      |
+//! | backends, patterns  | [`configure`]                | [`config`], [`patterns`] |
+//!
+//! Every reader takes a text and the name of its file and answers with the value or with
+//! diagnostics ([`trisect_ir::diag`]): as many as it finds, each with a code of [`codes`], a place,
+//! and a way out. No input panics. [`Policy::check`] holds a policy against the library and the rack.
+//!
+//! # Invariants
+//! - What `Display` prints, the reader reads back to an equal value (filters, policies, racks).
+//! - A [`Policy`] from [`parse_policy`] is acyclic, every NF of it is reachable from `in` and has an
+//!   edge that leaves it, and every name that is no NF is a port.
+//! - [`Filter::eval`] is libpcap's verdict; [`Filter::lower_to_frame`] is the same as an IR condition,
+//!   and [`Filter::lower`] on every frame whose headers are what they are announced to be.
 
 mod check;
 pub mod codes;

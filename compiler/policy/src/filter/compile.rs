@@ -340,41 +340,43 @@ impl Layers {
                 size,
             } => {
                 let (index_guard, index) = self.arith(index)?;
-                let (base, guard) = self.layer(*protocol)?;
+                let (base, first, guard) = self.layer(*protocol)?;
+                let guard = conjunction(first, conjunction(index_guard, guard));
                 let value = Value::Load {
                     base,
                     index: Box::new(index),
                     size: *size,
                 };
-                Ok((conjunction(index_guard, guard), value))
+                Ok((guard, value))
             }
         }
     }
 
-    /// Where `protocol[0]` is, and what must hold for it to be there.
-    fn layer(&self, protocol: Protocol) -> Result<(Base, Option<Test>), CompileError> {
+    /// Where `protocol[0]` is, and what must hold for it to be there: before and after what the index
+    /// asks for.
+    fn layer(&self, protocol: Protocol) -> Result<Layer, CompileError> {
         let network = self.network();
         Ok(match protocol {
-            Protocol::Ether => (Base::Fixed(0), None),
+            Protocol::Ether => (Base::Fixed(0), None, None),
             Protocol::Ip | Protocol::Ip6 | Protocol::Arp | Protocol::Rarp => {
-                (Base::Fixed(network), Some(self.protocol(protocol)?))
+                (Base::Fixed(network), None, Some(self.protocol(protocol)?))
             }
             Protocol::Icmp6 => {
-                let guard = self
-                    .link(IPV6, "ip6")?
-                    .and(self.byte_is(6, number(protocol)));
-                (Base::Fixed(network + IPV6_HEADER), Some(guard))
+                let next = self.byte_is(6, number(protocol));
+                let guard = self.link(IPV6, "ip6")?.and(next);
+                (Base::Fixed(network + IPV6_HEADER), None, Some(guard))
             }
             _ => {
-                let guard = self
-                    .link(IPV4, "ip")?
-                    .and(self.byte_is(9, number(protocol)))
-                    .and(self.first_fragment());
-                (Base::AfterIpv4(network), Some(guard))
+                let first = self.link(IPV4, "ip")?;
+                let guard = self.byte_is(9, number(protocol)).and(self.first_fragment());
+                (Base::AfterIpv4(network), Some(first), Some(guard))
             }
         })
     }
 }
+
+/// Where a layer begins, and what must hold for it to be there.
+type Layer = (Base, Option<Test>, Option<Test>);
 
 fn conjunction(left: Option<Test>, right: Option<Test>) -> Option<Test> {
     match (left, right) {

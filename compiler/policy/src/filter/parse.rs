@@ -213,6 +213,10 @@ fn primitive(input: Input<'_>, depth: u32) -> Parsed<'_, Operand> {
     }
     let protocol = Protocol::named(first);
     let rest = if protocol.is_some() { rest } else { start };
+    if protocol.is_some() && symbol(rest, "[").is_some() {
+        // A value, not a primitive: what is wrong with it was found already.
+        return fail(start, "", "");
+    }
     if let Some(protocol) = protocol {
         if let Some(behind) = keyword(rest, "multicast") {
             return match protocol {
@@ -767,6 +771,10 @@ fn relation_sign(input: Input<'_>) -> Option<(Input<'_>, Relation)> {
 
 fn relation(input: Input<'_>, depth: u32) -> Parsed<'_, FilterExpr> {
     let (rest, left) = arith(input, 0, depth)?;
+    if relation_sign(rest).is_none() && matches!(left, Arith::Number(_)) {
+        // A bare number: that it lacks a qualifier is the better explanation.
+        return fail(input, "", "");
+    }
     let Some((rest, op)) = relation_sign(rest) else {
         return fail(
             blank(rest),
