@@ -250,6 +250,10 @@ impl MatchTable {
         let at = entry as usize * self.stride;
         Record(&self.records[at..at + self.stride])
     }
+    /// The records of all entries of the program, one after the other.
+    pub fn records(&self) -> &[u64] {
+        &self.records
+    }
     /// The record of the default action.
     pub fn default_record(&self) -> Record<'_> {
         Record(&self.default)

@@ -1,1 +1,24 @@
-//! Host target: packet programs compiled by Cranelift.
+//! Host target: packet programs compiled to machine code by Cranelift.
+//!
+//! [`HostProgram::compile`] turns a [`Program`](trisect_ir::Program) into one function that runs it
+//! over a batch of [`Packet`]s, and [`HostProgram::run_batch`] calls it. It does what
+//! `trisect-interp` does, packet for packet and state for state; property tests compare the two.
+//!
+//! # Isolation
+//!
+//! Compiled code sees packets, its program's tables and objects, and its stack, and nothing else
+//! (NetBricks, OSDI 2016): programs have no pointers, every access to a header follows a check that
+//! the header is in the frame, indices are checked against sizes, and loops of the parser end. The
+//! unsafe code is in three files: `packet` (buffers), `helpers` (functions that compiled code calls)
+//! and `program` (calling the compiled code); each states what it relies on.
+
+mod build;
+mod facts;
+mod hash;
+mod helpers;
+mod info;
+mod packet;
+mod program;
+
+pub use packet::{HEADROOM, Outcome, Packet};
+pub use program::{CompileError, HostProgram, Limit, Options};

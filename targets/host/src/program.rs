@@ -1,0 +1,306 @@
+//! Compiling and running.
+
+#![allow(unsafe_code)]
+
+use crate::build;
+use crate::hash::HashFunction;
+use crate::helpers::{Context, Helper};
+use crate::info::{Base, Info};
+use crate::packet::Packet;
+use cranelift_codegen::ir::types::I64;
+use cranelift_codegen::ir::{AbiParam, UserFuncName};
+use cranelift_codegen::settings::{self, Configurable};
+use cranelift_frontend::FunctionBuilderContext;
+use cranelift_jit::{JITBuilder, JITModule};
+use cranelift_module::{FuncId, Linkage, Module, default_libcall_names};
+use std::collections::BTreeMap;
+use trisect_ir::state::State;
+use trisect_ir::{FieldKind, Program};
+use trisect_table::Runtime;
+use trisect_table::runtime::{ObjectState, RuntimeError};
+
+/// Widest value that is compiled, in bits.
+pub const MAX_WIDTH: u32 = 16_384;
+
+/// How to compile.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Keep the Cranelift IR and the disassembly, for people.
+    pub keep_text: bool,
+}
+
+/// Why a program was not compiled.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// The program asks for more than compiled code can do.
+    #[error("the host cannot run this program: {}", list(.0))]
+    Limits(Vec<Limit>),
+    /// The program's state cannot be set up.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// There is no code generator for this machine, or it refused the code: a bug.
+    #[error("code generation failed: {0}")]
+    Codegen(String),
+}
+
+/// Something that is beyond a limit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} is {amount}, at most {most} is possible")]
+pub struct Limit {
+    /// What.
+    pub what: String,
+    /// How much it is.
+    pub amount: u64,
+    /// How much it could be.
+    pub most: u64,
+}
+
+fn list(limits: &[Limit]) -> String {
+    let texts: Vec<String> = limits.iter().map(Limit::to_string).collect();
+    texts.join("; ")
+}
+
+fn limits(program: &Program) -> Vec<Limit> {
+    let widths = program
+        .header_types
+        .values()
+        .flat_map(|t| {
+            t.fields.iter().map(move |f| match f.kind {
+                FieldKind::Fixed(width) => (format!("{}.{}", t.name, f.name), width),
+                FieldKind::Varbit(_) => (String::new(), 0),
+            })
+        })
+        .chain(program.metas.values().map(|m| (m.name.clone(), m.width)))
+        .chain(program.actions.values().flat_map(|a| {
+            a.params
+                .iter()
+                .map(move |p| (format!("{}.{}", a.name, p.name), p.width))
+        }));
+    widths
+        .filter(|(_, width)| *width > MAX_WIDTH)
+        .map(|(name, width)| Limit {
+            what: format!("width of `{name}` in bits"),
+            amount: u64::from(width),
+            most: u64::from(MAX_WIDTH),
+        })
+        .collect()
+}
+
+/// A program in machine code, with its state.
+pub struct HostProgram {
+    program: Program,
+    info: Info,
+    context: Box<Context>,
+    bases: Vec<*mut u8>,
+    /// What the context's `zero` and `sink` point to.
+    _pages: (Box<[u64]>, Box<[u64]>),
+    module: Option<JITModule>,
+    function: unsafe extern "C" fn(*mut Context, *mut Packet, u64),
+    clif: String,
+    disassembly: String,
+}
+
+// SAFETY: the raw pointers point into boxes that the program owns and that nobody else knows; the
+// code is only read. Running needs `&mut self`.
+unsafe impl Send for HostProgram {}
+
+/// The text of a compiled program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CodeText {
+    /// Cranelift IR.
+    pub clif: String,
+    /// Machine code.
+    pub disassembly: String,
+}
+
+impl HostProgram {
+    /// Compiles a (verified) program and sets up its initial state.
+    ///
+    /// # Errors
+    ///
+    /// See [`CompileError`].
+    pub fn compile(program: &Program, options: &Options) -> Result<Self, CompileError> {
+        let limits = limits(program);
+        if !limits.is_empty() {
+            return Err(CompileError::Limits(limits));
+        }
+        let info = Info::new(program);
+        let runtime = Runtime::new(program)?;
+        let codegen = |e: &dyn std::fmt::Display| CompileError::Codegen(e.to_string());
+        let mut module = new_module()?;
+        let helper_ids = declare_helpers(&mut module).map_err(|e| codegen(&e))?;
+        let mut context = module.make_context();
+        for _ in 0..3 {
+            context.func.signature.params.push(AbiParam::new(I64));
+        }
+        let id = module
+            .declare_function("run", Linkage::Local, &context.func.signature)
+            .map_err(|e| codegen(&e))?;
+        context.func.name = UserFuncName::user(0, id.as_u32());
+        build::build(
+            program,
+            &info,
+            &mut module,
+            &helper_ids,
+            &mut context.func,
+            &mut FunctionBuilderContext::new(),
+        );
+        let clif = if options.keep_text {
+            context.func.display().to_string()
+        } else {
+            String::new()
+        };
+        context.set_disasm(options.keep_text);
+        module
+            .define_function(id, &mut context)
+            .map_err(|e| CompileError::Codegen(format!("{e:?}")))?;
+        let disassembly = context
+            .compiled_code()
+            .and_then(|code| code.vcode.clone())
+            .unwrap_or_default();
+        module.finalize_definitions().map_err(|e| codegen(&e))?;
+        let code = module.get_finalized_function(id);
+        // SAFETY: `build` wrote this function with the three 64-bit parameters of the signature above
+        // and no result, in the machine's C calling convention (the module's default).
+        let function = unsafe {
+            std::mem::transmute::<*const u8, unsafe extern "C" fn(*mut Context, *mut Packet, u64)>(
+                code,
+            )
+        };
+        let words = info.zero_bytes.div_ceil(8);
+        let zeros: Box<[u64]> = vec![0; words].into();
+        let mut sink: Box<[u64]> = vec![0; words].into();
+        let hashes = info
+            .hashes
+            .iter()
+            .map(|(algorithm, len)| HashFunction::new(algorithm, *len))
+            .collect();
+        Ok(Self {
+            program: program.clone(),
+            context: Box::new(Context {
+                zero: zeros.as_ptr().cast(),
+                sink: sink.as_mut_ptr().cast(),
+                bases: std::ptr::null(),
+                runtime,
+                hashes,
+                scratch: Vec::new(),
+            }),
+            bases: Vec::with_capacity(info.bases.len()),
+            info,
+            _pages: (zeros, sink),
+            module: Some(module),
+            function,
+            clif,
+            disassembly,
+        })
+    }
+    /// The program.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+    /// Runs the program over packets, one after the other. Each packet's outcome, port and frame are
+    /// then what the program made of it.
+    pub fn run_batch(&mut self, packets: &mut [Packet]) {
+        self.bases.clear();
+        for base in &self.info.bases {
+            let pointer = match base {
+                Base::Object(id) => match &mut self.context.runtime.objects[*id] {
+                    ObjectState::Counter(cells) => cells.fixed.as_mut_ptr().cast(),
+                    ObjectState::Register(registers) => registers.words.as_mut_ptr().cast(),
+                    _ => std::ptr::null_mut(),
+                },
+                Base::Records(id) => {
+                    let records = self.context.runtime.tables[*id].records();
+                    records.as_ptr().cast_mut().cast()
+                }
+                Base::Default(id) => {
+                    let record = self.context.runtime.tables[*id].default_record();
+                    record.0.as_ptr().cast_mut().cast()
+                }
+            };
+            self.bases.push(pointer);
+        }
+        self.context.bases = self.bases.as_ptr();
+        // SAFETY: the context belongs to the code that `compile` built for this program, and its
+        // arrays stay where they are while it runs; packets keep their invariants, and both are
+        // borrowed exclusively. The module that holds the code lives as long as `self`.
+        unsafe {
+            (self.function)(
+                &raw mut *self.context,
+                packets.as_mut_ptr(),
+                packets.len() as u64,
+            );
+        }
+    }
+    /// All state as seen at a time in nanoseconds, in canonical form.
+    pub fn state(&self, now_ns: u64) -> State {
+        self.context.runtime.state(&self.program, now_ns)
+    }
+    /// The code as text, if [`Options::keep_text`] was set: the same for the same program.
+    pub fn text(&self) -> CodeText {
+        CodeText {
+            clif: self.clif.clone(),
+            disassembly: self.disassembly.clone(),
+        }
+    }
+}
+
+impl Drop for HostProgram {
+    fn drop(&mut self) {
+        if let Some(module) = self.module.take() {
+            // SAFETY: the code runs only inside `run_batch`, and the pointer to it goes with `self`.
+            unsafe { module.free_memory() }
+        }
+    }
+}
+
+impl std::fmt::Debug for HostProgram {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HostProgram")
+            .field("program", &self.program.name)
+            .finish_non_exhaustive()
+    }
+}
+
+fn new_module() -> Result<JITModule, CompileError> {
+    let codegen = |e: &dyn std::fmt::Display| CompileError::Codegen(e.to_string());
+    let mut flags = settings::builder();
+    let verify = if cfg!(debug_assertions) {
+        "true"
+    } else {
+        "false"
+    };
+    for (name, value) in [
+        ("opt_level", "speed"),
+        ("is_pic", "false"),
+        ("use_colocated_libcalls", "false"),
+        ("enable_verifier", verify),
+    ] {
+        flags.set(name, value).map_err(|e| codegen(&e))?;
+    }
+    let isa = cranelift_native::builder()
+        .map_err(|e| codegen(&e))?
+        .finish(settings::Flags::new(flags))
+        .map_err(|e| codegen(&e))?;
+    let mut builder = JITBuilder::with_isa(isa, default_libcall_names());
+    for helper in Helper::ALL {
+        builder.symbol(helper.name(), helper.address());
+    }
+    Ok(JITModule::new(builder))
+}
+
+fn declare_helpers(
+    module: &mut JITModule,
+) -> Result<BTreeMap<Helper, FuncId>, cranelift_module::ModuleError> {
+    Helper::ALL
+        .iter()
+        .map(|helper| {
+            let mut signature = module.make_signature();
+            let (params, results) = helper.shape();
+            signature.params.resize(params, AbiParam::new(I64));
+            signature.returns.resize(results, AbiParam::new(I64));
+            let id = module.declare_function(helper.name(), Linkage::Import, &signature)?;
+            Ok((*helper, id))
+        })
+        .collect()
+}
