@@ -23,6 +23,7 @@
 //! * the same input gives the same report, bit for bit;
 //! * links, buses and hosts keep the order of packets; so does the switch towards each port.
 
+mod assemble;
 mod check;
 mod egress;
 mod engine;
@@ -34,6 +35,7 @@ mod sim;
 mod specs;
 mod summary;
 
+pub use assemble::{Asked, Idle, assemble};
 pub use check::{CheckReport, Difference, Expected, Place, check, expect};
 pub use egress::write_egress;
 pub use engine::{Engine, EngineError, Fate, Frame, Interpreted, PassThrough};
