@@ -46,7 +46,7 @@ pub fn assemble<E>(
     switch: SwitchSpec,
     servers: Vec<ServerSpec>,
     pieces: &Pieces,
-    engine: &mut dyn FnMut(Asked<'_>) -> Result<Box<dyn Engine>, E>,
+    mut engine: impl FnMut(Asked<'_>) -> Result<Box<dyn Engine>, E>,
 ) -> Result<Rack, E> {
     let (name, piece) = (&switch.name, &pieces.switch);
     let pipeline = engine(Asked {

@@ -152,11 +152,11 @@ fn specs() -> (SwitchSpec, Vec<ServerSpec>) {
 
 fn held(program: &Program, pieces: &Pieces, arrivals: &[Arrival], what: &str) -> usize {
     let (switch, servers) = specs();
-    let mut engine = |asked: trisect_rack::Asked<'_>| {
+    let engine = |asked: trisect_rack::Asked<'_>| {
         let engine: Box<dyn Engine> = Box::new(Interpreted::new(asked.piece, 500));
         Ok::<_, Infallible>(engine)
     };
-    let mut rack = assemble(switch, servers, pieces, &mut engine).unwrap();
+    let mut rack = assemble(switch, servers, pieces, engine).unwrap();
     let report = rack.run(arrivals, &mut |_| ()).unwrap();
     let found = check(arrivals, &expect(program, arrivals), &report);
     if let Some(first) = found.differences.first() {
