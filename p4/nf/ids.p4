@@ -2,7 +2,7 @@
 //
 // Searches everything behind the transport header (behind the IP header where there is none, as in
 // fragments) for the patterns of the set `signatures`. The verdict is the output attribute
-// `verdict`: SAFE or UNSAFE. Nothing is dropped here; the policy decides by the verdict. Unsafe
+// `verdict`: safe or unsafe. Nothing is dropped here; the policy decides by the verdict. Unsafe
 // packets are counted by the number of the pattern in `alerts`.
 //
 // A pattern that is split between two packets is not found.
@@ -13,8 +13,8 @@
 #include <trisect.p4>
 
 enum bit<8> Verdict {
-    SAFE = 0,
-    UNSAFE = 1
+    safe = 0,
+    unsafe = 1
 }
 
 struct metadata_t {
@@ -50,7 +50,7 @@ control Ids(inout headers_t hdr, inout metadata_t meta,
     }
 
     action alert() {
-        verdict.set(Verdict.UNSAFE);
+        verdict.set(Verdict.unsafe);
         alerts.count(meta.match);
     }
 

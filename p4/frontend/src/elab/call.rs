@@ -429,7 +429,7 @@ impl<'a> Elab<'a> {
     pub(super) fn control_body(&mut self, decl: &'a ast::ControlDecl, env: &Rc<Env<'a>>) -> R<()> {
         for local in &decl.locals {
             let result = self.control_local(local, env);
-            self.keep(result);
+            self.keep_decl(local, result);
         }
         self.block(&decl.apply, env)
     }

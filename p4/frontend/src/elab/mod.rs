@@ -48,6 +48,9 @@ use value::{Env, SlotId, Value};
 /// The result of elaborating a part.
 type R<T> = Result<T, Box<Diagnostic>>;
 
+/// Code of an error that only follows from one already reported: it is not shown.
+const FOLLOWS: &str = "";
+
 /// How deep calls may nest: P4 has no recursion, so that real programs stay far below.
 const MAX_DEPTH: usize = 64;
 
@@ -112,6 +115,8 @@ struct Elab<'a> {
     header_types: BTreeMap<String, HeaderTypeId>,
     slots: Vec<Slot>,
     stacks: usize,
+    /// Names whose declaration was refused.
+    broken: BTreeSet<String>,
     /// Names in use, by kind of entity.
     names: BTreeSet<(&'static str, String)>,
     /// Actions by name, each with the table it was elaborated for if that matters.
@@ -143,6 +148,7 @@ impl<'a> Elab<'a> {
             header_types: BTreeMap::new(),
             slots: Vec::new(),
             stacks: 0,
+            broken: BTreeSet::new(),
             names: BTreeSet::new(),
             actions: BTreeMap::new(),
             table_actions: BTreeMap::new(),
@@ -165,9 +171,8 @@ impl<'a> Elab<'a> {
                 main = Some(instance);
                 continue;
             }
-            if let Err(diagnostic) = self.global_decl(decl) {
-                self.diagnostics.push(*diagnostic);
-            }
+            let result = self.global_decl(decl);
+            self.keep_decl(decl, result);
         }
         if self.diagnostics.iter().any(Diagnostic::is_error) {
             return;
@@ -184,9 +189,7 @@ impl<'a> Elab<'a> {
                 .with_help("add `PNA_NIC(StdParser(), StdPreControl(), C(), StdDeparser()) main;`"),
             )),
         };
-        if let Err(diagnostic) = result {
-            self.diagnostics.push(*diagnostic);
-        }
+        self.keep(result);
     }
 
     fn package(&mut self, main: &'a ast::Instance) -> R<()> {
@@ -216,14 +219,23 @@ impl<'a> Elab<'a> {
     }
 
     /// Keeps the diagnostic of a part that failed and goes on.
-    fn keep<T>(&mut self, result: R<T>) -> Option<T> {
-        match result {
-            Ok(value) => Some(value),
-            Err(diagnostic) => {
-                self.diagnostics.push(*diagnostic);
-                None
-            }
+    fn keep(&mut self, result: R<()>) {
+        if let Err(diagnostic) = result
+            && diagnostic.code != FOLLOWS
+        {
+            self.diagnostics.push(*diagnostic);
         }
+    }
+
+    /// The same for a declaration: its name is then known to be broken, so that its uses are not
+    /// reported as well.
+    fn keep_decl(&mut self, decl: &ast::Decl, result: R<()>) {
+        if result.is_err()
+            && let Some(name) = decl.name()
+        {
+            self.broken.insert(name.name.clone());
+        }
+        self.keep(result);
     }
 
     /// Appends an operation to what is being elaborated.
@@ -323,6 +335,9 @@ impl<'a> Elab<'a> {
         } else {
             env.lookup(path.as_str())
         };
+        if found.is_none() && self.broken.contains(path.as_str()) {
+            return Err(error(FOLLOWS, path.span(), "follows from an error before"));
+        }
         found.ok_or_else(|| unknown_name(path.as_str(), path.span(), env.similar(path.as_str())))
     }
 }

@@ -1,7 +1,7 @@
 //! Operators, conversions and constant folding.
 
 use num_bigint::{BigInt, BigUint, Sign};
-use trisect_ir::{BinOp, Bits, Expr, FieldRef, LValue, Op, Place, UnOp};
+use trisect_ir::{BinOp, Bits, Expr, FieldRef, LValue, Op, Place, UnOp, eval};
 
 use super::types::Type;
 use super::value::Value;
@@ -640,11 +640,7 @@ pub(super) fn resize(expr: Expr, from: u32, to: u32, signed: bool) -> Expr {
 
 fn complement(expr: Expr) -> Expr {
     match expr {
-        Expr::Const(bits) => {
-            let ones = Bits::ones(bits.width());
-            Expr::Const(Bits::new(bits.width(), bits.value() ^ ones.value()))
-        }
-        // Not not: from conditions that are turned round.
+        Expr::Const(bits) => Expr::Const(eval::unary(UnOp::Not, &bits)),
         Expr::Unary(UnOp::Not, inner) => *inner,
         other => other.not(),
     }
@@ -652,10 +648,7 @@ fn complement(expr: Expr) -> Expr {
 
 fn negate(expr: Expr) -> Expr {
     match expr {
-        Expr::Const(bits) => {
-            let value = -BigInt::from(bits.value().clone());
-            Expr::Const(to_bits(&value, bits.width()))
-        }
+        Expr::Const(bits) => Expr::Const(eval::unary(UnOp::Neg, &bits)),
         other => Expr::Unary(UnOp::Neg, Box::new(other)),
     }
 }
@@ -663,10 +656,7 @@ fn negate(expr: Expr) -> Expr {
 /// A binary operation, evaluated if both operands are constants.
 pub(super) fn fold(op: BinOp, a: Expr, b: Expr) -> Expr {
     match (&a, &b) {
-        (Expr::Const(x), Expr::Const(y)) => match evaluate(op, x, y) {
-            Some(bits) => Expr::Const(bits),
-            None => Expr::binary(op, a, b),
-        },
+        (Expr::Const(x), Expr::Const(y)) => Expr::Const(eval::binary(op, x, y)),
         (Expr::Const(x), _) if x.width() == 1 => {
             identity(op, x, b.clone()).unwrap_or_else(|| Expr::binary(op, a.clone(), b))
         }
@@ -683,47 +673,5 @@ fn identity(op: BinOp, constant: &Bits, other: Expr) -> Option<Expr> {
         (BinOp::And, false) | (BinOp::Or, true) => Some(other),
         (BinOp::And, true) | (BinOp::Or, false) => Some(Expr::Const(constant.clone())),
         _ => None,
-    }
-}
-
-fn evaluate(op: BinOp, a: &Bits, b: &Bits) -> Option<Bits> {
-    let width = a.width();
-    let (x, y) = (a.value(), b.value());
-    let (sx, sy) = (from_bits(a, true), from_bits(b, true));
-    let bits = |value: BigUint| Some(Bits::new(width, value));
-    let truth = |value: bool| Some(Bits::bool(value));
-    let max = Bits::ones(width);
-    match op {
-        BinOp::Add => bits(x + y),
-        BinOp::Sub => bits((BigUint::from(1u8) << width) + x - y),
-        BinOp::Mul => bits(x * y),
-        BinOp::Div if b.is_zero() => bits(BigUint::ZERO),
-        BinOp::Rem if b.is_zero() => bits(BigUint::ZERO),
-        BinOp::Div => bits(x / y),
-        BinOp::Rem => bits(x % y),
-        BinOp::AddSat => bits((x + y).min(max.value().clone())),
-        BinOp::SubSat => bits(if x > y { x - y } else { BigUint::ZERO }),
-        BinOp::And => bits(x & y),
-        BinOp::Or => bits(x | y),
-        BinOp::Xor => bits(x ^ y),
-        BinOp::Shl => match u32::try_from(y) {
-            Ok(count) if count < width => bits(x << count),
-            _ => bits(BigUint::ZERO),
-        },
-        BinOp::Shr => match u32::try_from(y) {
-            Ok(count) if count < width => bits(x >> count),
-            _ => bits(BigUint::ZERO),
-        },
-        BinOp::Eq => truth(x == y),
-        BinOp::Ne => truth(x != y),
-        BinOp::Lt => truth(x < y),
-        BinOp::Le => truth(x <= y),
-        BinOp::Gt => truth(x > y),
-        BinOp::Ge => truth(x >= y),
-        BinOp::SLt => truth(sx < sy),
-        BinOp::SLe => truth(sx <= sy),
-        BinOp::SGt => truth(sx > sy),
-        BinOp::SGe => truth(sx >= sy),
-        BinOp::SAddSat | BinOp::SSubSat | BinOp::Sar => None,
     }
 }

@@ -38,7 +38,7 @@ impl<'a> Elab<'a> {
         self.parser = Some(ParserContext::default());
         for local in &decl.locals {
             let result = self.local_decl(local, env);
-            self.keep(result);
+            self.keep_decl(local, result);
         }
         let prelude = self.parser.take().map(|p| p.ops).unwrap_or_default();
         let mut unroll = Unroll {

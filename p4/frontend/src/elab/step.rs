@@ -182,9 +182,8 @@ impl<'a> Elab<'a> {
     }
 
     fn node(&mut self, name: &str, kind: NodeKind) -> NodeId {
-        let name = self.unique("node", name);
         self.ir.control.nodes.push(Node {
-            name,
+            name: name.to_owned(),
             nf: String::new(),
             kind,
         })
@@ -270,7 +269,8 @@ impl<'a> Elab<'a> {
         next
     }
 
-    /// Leaves out nodes that cannot be reached and puts the rest in topological order.
+    /// Leaves out nodes that cannot be reached, puts the rest in topological order and gives each a
+    /// name of its own.
     fn compact(&mut self) {
         let Some(entry) = self.ir.control.entry else {
             return;
@@ -296,14 +296,20 @@ impl<'a> Elab<'a> {
             renumbered[old.index()] = Some(NodeId::new(new));
         }
         let mut kept: PrimaryMap<NodeId, Node> = PrimaryMap::new();
+        let mut renames = Vec::new();
         for old in &order {
             let mut node = nodes[*old].clone();
+            renames.push(node.name.clone());
             for next in node.kind.successors_mut() {
                 if let Some(new) = renumbered[next.index()] {
                     *next = new;
                 }
             }
             kept.push(node);
+        }
+        // Numbered along the way of the packet.
+        for (node, name) in kept.values_mut().zip(renames) {
+            node.name = self.unique("node", &name);
         }
         self.ir.control.nodes = kept;
         self.ir.control.entry = renumbered[entry.index()];

@@ -23,7 +23,10 @@ impl<'a> Elab<'a> {
         let inner = Env::child(env);
         for stmt in &block.stmts {
             let result = self.nested(stmt.span, |e| e.stmt(stmt, &inner));
-            self.keep(result);
+            match &stmt.kind {
+                StmtKind::Decl(decl) => self.keep_decl(decl, result),
+                _ => self.keep(result),
+            }
         }
         Ok(())
     }
