@@ -150,6 +150,7 @@ impl Writer<'_, '_> {
             NodeKind::Emit => Goals::from([Goal::Sent]),
             NodeKind::Drop => {
                 text.line("drop_packet();");
+                text.line("exit;");
                 Goals::new()
             }
             _ if self.graph.is_join(node) => {

@@ -292,7 +292,6 @@ impl Emitter<'_> {
             text.line(format!("drops.count((bit<32>)meta.{drop});"));
             text.line("#endif");
             text.line("mark_to_drop(standard_metadata);");
-            text.line("exit;");
         });
         text.line("");
     }

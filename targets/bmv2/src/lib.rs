@@ -11,6 +11,7 @@
 //! | `valid`   | which headers are certainly valid where                                |
 //! | `expr`, `ops`, `control`, `parser`, `emit` | text                                  |
 //! | `runtime` | entries                                                                |
+//! | `readback` | from the artifacts back to the IR: what the embedded switch runs       |
 //!
 //! # How the IR's meaning is kept
 //! - Fields of invalid headers read as 0: reads are guarded by `isValid()` unless the header is
@@ -33,11 +34,13 @@ mod graph;
 mod names;
 mod ops;
 mod parser;
+mod readback;
 pub mod runtime;
 mod text;
 mod valid;
 mod walk;
 
+pub use readback::{ReadBackError, read_back};
 use trisect_ir::{NodeId, Program};
 use trisect_target::{
     Artifact, Capability, Device, DeviceError, DeviceSpec, LowerError, Model, Refusal, Resources,

@@ -1,5 +1,7 @@
 //! Operations, as statements of actions and of the apply block.
 
+use std::cmp::Ordering;
+
 use trisect_ir::{
     Bits, Expr, FieldKind, HeaderId, HeaderTypeId, Index, LValue, ObjectId, ObjectKind, Op, Param,
     Program,
@@ -65,9 +67,9 @@ impl Statements<'_> {
         let width = self.program.lvalue_width(to);
         let place = self.with(|exprs| exprs.place(to));
         let value = match width.cmp(&from) {
-            std::cmp::Ordering::Equal => name.to_owned(),
-            std::cmp::Ordering::Less => format!("{name}[{}:0]", width - 1),
-            std::cmp::Ordering::Greater => format!("(bit<{width}>){name}"),
+            Ordering::Equal => name.to_owned(),
+            Ordering::Less => format!("{name}[{}:0]", width - 1),
+            Ordering::Greater => format!("(bit<{width}>){name}"),
         };
         self.text.line(format!("{place} = {value};"));
     }
@@ -92,9 +94,9 @@ impl Statements<'_> {
             // A direct counter counts by itself: it is a property of the table.
             Op::Count(_, Index::Entry) => {}
             Op::Count(object, Index::At(index)) => {
-                let (index, _) = self.index(index, u32::MAX);
+                let (index, guard) = self.index(index, self.size(*object), false);
                 let name = self.object(*object);
-                self.text.line(format!("{name}.count({index});"));
+                self.guarded(guard, |text| text.line(format!("{name}.count({index});")));
             }
             Op::Meter {
                 object, index, dst, ..
@@ -107,7 +109,7 @@ impl Statements<'_> {
             } => {
                 let value = self.with(|exprs| exprs.bits(value));
                 let name = self.object(*object);
-                let (index, guard) = self.index(index, self.size(*object));
+                let (index, guard) = self.index(index, self.size(*object), true);
                 self.guarded(guard, |text| {
                     text.line(format!("{name}.write({index}, {value});"))
                 });
@@ -175,34 +177,22 @@ impl Statements<'_> {
         }
     }
 
-    /// An index as `bit<32>`, and the condition that it is below `size` if that is not certain.
-    fn index(&mut self, index: &Expr, size: u32) -> (String, Option<String>) {
+    /// An index as `bit<32>`, and the condition that it is below `size` if that is not certain. Without
+    /// `strict`, only an index that could wrap in 32 bits gets a condition: v1model itself ignores those
+    /// past the size.
+    fn index(&mut self, index: &Expr, size: u32, strict: bool) -> (String, Option<String>) {
         let width = self.program.width(index, self.param_widths);
         let value = self.with(|exprs| exprs.operand(index));
-        let certain = match index {
+        let below = match index {
             Expr::Const(bits) => bits.to_u64().is_some_and(|at| at < u64::from(size)),
-            _ => width < 32 && 1u64 << width <= u64::from(size),
+            _ => width < 32 && 1 << width <= u64::from(size),
         };
-        // What does not fit in 32 bits is past every size.
-        let top = if width > 32 {
-            u64::from(size.min(u32::MAX))
-        } else {
-            u64::from(size)
-        };
-        let always = size == u32::MAX && width <= 32;
-        let guard = (!certain && !always)
-            .then(|| format!("{value} < {}", constant(&Bits::new(width.max(32), top))));
-        let guard = guard.map(|guard| {
-            if width < 32 {
-                format!("(bit<32>){guard}")
-            } else {
-                guard
-            }
-        });
+        let open = if strict { !below } else { width > 32 };
+        let guard = open.then(|| format!("{value} < {}", constant(&Bits::new(width, size))));
         let index = match width.cmp(&32) {
-            std::cmp::Ordering::Equal => value,
-            std::cmp::Ordering::Less => format!("(bit<32>){value}"),
-            std::cmp::Ordering::Greater => format!("{value}[31:0]"),
+            Ordering::Equal => value,
+            Ordering::Less => format!("(bit<32>){value}"),
+            Ordering::Greater => format!("{value}[31:0]"),
         };
         (index, guard)
     }
@@ -219,7 +209,7 @@ impl Statements<'_> {
             return;
         };
         let name = self.object(object);
-        let (index, guard) = self.index(index, self.size(object));
+        let (index, guard) = self.index(index, self.size(object), true);
         let result = self.with(|exprs| exprs.variable(width, &constant(&Bits::zero(width))));
         self.guarded(guard, |text| {
             text.line(format!("{name}.read({result}, {index});"))
@@ -234,7 +224,7 @@ impl Statements<'_> {
         match index {
             Index::Entry => self.text.line(format!("{name}.read({result});")),
             Index::At(index) => {
-                let (index, guard) = self.index(index, self.size(object));
+                let (index, guard) = self.index(index, self.size(object), true);
                 self.guarded(guard, |text| {
                     text.line(format!("{name}.execute_meter({index}, {result});"))
                 });

@@ -15,8 +15,8 @@ pub(crate) fn write(emitter: &mut Emitter<'_>, facts: &Facts, text: &mut Text) {
          inout standard_metadata_t standard_metadata)",
     );
     let target = |emitter: &Emitter<'_>, target: ParseTarget| match target {
-        ParseTarget::Accept => "accept".to_owned(),
-        ParseTarget::Reject => "reject".to_owned(),
+        // The IR goes on to the control either way; BMv2 does so after `accept` only.
+        ParseTarget::Accept | ParseTarget::Reject => "accept".to_owned(),
         ParseTarget::State(state) => emitter.names.states[state].clone(),
     };
     let first = program

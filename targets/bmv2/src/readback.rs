@@ -1,0 +1,267 @@
+//! The emitted program read back: what the embedded switch runs.
+//!
+//! [`read_back`] compiles `switch.p4` with our own front end and loads `entries.json` as a control
+//! plane would. What it gives is an ordinary IR program that must do what the piece did that was
+//! emitted; so emission itself is tested by every run of the embedded rack.
+//!
+//! Four things differ from BMv2, because the rack knows them better: `timestamp`, `ingress_port`,
+//! `packet_length` and `parser_error` are the packet's own and not copies of BMv2's; `egress_port` and
+//! `drop` in the program's metadata are the IR's. Names are those of the plan.
+
+use std::collections::BTreeMap;
+
+use trisect_ir::diag::Diagnostic;
+use trisect_ir::{
+    ActionCall, ActionId, Entry, Expr, KeySet, LValue, MetaId, NodeKind, ObjectKind, Op, Origin,
+    ParserOp, Place, PrimaryMap, Program, StdMeta, TableId, Transition,
+};
+use trisect_p4::Options;
+
+use crate::emit::EMBEDDED;
+use crate::runtime::{FORMAT, Runtime, RuntimeEntry, RuntimeTable};
+use crate::{PROGRAM_FILE, walk};
+
+/// Why artifacts could not be read back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadBackError {
+    /// The program does not compile.
+    #[error("{PROGRAM_FILE} does not compile: {}", first(.0))]
+    Program(Vec<Diagnostic>),
+    /// The entries are of another format.
+    #[error("the entries have the format `{0}`, not `{FORMAT}`")]
+    Format(String),
+    /// The entries name something that the program does not have.
+    #[error("the entries name the {kind} `{name}`, which the program does not have")]
+    Unknown {
+        /// Table, action, key or object.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// An entry does not fit its table.
+    #[error("an entry of `{table}` {problem}")]
+    Entry {
+        /// The table.
+        table: String,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+fn first(diagnostics: &[Diagnostic]) -> String {
+    diagnostics
+        .first()
+        .map_or_else(String::new, |d| format!("{}: {}", d.code, d.message))
+}
+
+/// The program of emitted artifacts, with its entries.
+///
+/// # Errors
+/// See [`ReadBackError`].
+pub fn read_back(text: &str, runtime: &Runtime) -> Result<Program, ReadBackError> {
+    if runtime.format != FORMAT {
+        return Err(ReadBackError::Format(runtime.format.clone()));
+    }
+    let options = Options::default().with_define(EMBEDDED, "1");
+    let mut program =
+        trisect_p4::compile_str(PROGRAM_FILE, text, &options).map_err(ReadBackError::Program)?;
+    use_standard_metadata(&mut program);
+    program.drop_reasons = runtime.drop_reasons.iter().cloned().collect();
+    for table in &runtime.tables {
+        load_table(&mut program, table)?;
+    }
+    for object in &runtime.objects {
+        // What nothing uses is not in the program.
+        let Some(id) = program.objects.find(|found| found.name == object.name) else {
+            continue;
+        };
+        let found = &mut program.objects[id];
+        found.name.clone_from(&object.origin);
+        match (&mut found.kind, &object.rates, &object.init) {
+            (ObjectKind::Meter { default, cells, .. }, Some(rates), _) => {
+                *default = rates.default;
+                cells.clone_from(&rates.cells);
+            }
+            (ObjectKind::Register { init, .. }, _, Some(value)) => init.clone_from(value),
+            _ => {}
+        }
+    }
+    Ok(program)
+}
+
+// ------------------------------------------------------------------------- standard metadata
+
+/// Puts the IR's standard metadata in place of the program's fields of the same names.
+fn use_standard_metadata(program: &mut Program) {
+    let own: BTreeMap<MetaId, MetaId> = StdMeta::ALL
+        .iter()
+        .filter_map(|(std, name, _)| Some((program.meta_named(&format!("meta.{name}"))?, std.id())))
+        .collect();
+    for action in program.actions.values_mut() {
+        replace_ops(&mut action.ops, &own);
+    }
+    for table in program.tables.values_mut() {
+        table
+            .keys
+            .iter_mut()
+            .for_each(|key| replace(&mut key.expr, &own));
+    }
+    for node in program.control.nodes.values_mut() {
+        match &mut node.kind {
+            NodeKind::Branch(cond, ..) => replace(cond, &own),
+            NodeKind::Exec(ops, _) => replace_ops(ops, &own),
+            NodeKind::Apply(..) | NodeKind::Reparse(_) | NodeKind::Emit | NodeKind::Drop => {}
+        }
+    }
+    for state in program.parser.states.values_mut() {
+        for op in &mut state.ops {
+            match op {
+                ParserOp::Extract { varbit, .. } => {
+                    varbit.iter_mut().for_each(|e| replace(e, &own))
+                }
+                ParserOp::Advance(e) | ParserOp::Verify(e, _) => replace(e, &own),
+                ParserOp::Set(to, e) => {
+                    replace_place(to, &own);
+                    replace(e, &own);
+                }
+            }
+        }
+        if let Transition::Select(keys, _) = &mut state.next {
+            keys.iter_mut().for_each(|key| replace(key, &own));
+        }
+    }
+}
+
+fn replace(expr: &mut Expr, own: &BTreeMap<MetaId, MetaId>) {
+    expr.walk_mut(&mut |e| {
+        if let Expr::Meta(meta) = e
+            && let Some(std) = own.get(meta)
+        {
+            *meta = *std;
+        }
+    });
+}
+
+fn replace_place(to: &mut LValue, own: &BTreeMap<MetaId, MetaId>) {
+    if let Place::Meta(meta) = &mut to.place
+        && let Some(std) = own.get(meta)
+    {
+        *meta = *std;
+    }
+}
+
+/// Also takes out what v1model itself says about drop and port: the program says it exactly.
+fn replace_ops(ops: &mut Vec<Op>, own: &BTreeMap<MetaId, MetaId>) {
+    let architecture = [StdMeta::Drop, StdMeta::EgressPort].map(|std| Place::Meta(std.id()));
+    ops.retain(|op| !matches!(op, Op::Set(to, _) if architecture.contains(&to.place)));
+    for op in ops.iter_mut() {
+        if let Op::If(_, then, otherwise) = op {
+            replace_ops(then, own);
+            replace_ops(otherwise, own);
+        }
+        walk::exprs_mut(op)
+            .into_iter()
+            .for_each(|e| replace(e, own));
+        walk::places_mut(op)
+            .into_iter()
+            .for_each(|to| replace_place(to, own));
+    }
+    ops.retain(
+        |op| !matches!(op, Op::If(_, then, otherwise) if then.is_empty() && otherwise.is_empty()),
+    );
+}
+
+// ----------------------------------------------------------------------------------- entries
+
+fn load_table(program: &mut Program, loaded: &RuntimeTable) -> Result<(), ReadBackError> {
+    let unknown = |kind, name: &str| ReadBackError::Unknown {
+        kind,
+        name: name.to_owned(),
+    };
+    let id = program.tables.find(|table| table.name == loaded.name);
+    let id = id.ok_or_else(|| unknown("table", &loaded.name))?;
+    for entry in &loaded.entries {
+        let entry = load_entry(program, id, entry)?;
+        program.tables[id].entries.push(entry);
+    }
+    // A table that several nodes apply is there several times; names must stay unique.
+    let taken = program.tables.find(|table| table.name == loaded.origin);
+    if taken.is_none() {
+        program.tables[id].name.clone_from(&loaded.origin);
+    }
+    Ok(())
+}
+
+fn load_entry(
+    program: &Program,
+    id: TableId,
+    loaded: &RuntimeEntry,
+) -> Result<Entry, ReadBackError> {
+    let table = &program.tables[id];
+    let problem = |problem: String| ReadBackError::Entry {
+        table: table.name.clone(),
+        problem,
+    };
+    let unknown = |kind, name: &str| ReadBackError::Unknown {
+        kind,
+        name: name.to_owned(),
+    };
+    let mut keys: Vec<KeySet> = table.keys.iter().map(|_| KeySet::Any).collect();
+    for key in &loaded.keys {
+        let at = table.keys.iter().position(|found| found.name == key.key);
+        let at = at.ok_or_else(|| unknown("key", &key.key))?;
+        let width = program.width(&table.keys[at].expr, &[]);
+        let set = key.set.key_set();
+        if widths(&set).into_iter().any(|found| found != width) {
+            return Err(problem(format!(
+                "has another width than {width} bits at `{}`",
+                key.key
+            )));
+        }
+        keys[at] = set;
+    }
+    let action = action_of(&program.actions, &table.actions, &loaded.action);
+    let action = action.ok_or_else(|| unknown("action", &loaded.action))?;
+    let params = &program.actions[action].params;
+    let fits = params.len() == loaded.args.len()
+        && params
+            .iter()
+            .zip(&loaded.args)
+            .all(|(param, arg)| param.width == arg.width());
+    if !fits {
+        return Err(problem(format!(
+            "gives `{}` other arguments than it takes",
+            loaded.action
+        )));
+    }
+    Ok(Entry {
+        keys,
+        priority: loaded.priority,
+        call: ActionCall {
+            action,
+            args: loaded.args.clone(),
+        },
+        origin: Origin::Control,
+    })
+}
+
+/// The action of a table by its identifier. An action that was elaborated for each of its tables has
+/// a suffix.
+fn action_of(
+    actions: &PrimaryMap<ActionId, trisect_ir::Action>,
+    of_table: &[ActionId],
+    name: &str,
+) -> Option<ActionId> {
+    of_table.iter().copied().find(|id| {
+        let rest = actions[*id].name.strip_prefix(name);
+        rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
+    })
+}
+
+fn widths(set: &KeySet) -> Vec<u32> {
+    match set {
+        KeySet::Any => Vec::new(),
+        KeySet::Exact(value) | KeySet::Prefix(value, _) => vec![value.width()],
+        KeySet::Mask(a, b) | KeySet::Range(a, b) => vec![a.width(), b.width()],
+    }
+}

@@ -1,0 +1,253 @@
+//! Emitted programs do what the piece does: read back by our own front end and run on the interpreter,
+//! and accepted by the P4 compiler where there is one.
+
+#![allow(clippy::expect_used, clippy::panic)] // a test fails by panicking
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use trisect_bmv2::{lower, read_back};
+use trisect_interp::{Interpreter, Outcome, Packet};
+use trisect_ir::{ActionCall, Bits, Entry, KeySet, MatchKind, Origin, Program};
+use trisect_p4::{Options, compile_file};
+
+/// NFs of the library that v1model cannot run as a whole, with the code of the reason.
+const REFUSED: [(&str, u16); 4] = [
+    ("ids", 441),
+    ("load-balancer", 444),
+    ("monitor", 440),
+    ("source-nat", 440),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect();
+    files.retain(|path| path.extension().is_some_and(|e| e == extension));
+    files.sort();
+    files
+}
+
+fn library() -> Vec<Program> {
+    let files = files(&root().join("p4/nf"), "p4");
+    assert!(files.len() > 8, "the NF library is missing");
+    let compile = |file: &PathBuf| match compile_file(file, &Options::default()) {
+        Ok(program) => program,
+        Err(diagnostics) => panic!("{}: {diagnostics:?}", file.display()),
+    };
+    files.iter().map(compile).collect()
+}
+
+/// A small generator of numbers, the same in every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 >> 33
+    }
+
+    /// Values that packets are likely to have, and others.
+    fn bits(&mut self, width: u32) -> Bits {
+        match self.next() % 3 {
+            0 => Bits::new(width, self.next() % 4),
+            1 => Bits::new(
+                width,
+                [0x0800_u64, 0x0806, 6, 17, 53, 80, 443][self.next() as usize % 7],
+            ),
+            _ => Bits::new(width, self.next() << 32 | self.next()),
+        }
+    }
+
+    fn set(&mut self, kind: MatchKind, width: u32) -> KeySet {
+        let value = self.bits(width);
+        match kind {
+            MatchKind::Exact => KeySet::Exact(value),
+            MatchKind::Lpm => KeySet::Prefix(value, self.next() as u32 % (width.min(8) + 1)),
+            MatchKind::Ternary if self.next() % 2 == 0 => KeySet::Any,
+            MatchKind::Ternary => KeySet::Mask(value, Bits::new(width, self.next() % 8)),
+            MatchKind::Range => {
+                let other = self.bits(width);
+                if value <= other {
+                    KeySet::Range(value, other)
+                } else {
+                    KeySet::Range(other, value)
+                }
+            }
+            MatchKind::Optional if self.next() % 2 == 0 => KeySet::Any,
+            MatchKind::Optional => KeySet::Exact(value),
+        }
+    }
+}
+
+/// Fills all tables with random entries.
+fn fill(program: &mut Program, numbers: &mut Numbers) {
+    for id in program.tables.keys().collect::<Vec<_>>() {
+        let table = program.tables[id].clone();
+        if table.keys.is_empty() || table.actions.is_empty() || !table.entries.is_empty() {
+            continue;
+        }
+        for _ in 0..12 {
+            let keys = table.keys.iter();
+            let keys = keys
+                .map(|key| numbers.set(key.kind, program.width(&key.expr, &[])))
+                .collect();
+            let action = table.actions[numbers.next() as usize % table.actions.len()];
+            let params = &program.actions[action].params;
+            let args = params
+                .iter()
+                .map(|param| Bits::new(param.width, numbers.next() % 300))
+                .collect();
+            let entry = Entry {
+                keys,
+                priority: numbers.next() as u32 % 5 + 1,
+                call: ActionCall { action, args },
+                origin: Origin::Control,
+            };
+            program.tables[id].entries.push(entry);
+        }
+    }
+}
+
+/// Packets of the real captures, and damaged copies of them.
+fn packets() -> Vec<Vec<u8>> {
+    let folder = root().join("../shared/traces");
+    let captures = files(&folder, "pcap");
+    let mut found = Vec::new();
+    for file in &captures {
+        let Ok(capture) = trisect_ports::Capture::open(file) else {
+            continue;
+        };
+        found.extend(
+            capture
+                .packets()
+                .take(40)
+                .flatten()
+                .map(|packet| packet.data.to_vec()),
+        );
+    }
+    if found.is_empty() {
+        eprintln!(
+            "SKIPPED: no captures in {}; only made-up packets are used",
+            folder.display()
+        );
+    }
+    // Ethernet, IPv4, TCP.
+    let mut plain = vec![0; 12];
+    plain.extend([
+        8, 0, 0x45, 0, 0, 44, 0, 1, 0, 0, 64, 6, 0x7a, 0xc9, 10, 0, 0, 1, 10, 0, 0, 2,
+    ]);
+    plain.extend([
+        0, 80, 0, 53, 0, 0, 0, 1, 0, 0, 0, 2, 0x50, 0x10, 1, 0, 0, 0, 0, 0, 1, 2, 3, 4,
+    ]);
+    found.push(plain);
+    let mut numbers = Numbers(7);
+    let damaged: Vec<Vec<u8>> = found
+        .iter()
+        .map(|packet| {
+            let mut packet = packet.clone();
+            if !packet.is_empty() {
+                let at = numbers.next() as usize % packet.len().min(60);
+                packet[at] = numbers.next() as u8;
+                packet.truncate(packet.len() - numbers.next() as usize % packet.len().min(50));
+            }
+            packet
+        })
+        .collect();
+    found.extend(damaged);
+    found
+}
+
+/// What leaves, without the metadata, which the two programs number differently.
+fn visible(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Emit { port, bytes, .. } => format!("port {port}: {bytes:02x?}"),
+        Outcome::Drop { reason, .. } => format!("dropped for {reason}"),
+    }
+}
+
+fn compare(piece: &Program, packets: &[Vec<u8>]) {
+    let (text, runtime) = lower(piece).unwrap_or_else(|error| panic!("{}: {error}", piece.name));
+    let json = serde_json::to_string(&runtime).expect("entries are plain data");
+    let runtime = serde_json::from_str(&json).expect("what is written can be read");
+    let back = read_back(&text, &runtime).unwrap_or_else(|error| panic!("{}: {error}", piece.name));
+    trisect_ir::verify::verify(&back).unwrap_or_else(|error| panic!("{}: {error}", piece.name));
+    let mut before = Interpreter::new(piece);
+    let mut after = Interpreter::new(&back);
+    for (at, bytes) in packets.iter().enumerate() {
+        let packet = Packet::new(at as u16 % 8, at as u64 * 1_234_567, bytes.clone());
+        let (a, b) = (before.run(packet.clone()), after.run(packet));
+        assert_eq!(
+            visible(&a),
+            visible(&b),
+            "{}: packet {at}: {bytes:02x?}",
+            piece.name
+        );
+    }
+    let now = packets.len() as u64 * 1_234_567;
+    assert_eq!(before.state(now), after.state(now), "{}", piece.name);
+}
+
+#[test]
+fn the_library_does_the_same_when_read_back() {
+    let packets = packets();
+    let mut numbers = Numbers(1);
+    let mut compared = 0;
+    for mut program in library() {
+        fill(&mut program, &mut numbers);
+        match REFUSED.iter().find(|(name, _)| *name == program.name) {
+            Some((_, code)) => match lower(&program) {
+                Err(trisect_target::LowerError::Refused { refusal, .. }) => {
+                    assert_eq!(refusal.code.0, *code)
+                }
+                other => panic!("{}: {other:?}", program.name),
+            },
+            None => {
+                compare(&program, &packets);
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared >= 6, "only {compared} NFs were compared");
+}
+
+#[test]
+fn the_p4_compiler_accepts_what_is_emitted() {
+    let compiler = ["p4c-bm2-ss", "p4test"].into_iter().find(|name| {
+        Command::new(name)
+            .arg("--version")
+            .output()
+            .is_ok_and(|output| output.status.success())
+    });
+    let Some(compiler) = compiler else {
+        eprintln!(
+            "SKIPPED: neither p4c-bm2-ss nor p4test is installed; nothing was compiled for BMv2"
+        );
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut numbers = Numbers(1);
+    for mut program in library() {
+        fill(&mut program, &mut numbers);
+        let Ok((text, _)) = lower(&program) else {
+            continue;
+        };
+        let file = folder.path().join("switch.p4");
+        std::fs::write(&file, text).expect("the file can be written");
+        let mut command = Command::new(compiler);
+        if compiler == "p4c-bm2-ss" {
+            command.arg("-o").arg(folder.path().join("switch.json"));
+        }
+        let output = command.arg(&file).output().expect("the compiler runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{}: {said}", program.name);
+    }
+}
