@@ -1,3 +1,24 @@
-//! What can be known about a program without running it.
+//! What can be known about a program without running it. All of it is for verified programs.
 
+mod clean;
+mod effects;
 pub mod graph;
+mod identity;
+mod invariance;
+mod liveness;
+
+pub use clean::{Cleanness, Headers, clean};
+pub use effects::{Effects, node_effects, op_effects};
+pub use identity::{NotIdentity, deparse_identity, parser_fields};
+pub use invariance::{FlowInvariance, Variant, standard_flow_fields};
+pub use liveness::{Live, Liveness, liveness};
+
+use crate::{NodeId, Program};
+
+/// The nodes that control can get to, each before its successors.
+pub fn topological(program: &Program) -> Vec<NodeId> {
+    match program.control.entry {
+        Some(entry) => graph::topological(entry, |n| program.control.nodes[n].kind.successors()),
+        None => Vec::new(),
+    }
+}
