@@ -20,6 +20,8 @@ use crate::syntax::{Fault, Input, Parsed, bad_value, fail, sign, skip};
 
 /// Deepest nesting of conditions.
 const MAX_DEPTH: u32 = 100;
+/// Most tests in the condition of one edge. It bounds the depth of the tree.
+const MAX_TESTS: u32 = 1000;
 
 const TOP_HELP: &str =
     "a policy is a list of `nf NAME = FUNCTION { ... }` and `pipeline NAME { ... }`";
@@ -33,6 +35,7 @@ pub(crate) fn policy(source: &str, file: &str) -> (Policy, Vec<Diagnostic>) {
         source,
         file,
         found: Vec::new(),
+        tests: 0,
     };
     let policy = grammar.policy();
     (policy, grammar.found)
@@ -42,6 +45,8 @@ struct Grammar<'a> {
     source: &'a str,
     file: &'a str,
     found: Vec<Diagnostic>,
+    /// Tests in the condition that is being read.
+    tests: u32,
 }
 
 /// A chain of nodes joined by edges, or the class.
@@ -336,6 +341,7 @@ impl<'a> Grammar<'a> {
             rest = behind;
         } else {
             let start = skip(rest);
+            self.tests = 0;
             let (behind, condition) = self.condition(start, 0)?;
             arrow.condition = Some(Located::new(condition, self.span(start, behind)));
             rest = behind;
@@ -371,10 +377,11 @@ impl<'a> Grammar<'a> {
 
     fn unary(&mut self, input: Input<'a>, depth: u32) -> Parsed<'a, Condition> {
         let start = skip(input);
-        if depth > MAX_DEPTH {
+        self.tests += 1;
+        if depth > MAX_DEPTH || self.tests > MAX_TESTS {
             return bad_value(
                 start,
-                "the condition is nested too deeply",
+                "the condition is too long or nested too deeply",
                 "split the edge",
             );
         }

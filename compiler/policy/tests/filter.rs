@@ -118,10 +118,16 @@ fn refused_in_place() {
 
 #[test]
 fn long_filters_are_no_problem() {
-    let text = vec!["tcp port 80"; 500].join(" or ");
+    let text = vec!["tcp port 80"; 130].join(" or ");
     let filter = filter(&text);
     assert!(!filter.eval(&[0; 60]));
     assert!(!filter.never_matches());
+    let text = vec!["ip[0] = 1 and tcp or udp"; 70].join(" or ");
+    let lowered = Filter::parse(&text).expect("valid").lower_to_frame();
+    let mut nodes = 0u32;
+    lowered.walk(&mut |_| nodes += 1);
+    assert!(nodes < 1_000_000, "{nodes} nodes");
+    assert!(Filter::parse(&vec!["ip"; 10_000].join(" or ")).is_err());
 }
 
 #[test]

@@ -49,8 +49,17 @@ fn compare(text: &str, ours: &Filter, theirs: &BpfProgram, frames: &[Vec<u8>]) {
     }
 }
 
+/// At least 4000 filters; `PROPTEST_CASES` asks for more.
+fn config() -> ProptestConfig {
+    let default = ProptestConfig::default();
+    ProptestConfig {
+        cases: default.cases.max(4000),
+        ..default
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn generated_filters_agree_on_generated_frames(

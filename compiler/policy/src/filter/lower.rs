@@ -13,6 +13,7 @@ use trisect_ir::{BinOp, Bits, Expr, FieldKind, FieldRef, HeaderId, Program};
 
 use super::Filter;
 use super::ast::{ArithOp, Relation};
+use super::frame;
 use super::test::{Base, Test, Value};
 
 /// What a lowered filter reads.
@@ -52,15 +53,15 @@ impl Filter {
 
     /// The filter as a condition over the frame's bytes: exactly [`Filter::eval`].
     pub fn lower_to_frame(&self) -> Expr {
-        frame_test(&self.test, true)
+        frame::condition(&self.test)
     }
 }
 
-fn always(value: bool) -> Expr {
+pub(super) fn always(value: bool) -> Expr {
     Expr::num(1, u64::from(value))
 }
 
-fn relation(op: Relation) -> BinOp {
+pub(super) fn relation(op: Relation) -> BinOp {
     match op {
         Relation::Equal => BinOp::Eq,
         Relation::NotEqual => BinOp::Ne,
@@ -71,7 +72,7 @@ fn relation(op: Relation) -> BinOp {
     }
 }
 
-fn operator(op: ArithOp) -> BinOp {
+pub(super) fn operator(op: ArithOp) -> BinOp {
     match op {
         ArithOp::Add => BinOp::Add,
         ArithOp::Sub => BinOp::Sub,
@@ -83,118 +84,6 @@ fn operator(op: ArithOp) -> BinOp {
         ArithOp::Xor => BinOp::Xor,
         ArithOp::Shl => BinOp::Shl,
         ArithOp::Shr => BinOp::Shr,
-    }
-}
-
-/// Whether the test ends with `wanted`: not the opposite, and not by a read past the end.
-fn frame_test(test: &Test, wanted: bool) -> Expr {
-    match test {
-        Test::Const(value) => always(*value == wanted),
-        Test::Not(inner) => frame_test(inner, !wanted),
-        Test::And(left, right) | Test::Or(left, right) => {
-            let both = matches!(test, Test::And(..)) == wanted;
-            if both {
-                return frame_test(left, wanted).and(frame_test(right, wanted));
-            }
-            // The right side counts only where the left one ended properly.
-            let second = frame_test(left, !wanted).and(frame_test(right, wanted));
-            frame_test(left, wanted).or(second)
-        }
-        Test::Compare { op, left, right } => {
-            let op = if wanted { *op } else { op.opposite() };
-            let mut guards = Vec::new();
-            let left = frame_value(left, &mut guards);
-            let right = frame_value(right, &mut guards);
-            let compare = Expr::binary(relation(op), left, right);
-            guards
-                .into_iter()
-                .rev()
-                .fold(compare, |expr, guard| guard.and(expr))
-        }
-    }
-}
-
-/// A value of width 32; `guards` take what must hold for it not to end the filter.
-fn frame_value(value: &Value, guards: &mut Vec<Expr>) -> Expr {
-    match value {
-        Value::Number(number) => Expr::num(32, u64::from(*number)),
-        Value::Length => Expr::FrameLen,
-        Value::Negate(inner) => {
-            let zero = Expr::num(32, 0);
-            Expr::binary(BinOp::Sub, zero, frame_value(inner, guards))
-        }
-        Value::Binary(op, left, right) => {
-            let left = frame_value(left, guards);
-            let divisor = right;
-            let right = frame_value(right, guards);
-            if matches!(op, ArithOp::Div | ArithOp::Rem) && divisor.constant().is_none() {
-                guards.push(Expr::binary(BinOp::Ne, right.clone(), Expr::num(32, 0)));
-            }
-            Expr::binary(operator(*op), left, right)
-        }
-        Value::Load { base, index, size } => {
-            let constant = index.constant();
-            let mut index = frame_value(index, guards);
-            let start = match *base {
-                Base::Fixed(start) => {
-                    if let Some(constant) = constant {
-                        return frame_load_at(start, constant, *size, guards);
-                    }
-                    start
-                }
-                Base::AfterIpv4(start) => {
-                    let first = frame_load_at(start, 0, 1, guards);
-                    let words = Expr::binary(BinOp::And, first, Expr::num(32, 0xf));
-                    let length = Expr::binary(BinOp::Shl, words, Expr::num(32, 2));
-                    index = Expr::binary(BinOp::Add, index, length);
-                    start
-                }
-            };
-            // In 33 bits and more the sum cannot wrap around.
-            let wide = Expr::binary(
-                BinOp::Add,
-                Expr::Resize(Box::new(index.clone()), 64),
-                Expr::num(64, u64::from(start) + u64::from(*size)),
-            );
-            let length = Expr::Resize(Box::new(Expr::FrameLen), 64);
-            guards.push(Expr::binary(BinOp::Le, wide, length));
-            let offset = Expr::binary(BinOp::Add, index, Expr::num(32, u64::from(start)));
-            widened(
-                Expr::Frame {
-                    offset: Box::new(offset),
-                    len: *size,
-                },
-                *size,
-            )
-        }
-    }
-}
-
-fn frame_load_at(start: u32, index: u32, size: u8, guards: &mut Vec<Expr>) -> Expr {
-    let end = u64::from(start) + u64::from(index) + u64::from(size);
-    let inside = if end <= u64::from(u32::MAX) {
-        Expr::binary(BinOp::Ge, Expr::FrameLen, Expr::num(32, end))
-    } else {
-        always(false)
-    };
-    if !guards.contains(&inside) {
-        guards.push(inside);
-    }
-    let offset = Expr::num(32, u64::from(start.wrapping_add(index)));
-    widened(
-        Expr::Frame {
-            offset: Box::new(offset),
-            len: size,
-        },
-        size,
-    )
-}
-
-fn widened(load: Expr, size: u8) -> Expr {
-    if size == 4 {
-        load
-    } else {
-        Expr::Resize(Box::new(load), 32)
     }
 }
 
@@ -459,7 +348,9 @@ impl Headers<'_> {
             Value::Negate(inner) => {
                 Expr::binary(BinOp::Sub, Expr::num(32, 0), self.value(inner, facts)?)
             }
-            Value::Binary(ArithOp::Div | ArithOp::Rem, _, right) if right.constant().is_none() => {
+            Value::Binary(ArithOp::Div | ArithOp::Rem, _, right)
+                if !matches!(right.constant(), Some(1..)) =>
+            {
                 return None;
             }
             Value::Binary(op, left, right) => {

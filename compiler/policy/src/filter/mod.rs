@@ -12,8 +12,10 @@
 
 pub mod ast;
 mod compile;
+mod frame;
 mod lower;
 mod parse;
+mod relation;
 mod satisfy;
 pub mod test;
 
@@ -28,6 +30,9 @@ use test::Test;
 
 pub use compile::CompileError;
 pub use lower::{Lowered, View};
+
+/// Longest text of a filter in bytes. It bounds the depth of the tree and the size of the frame form.
+const MAX_LENGTH: usize = 2048;
 
 /// A packet filter: its text form and its meaning.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +61,13 @@ impl Filter {
         let text = span.text(source);
         if text.trim().is_empty() {
             return Ok(Filter::everything());
+        }
+        if text.len() > MAX_LENGTH {
+            let message = format!("a filter has at most {MAX_LENGTH} bytes");
+            return Err(Box::new(
+                Diagnostic::error(codes::FILTER_VALUE, file, span, message)
+                    .help("split it into several edges or pipelines, or use a firewall"),
+            ));
         }
         let expr = match parse::filter(text) {
             Ok((_, expr)) => expr,
