@@ -1,4 +1,9 @@
 //! Elaboration: what is refused and how it is said, and the language beyond the library.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail the test"
+)]
 
 use trisect_interp::{Interpreter, Outcome, Packet, reason_text};
 use trisect_ir::diag::Diagnostic;

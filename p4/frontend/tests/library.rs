@@ -1,4 +1,9 @@
 //! Every network function of the library compiles to a program that the verifier accepts.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail the test"
+)]
 
 use trisect_p4::{Options, library};
 

@@ -1,4 +1,9 @@
 //! The standard parser and deparser give every packet back as it was.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail the test"
+)]
 
 use std::path::{Path, PathBuf};
 

@@ -384,7 +384,7 @@ impl<'a> Elab<'a> {
             name: ty.name.clone(),
             fields,
         };
-        if header.fixed_bits() % 8 != 0 {
+        if !header.fixed_bits().is_multiple_of(8) {
             return Err(Box::new(
                 Diagnostic::error(
                     codes::WIDTH,

@@ -524,7 +524,7 @@ impl<'a> Elab<'a> {
             .iter()
             .map(|part| self.ir.width(part, &self.context.params))
             .sum();
-        if bits % 16 != 0 || bits == 0 {
+        if !bits.is_multiple_of(16) || bits == 0 {
             return Err(Box::new(
                 Diagnostic::error(codes::WIDTH, span, format!("checksum data of {bits} bits"))
                     .with_note("a checksum is over whole 16-bit words"),

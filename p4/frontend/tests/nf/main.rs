@@ -1,4 +1,9 @@
 //! Stories of the network functions of the library: rules in text, a packet, and what becomes of it.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail the test"
+)]
 
 mod frame;
 mod story;
