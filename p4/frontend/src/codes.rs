@@ -49,7 +49,7 @@ pub const APPLIED_TWICE: &str = "E0138";
 pub const PARSER: &str = "E0139";
 /// An index outside a header stack.
 pub const STACK_BOUNDS: &str = "E0140";
-/// Calls nest too deeply.
+/// Something calls itself, or too many calls are inlined.
 pub const RECURSION: &str = "E0141";
 /// The program does not fit its architecture, or the architecture is unknown.
 pub const ARCHITECTURE: &str = "E0142";

@@ -122,6 +122,13 @@ fn what_cannot_be_written_is_refused() {
 }
 
 #[test]
+fn recursion_is_refused_at_once() {
+    let action = "action a() { a(); a(); }";
+    let found = errors(action, "a(); a();");
+    assert!(found.iter().all(|d| d.code.0 == 141), "{found:#?}");
+}
+
+#[test]
 fn a_program_needs_a_main_and_a_known_architecture() {
     let code = |text: &str| match compile_str("t.p4", text, &Options::default()) {
         Ok(_) => 0,

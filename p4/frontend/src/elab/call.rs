@@ -22,8 +22,13 @@ impl<'a> Elab<'a> {
     ) -> R<Value<'a>> {
         match &callee.kind {
             ExprKind::Path(path) => match self.lookup(env, path)? {
-                Value::Action(def) => self.call_action(&def, args, env, span),
-                Value::Function(decl) => self.call_function(decl, args, env, span),
+                Value::Action(def) => {
+                    self.inlined(&def.name, span, |e| e.call_action(&def, args, env, span))
+                }
+                Value::Function(decl) => {
+                    let name = decl.proto.name.as_str();
+                    self.inlined(name, span, |e| e.call_function(decl, args, env, span))
+                }
                 Value::ExternFunction(name) => self.call_extern_function(&name, args, env, span),
                 other => Err(error(
                     codes::TYPE,
@@ -85,7 +90,11 @@ impl<'a> Elab<'a> {
                 Ok(Value::Unit)
             }
             (Value::Block(block), "apply") => {
-                self.apply_block(&block, args, env, span)?;
+                let name = match block.decl {
+                    BlockDecl::Control(decl) => decl.proto.name.as_str(),
+                    BlockDecl::Parser(decl) => decl.proto.name.as_str(),
+                };
+                self.inlined(name, span, |e| e.apply_block(&block, args, env, span))?;
                 Ok(Value::Unit)
             }
             (Value::Packet, method) => self.packet_method(method, name, type_args, args, env, span),

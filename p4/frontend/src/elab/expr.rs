@@ -78,7 +78,7 @@ impl<'a> Elab<'a> {
                 callee,
                 type_args,
                 args,
-            } => self.nested(span, |e| e.call(callee, type_args, args, env, span)),
+            } => self.call(callee, type_args, args, env, span),
             ExprKind::Construct { ty, args } => self.construct(ty, args, "", &[], env),
             ExprKind::Struct { rest: true, .. } | ExprKind::Dots => {
                 Err(unsupported(span, "`...` in an expression"))

@@ -51,8 +51,8 @@ type R<T> = Result<T, Box<Diagnostic>>;
 /// Code of an error that only follows from one already reported: it is not shown.
 const FOLLOWS: &str = "";
 
-/// How deep calls may nest: P4 has no recursion, so that real programs stay far below.
-const MAX_DEPTH: usize = 64;
+/// How many calls are inlined: each doubling of calls in calls doubles the program.
+const MAX_CALLS: usize = 1 << 16;
 
 /// Elaborates a parsed program.
 ///
@@ -133,7 +133,10 @@ struct Elab<'a> {
     parser: Option<ParserContext>,
     /// Where v1model's drop decision is kept.
     v1: v1model::Slots,
-    depth: usize,
+    /// Functions, actions and controls being inlined, outermost first.
+    active: Vec<String>,
+    /// Calls inlined so far.
+    calls: usize,
 }
 
 impl<'a> Elab<'a> {
@@ -158,7 +161,8 @@ impl<'a> Elab<'a> {
             out: Vec::new(),
             parser: None,
             v1: v1model::Slots::default(),
-            depth: 0,
+            active: Vec::new(),
+            calls: 0,
         }
     }
 
@@ -306,17 +310,25 @@ impl<'a> Elab<'a> {
         candidate
     }
 
-    /// Runs `body` with the nesting counted.
-    fn nested<T>(&mut self, span: Span, body: impl FnOnce(&mut Self) -> R<T>) -> R<T> {
-        if self.depth >= MAX_DEPTH {
+    /// Inlines what is called `name`: not inside itself, and not without end.
+    fn inlined<T>(&mut self, name: &str, span: Span, body: impl FnOnce(&mut Self) -> R<T>) -> R<T> {
+        if self.active.iter().any(|active| active == name) {
             return Err(Box::new(
-                Diagnostic::error(codes::RECURSION, span, "calls nest too deeply")
-                    .with_note("P4 has no recursion: a function or control may not call itself"),
+                Diagnostic::error(codes::RECURSION, span, format!("`{name}` calls itself"))
+                    .with_note("P4 has no recursion"),
             ));
         }
-        self.depth += 1;
+        self.calls += 1;
+        if self.calls > MAX_CALLS {
+            return Err(error(
+                codes::RECURSION,
+                span,
+                format!("more than {MAX_CALLS} calls are inlined"),
+            ));
+        }
+        self.active.push(name.to_owned());
         let result = body(self);
-        self.depth -= 1;
+        self.active.pop();
         result
     }
 

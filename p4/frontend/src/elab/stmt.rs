@@ -22,7 +22,7 @@ impl<'a> Elab<'a> {
     pub(super) fn block(&mut self, block: &'a ast::Block, env: &Rc<Env<'a>>) -> R<()> {
         let inner = Env::child(env);
         for stmt in &block.stmts {
-            let result = self.nested(stmt.span, |e| e.stmt(stmt, &inner));
+            let result = self.stmt(stmt, &inner);
             match &stmt.kind {
                 StmtKind::Decl(decl) => self.keep_decl(decl, result),
                 _ => self.keep(result),
