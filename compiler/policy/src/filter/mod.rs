@@ -5,10 +5,19 @@
 //! compares the two on generated and real frames. [`Filter::lower`] gives the condition as an IR
 //! expression over parsed header fields.
 //!
+//! # Differences from libpcap
+//!
 //! Left out, with a diagnostic: names that would have to be resolved (hosts, networks, services),
 //! `gateway`, `protochain`, `ip broadcast` (needs the netmask of a network that a policy does not
 //! know), link types other than Ethernet, direction and interface (`inbound`, `ifname`), LLC and
-//! AppleTalk numbers as `ether proto`, and incomplete addresses except behind `net`.
+//! AppleTalk numbers as `ether proto`, and incomplete addresses except behind `net`. A filter has at
+//! most 2048 bytes.
+//!
+//! The verdict is that of libpcap's code as generated: its optimiser removes reads whose value is not
+//! needed, so that an optimised filter may take a truncated frame that the plain one refuses. libpcap
+//! refuses some divisions and shifts whose right operand only begins with a constant (`ip[0] >>
+//! ip[40]`); they are taken here. All else is kept, also what looks like an oversight: `0 + ip[8] =
+//! 64` does not ask for IPv4, while `ip[8] + 0 = 64` does.
 
 pub mod ast;
 mod compile;
