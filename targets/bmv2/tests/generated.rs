@@ -535,7 +535,7 @@ fn packets() -> Vec<Vec<u8>> {
         let len = numbers.next() as usize % 50;
         (0..len)
             .map(|_| {
-                if numbers.next() % 3 == 0 {
+                if numbers.next().is_multiple_of(3) {
                     1
                 } else {
                     numbers.next() as u8

@@ -37,7 +37,7 @@ impl Numbers {
         match kind {
             MatchKind::Exact => KeySet::Exact(value),
             MatchKind::Lpm => KeySet::Prefix(value, self.next() as u32 % (width.min(8) + 1)),
-            MatchKind::Ternary if self.next() % 2 == 0 => KeySet::Any,
+            MatchKind::Ternary if self.next().is_multiple_of(2) => KeySet::Any,
             MatchKind::Ternary => KeySet::Mask(value, Bits::new(width, self.next() % 8)),
             MatchKind::Range => {
                 let other = self.bits(width);
@@ -47,7 +47,7 @@ impl Numbers {
                     KeySet::Range(other, value)
                 }
             }
-            MatchKind::Optional if self.next() % 2 == 0 => KeySet::Any,
+            MatchKind::Optional if self.next().is_multiple_of(2) => KeySet::Any,
             MatchKind::Optional => KeySet::Exact(value),
         }
     }
