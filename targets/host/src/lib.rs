@@ -19,6 +19,7 @@ mod helpers;
 mod info;
 mod packet;
 mod program;
+mod prune;
 
 pub use packet::{HEADROOM, Outcome, Packet};
 pub use program::{CompileError, HostProgram, Limit, Options};
