@@ -46,10 +46,16 @@ fn check(program: &Program, originals: &[Packet]) -> anyhow::Result<()> {
     let mut by_interpreter = originals[..FEW].to_vec();
     interpret(&mut Interpreter::new(program), &mut by_interpreter);
     for (i, (a, b)) in by_hand.iter().zip(&by_host).enumerate() {
-        anyhow::ensure!(a.frame() == b.frame(), "packet {i} differs from the loop by hand");
+        anyhow::ensure!(
+            a.frame() == b.frame(),
+            "packet {i} differs from the loop by hand"
+        );
     }
     for (i, (a, b)) in by_interpreter.iter().zip(&by_host).enumerate() {
-        anyhow::ensure!(a.frame() == b.frame(), "packet {i} differs from the interpreter");
+        anyhow::ensure!(
+            a.frame() == b.frame(),
+            "packet {i} differs from the interpreter"
+        );
     }
     Ok(())
 }
@@ -67,9 +73,20 @@ fn table(program: &Program, originals: &[Packet]) -> anyhow::Result<f64> {
         }));
     }
     println!("\nTTL network function, {PACKETS} packets of 64 bytes, one core");
-    println!("{:<16} {:>10} {:>10} {:>16}", "", "ns/packet", "Mpps", "of loop by hand");
-    for (name, ns) in [("interpreter", slow), ("compiled", jit), ("loop by hand", hand)] {
-        println!("{name:<16} {ns:>10.2} {:>10.2} {:>16.3}", 1000.0 / ns, hand / ns);
+    println!(
+        "{:<16} {:>10} {:>10} {:>16}",
+        "", "ns/packet", "Mpps", "of loop by hand"
+    );
+    for (name, ns) in [
+        ("interpreter", slow),
+        ("compiled", jit),
+        ("loop by hand", hand),
+    ] {
+        println!(
+            "{name:<16} {ns:>10.2} {:>10.2} {:>16.3}",
+            1000.0 / ns,
+            hand / ns
+        );
     }
     println!();
     Ok(hand / jit)
@@ -80,7 +97,10 @@ fn main() -> anyhow::Result<()> {
     let originals = packets(Numbers::next_u32);
     check(&program, &originals)?;
     let ratio = table(&program, &originals)?;
-    anyhow::ensure!(ratio >= 0.8, "compiled code reaches only {ratio:.3} of the loop by hand");
+    anyhow::ensure!(
+        ratio >= 0.8,
+        "compiled code reaches only {ratio:.3} of the loop by hand"
+    );
 
     let mut criterion = Criterion::default().configure_from_args();
     let mut group = criterion.benchmark_group("ttl");

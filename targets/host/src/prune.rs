@@ -49,7 +49,10 @@ pub fn prune(program: &Program) -> Program {
     loop {
         let before = needed.len();
         for state in &info.states {
-            if successors(program, *state).iter().any(|s| needed.contains(s)) {
+            if successors(program, *state)
+                .iter()
+                .any(|s| needed.contains(s))
+            {
                 needed.insert(*state);
             }
         }
@@ -81,7 +84,10 @@ fn shorten(program: &mut Program, needed: &BTreeSet<StateId>) {
                     end(&mut case.target);
                 }
                 // Cases at the end that only end parsing are what happens anyway.
-                while cases.last().is_some_and(|c| c.target == ParseTarget::Accept) {
+                while cases
+                    .last()
+                    .is_some_and(|c| c.target == ParseTarget::Accept)
+                {
                     cases.pop();
                 }
                 if cases.is_empty() {
