@@ -9,7 +9,7 @@ use crate::symbolic::Known;
 use crate::walk::{Counted, Fate, Leaf, Walker};
 use crate::{ItemKind, shape};
 use std::collections::{BTreeMap, HashMap};
-use trisect_ir::{Entity, FieldRef, NodeId, Program};
+use trisect_ir::{Entity, FieldRef, NodeId, ParserOp, Program};
 use trisect_target::{Resources, resource, wire};
 
 /// More rules than this are not made, whatever the model says.
@@ -107,6 +107,16 @@ fn check_headers(program: &Program) -> Answer<()> {
     for (id, header) in program.headers.iter() {
         if std_named(&header.name).is_some() && !known.contains_key(&id) {
             return Err(Why::Nonstandard(format!("header `{}`", header.name)));
+        }
+    }
+    for state in program.parser.states.values() {
+        for op in &state.ops {
+            if let ParserOp::Extract { header, .. } = op
+                && !shape::is_parsed(&program.headers[*header].name)
+            {
+                let name = &program.headers[*header].name;
+                return Err(Why::Nonstandard(format!("parser that extracts `{name}`")));
+            }
         }
     }
     Ok(())

@@ -91,15 +91,15 @@ fn reasons(program: &Program) -> Vec<String> {
 #[test]
 fn refusals_have_codes() {
     // Only the emit to an external port.
-    assert_eq!(reasons(&nf("firewall")), ["E0451"]);
-    assert_eq!(reasons(&nf("ttl")), ["E0451"]);
+    assert_eq!(reasons(&nf("firewall")), ["E0471"]);
+    assert_eq!(reasons(&nf("ttl")), ["E0471"]);
     // Payload.
-    assert!(reasons(&nf("ids")).contains(&"E0446".to_owned()));
+    assert!(reasons(&nf("ids")).contains(&"E0466".to_owned()));
     // Entries from the data path.
-    assert!(reasons(&nf("source-nat")).contains(&"E0447".to_owned()));
-    assert!(reasons(&nf("monitor")).contains(&"E0447".to_owned()));
+    assert!(reasons(&nf("source-nat")).contains(&"E0467".to_owned()));
+    assert!(reasons(&nf("monitor")).contains(&"E0467".to_owned()));
     // Comparison of two fields, and a checksum that no action follows.
-    assert!(reasons(&nf("normaliser")).contains(&"E0442".to_owned()));
+    assert!(reasons(&nf("normaliser")).contains(&"E0462".to_owned()));
     // Every other model refuses everything: no NSH.
     for model in RteFlow.models().iter().skip(1) {
         let spec = trisect_target::DeviceSpec {
@@ -128,10 +128,21 @@ fn a_rack_file_can_make_the_nic_too_small() {
     };
     let device = RteFlow.device(&spec).expect("a device");
     let refusals = device.fit(&piece(nf("ttl"))).expect_err("too small");
-    assert_eq!(refusals[0].code.to_string(), "E0454");
+    assert_eq!(refusals[0].code.to_string(), "E0474");
 }
 
-/// Counts every packet, then packets of the IPv4 ACL's second entry, in the firewall.
+#[test]
+fn another_parser_is_refused() {
+    let mut p = nf("ttl");
+    let icmp = p.header_named("icmp").expect("icmp");
+    if let Some(header) = p.headers.get_mut(icmp) {
+        header.name = "mine".into();
+    }
+    let refusals = nic().fit(&piece(p)).expect_err("not the standard parser");
+    assert_eq!(refusals[0].code.to_string(), "E0473");
+}
+
+/// Counts every packet in one cell of a counter.
 #[test]
 fn counters_come_back_under_their_names() {
     let mut p = nf("ttl");
