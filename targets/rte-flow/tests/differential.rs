@@ -161,3 +161,34 @@ fn frames_without_nsh_are_left_alone() {
         );
     }
 }
+
+/// An access list of the size of the examples', and how long its rules take to make.
+#[test]
+fn five_hundred_entries() {
+    let mut p = nf("firewall");
+    let mut seed = Random(5);
+    for i in 0..500u32 {
+        let net = mask(32, 0x0a00_0000 | seed.below(1 << 16), 0xffff_00ff);
+        let dst = mask(32, 0x0a00_0000 | seed.below(1 << 16), 0xffff_00ff);
+        let port = 1 + seed.below(60_000);
+        let ports = [KeySet::Any, range(port, port), range(1024, 65535)][(i % 3) as usize].clone();
+        let protocol = mask(8, [6, 17][(i % 2) as usize], 0xff);
+        let action = ["allow", "deny"][(i % 2) as usize];
+        add(
+            &mut p,
+            "acl",
+            vec![net, dst, protocol, KeySet::Any, ports],
+            1000 - i,
+            action,
+            &[],
+        );
+    }
+    let piece = piece(p);
+    let start = std::time::Instant::now();
+    let rules = common::rules(&piece);
+    eprintln!("{} rules in {:?}", rules.rules.len(), start.elapsed());
+    let mut both = Both::new(&piece);
+    let start = std::time::Instant::now();
+    all_frames(&mut both, 2000);
+    eprintln!("frames in {:?}", start.elapsed());
+}
