@@ -60,7 +60,8 @@ fn list(limits: &[Limit]) -> String {
     texts.join("; ")
 }
 
-fn limits(program: &Program) -> Vec<Limit> {
+/// What of the program is beyond a limit.
+pub(crate) fn limits(program: &Program) -> Vec<Limit> {
     let widths = program
         .header_types
         .values()

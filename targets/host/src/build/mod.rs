@@ -27,6 +27,8 @@ mod parser;
 mod tables;
 mod value;
 
+pub(crate) use tables::INLINE_ENTRIES;
+
 use crate::facts::{Facts, Validity};
 use crate::helpers::{Context, Helper};
 use crate::info::Info;

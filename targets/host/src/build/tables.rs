@@ -15,7 +15,7 @@ use trisect_table::key::KeyLayout;
 use trisect_table::table::{MISS, arg_limbs, precedence};
 
 /// Tables with at most this many entries become comparisons.
-const INLINE_ENTRIES: usize = 8;
+pub(crate) const INLINE_ENTRIES: usize = 8;
 
 impl Build<'_, '_> {
     pub(super) fn apply(&mut self, id: TableId, next: &Successors) {
