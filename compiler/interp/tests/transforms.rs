@@ -11,11 +11,11 @@ fn entropy() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(any::<u8>(), 0..3000)
 }
 
+/// Port and bytes of a packet that leaves, and some metadata by name.
+type Visible = (Option<(u16, Vec<u8>)>, Vec<(String, String)>);
+
 /// What can be seen of an outcome from outside, with the metadata that both programs know by name.
-fn visible(
-    program: &Program,
-    outcome: &Outcome,
-) -> (Option<(u16, Vec<u8>)>, Vec<(String, String)>) {
+fn visible(program: &Program, outcome: &Outcome) -> Visible {
     let names = ["drop", "egress_port", "u3"];
     let metadata = names
         .iter()
