@@ -1,7 +1,39 @@
-//! From a policy, a rack and NF programs to a plan: policy graph, instance graph, placement, cut,
-//! one program per device.
+//! From a policy, a rack and NF programs to a plan, in steps that are pure functions:
+//!
+//! ```text
+//! policy, library, rack  -> pgraph   one node per NF, edges with conditions and rates
+//!                        -> igraph   NFs sized and split, affinity kept
+//!                        -> merge    the uncut program: what the policy means
+//!                        -> place    which instance on which server
+//!                        -> cut      which node on switch, NIC or host
+//!                        -> split    one program per device
+//!                        -> plan     all of it, with reasons
+//! ```
+//!
+//! [`Plan::make`] does all steps; [`explain`] and [`svg`] show a plan.
+//!
+//! # Invariants
+//! - The pieces, joined by the rack's links, do what the uncut program does: packets, order within
+//!   flows, state (`tests/split.rs` holds random programs and cuts to it).
+//! - Same input, same plan: nothing depends on hash order, time or addresses.
+
 pub mod analysis;
+pub mod cut;
+pub mod error;
+pub mod explain;
 pub mod facts;
+pub mod igraph;
 pub mod legal;
+pub mod machines;
+pub mod merge;
+pub mod pgraph;
+pub mod place;
+pub mod plan;
 pub mod site;
 pub mod split;
+pub mod svg;
+
+pub use cut::Strategy;
+pub use error::PlanError;
+pub use plan::{Input, Plan};
+pub use site::{ServerId, Site};

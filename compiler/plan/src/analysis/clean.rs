@@ -11,26 +11,46 @@ use trisect_ir::{
 /// Cleanliness of the headers at the entry of each node.
 #[derive(Clone, Debug)]
 pub struct Clean {
+    /// The parser would find other headers than there are.
     dirty_in: Vec<bool>,
+    /// Some header was written since the last parse.
+    written_in: Vec<bool>,
+    decides: Decisive,
 }
 
 impl Clean {
     /// Forward over the graph. Headers are dirty after a node that adds, removes or copies a header,
     /// or writes what the parser decides by; they are clean again after a `Reparse`.
     pub fn new(program: &Program, graph: &Graph, effects: &[Effects]) -> Self {
-        let decides = Decisive::of(program);
-        let mut dirty_in = vec![false; effects.len()];
+        let mut clean = Self {
+            dirty_in: vec![false; effects.len()],
+            written_in: vec![false; effects.len()],
+            decides: Decisive::of(program),
+        };
         for &node in &graph.order {
-            let own = &effects[node.index()];
-            let reparse = matches!(program.control.nodes[node].kind, NodeKind::Reparse(_));
-            let dirties =
-                !own.restructures.is_empty() || own.writes.iter().any(|slot| decides.has(slot));
-            let dirty = !reparse && (dirty_in[node.index()] || dirties);
+            let dirty = clean.dirty_after(program, node, effects);
+            let written = clean.written_after(program, node, effects);
             for next in graph.succs(node) {
-                dirty_in[next.index()] |= dirty;
+                clean.dirty_in[next.index()] |= dirty;
+                clean.written_in[next.index()] |= written;
             }
         }
-        Self { dirty_in }
+        clean
+    }
+    /// Whether, behind a node, a parser would find other headers than there are.
+    pub fn dirty_after(&self, program: &Program, node: NodeId, effects: &[Effects]) -> bool {
+        let own = &effects[node.index()];
+        let dirties =
+            !own.restructures.is_empty() || own.writes.iter().any(|slot| self.decides.has(slot));
+        !is_reparse(program, node) && (self.dirty_in[node.index()] || dirties)
+    }
+    /// Whether, behind a node, some header was written since the last parse.
+    pub fn written_after(&self, program: &Program, node: NodeId, effects: &[Effects]) -> bool {
+        let writes = effects[node.index()]
+            .writes
+            .iter()
+            .any(|slot| !matches!(slot, Slot::Meta(_)));
+        !is_reparse(program, node) && (self.written_in[node.index()] || writes)
     }
     /// Whether packets may be moved to another device just before this node: the headers are
     /// clean, or the node parses them anew anyway, or only sends them (the parser loses nothing:
@@ -44,8 +64,12 @@ impl Clean {
     }
 }
 
+fn is_reparse(program: &Program, node: NodeId) -> bool {
+    matches!(program.control.nodes[node].kind, NodeKind::Reparse(_))
+}
+
 /// What parser decisions read.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 struct Decisive {
     slots: BTreeSet<Slot>,
     /// A look-ahead goes past what can be told to be a header's field: every field may decide.

@@ -1,20 +1,23 @@
 //! Which decisions are the same for all packets of a flow.
 //!
 //! A *flow* is all packets with the same ingress port, Ethernet addresses and type, VLAN tags, MPLS
-//! labels, addresses, protocol and transport ports, and with the same of these headers present. All
-//! else (other fields, state, payload, time, length) may differ from packet to packet, and
-//! a decision that depends on it is *impure*: it may send packets of one flow different ways.
+//! labels, addresses, protocol and transport ports, and with the same of these headers present. A
+//! datagram's first fragment, which has ports, and its later ones, which have none, are two flows:
+//! whoever asks for ports treats them differently. All else (other fields, state, payload, time,
+//! length) may differ from packet to packet, and a decision that depends on it is *impure*: it may
+//! send packets of one flow different ways.
 
 use super::{Effects, Graph, Slot};
 use std::collections::BTreeSet;
-use trisect_ir::{Entity, Expr, FieldRef, MetaKind, NodeId, NodeKind, Op, Program, StdMeta};
+use trisect_ir::{BinOp, Entity, Expr, FieldRef, MetaKind, NodeId, NodeKind, Op, Program, StdMeta};
 
 /// Headers that define a flow, with their fields.
-const FLOW: [(&str, &[&str]); 8] = [
+const FLOW: [(&str, &[&str]); 9] = [
     ("ethernet", &["dst", "src", "ether_type"]),
     ("arp", &[]),
     ("ipv4", &["version", "src", "dst", "protocol"]),
     ("ipv6", &["version", "src", "dst", "next_header"]),
+    ("ipv6_fragment", &[]),
     ("tcp", &["src_port", "dst_port"]),
     ("udp", &["src_port", "dst_port"]),
     ("icmp", &[]),
@@ -114,15 +117,46 @@ fn impure_outcome(program: &Program, node: NodeId, taint: &BTreeSet<Slot>) -> bo
     match &program.control.nodes[node].kind {
         NodeKind::Apply(table, _) => {
             let table = &program.tables[*table];
-            table.flow.is_some() || table.keys.iter().any(|key| impure(&key.expr, taint))
+            table.flow.is_some()
+                || table
+                    .keys
+                    .iter()
+                    .any(|key| impure(program, &key.expr, taint))
         }
-        NodeKind::Branch(cond, ..) => impure(cond, taint),
+        NodeKind::Branch(cond, ..) => impure(program, cond, taint),
         _ => false,
     }
 }
 
-fn impure(expr: &Expr, taint: &BTreeSet<Slot>) -> bool {
-    Effects::of_expr(expr).iter().any(|s| taint.contains(s))
+fn impure(program: &Program, expr: &Expr, taint: &BTreeSet<Slot>) -> bool {
+    if is_first_fragment(program, expr) {
+        return false;
+    }
+    match expr {
+        Expr::Binary(..) | Expr::Unary(..) | Expr::Mux(..) => expr
+            .children()
+            .into_iter()
+            .any(|child| impure(program, child, taint)),
+        _ => Effects::of_expr(expr).iter().any(|s| taint.contains(s)),
+    }
+}
+
+/// Whether the expression compares a fragment offset with 0: the same for all packets of a flow.
+fn is_first_fragment(program: &Program, expr: &Expr) -> bool {
+    let Expr::Binary(BinOp::Eq | BinOp::Ne, a, b) = expr else {
+        return false;
+    };
+    let offset = |e: &Expr| match e {
+        Expr::Field(f) => {
+            let header = program.headers[f.header].name.as_str();
+            let ty = program.header_type(f.header);
+            let field = ty.fields.get(f.field as usize).map(|f| f.name.as_str());
+            matches!(header, "ipv4" | "ipv6_fragment") && field == Some("fragment_offset")
+        }
+        _ => false,
+    };
+    let zero = |e: &Expr| matches!(e, Expr::Const(bits) if bits.is_zero());
+    (offset(a) && zero(b)) || (zero(a) && offset(b))
 }
 
 fn transfer(
@@ -138,13 +172,13 @@ fn transfer(
         return taint;
     }
     match kind {
-        NodeKind::Exec(ops, _) => assign(&mut taint, ops, false),
+        NodeKind::Exec(ops, _) => assign(program, &mut taint, ops, false),
         NodeKind::Apply(table, _) => {
             let table = &program.tables[*table];
             let before = taint.clone();
             for action in table.actions.iter().chain([&table.default.action]) {
                 let mut after = before.clone();
-                assign(&mut after, &program.actions[*action].ops, false);
+                assign(program, &mut after, &program.actions[*action].ops, false);
                 taint.extend(after);
             }
         }
@@ -154,7 +188,7 @@ fn transfer(
 }
 
 /// Assignments one by one; under an impure condition everything that is written is impure.
-fn assign(taint: &mut BTreeSet<Slot>, ops: &[Op], under: bool) {
+fn assign(program: &Program, taint: &mut BTreeSet<Slot>, ops: &[Op], under: bool) {
     for op in ops {
         match op {
             Op::Set(lvalue, value) => {
@@ -162,17 +196,17 @@ fn assign(taint: &mut BTreeSet<Slot>, ops: &[Op], under: bool) {
                     trisect_ir::Place::Meta(meta) => Slot::Meta(meta),
                     trisect_ir::Place::Field(field) => Slot::Field(field),
                 };
-                if under || impure(value, taint) {
+                if under || impure(program, value, taint) {
                     taint.insert(slot);
                 } else if lvalue.slice.is_none() {
                     taint.remove(&slot);
                 }
             }
             Op::If(cond, then, otherwise) => {
-                let under = under || impure(cond, taint);
+                let under = under || impure(program, cond, taint);
                 let mut other = taint.clone();
-                assign(taint, then, under);
-                assign(&mut other, otherwise, under);
+                assign(program, taint, then, under);
+                assign(program, &mut other, otherwise, under);
                 taint.extend(other);
             }
             Op::SetValid(header) | Op::SetInvalid(header) if under => {

@@ -212,7 +212,8 @@ impl<'c, 'f> Builder<'c, 'f> {
             nodes,
             entry: Some(entry),
         };
-        super::prune::unused(self.program)
+        trisect_ir::transform::remove_unreachable(&mut self.program);
+        self.program
     }
 }
 

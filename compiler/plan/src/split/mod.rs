@@ -12,7 +12,6 @@ mod build;
 mod encapsulation;
 mod host;
 mod nic;
-mod prune;
 mod switch;
 
 pub use encapsulation::{Carried, Layout};
@@ -70,6 +69,18 @@ pub struct Pieces {
     pub continuations: Vec<Continuation>,
     /// All marks, in order.
     pub marks: Vec<Mark>,
+}
+
+impl Pieces {
+    /// The piece of a site, if it has one.
+    pub fn at<'a>(&'a self, site: Site) -> Option<&'a Program> {
+        let of = |pieces: &'a [Option<Program>], s: ServerId| pieces.get(usize::from(s.0));
+        match site {
+            Site::Switch => Some(&self.switch),
+            Site::Nic(s) => of(&self.nics, s)?.as_ref(),
+            Site::Host(s) => of(&self.hosts, s)?.as_ref(),
+        }
+    }
 }
 
 /// Why a program cannot be split this way.

@@ -1,0 +1,347 @@
+//! The cut: which node runs where.
+//!
+//! - [`problem`](Problem): nodes that must share a site are one group; what each site says to each
+//!   group, what that uses, how often it runs.
+//! - [`Strategy::Host`], [`Strategy::E2`] and [`Strategy::Best`] differ in what they leave free; what is
+//!   free is decided by one mixed integer program (`milp`).
+//! - What the program does not state (chains of dependent nodes longer than the pipeline, some
+//!   order rules, what a device says to its whole piece) is checked afterwards, and comes back as
+//!   a constraint.
+
+mod milp;
+mod problem;
+
+pub use problem::{Cost, Group, Problem};
+
+use crate::error::PlanError;
+use crate::facts::Facts;
+use crate::legal;
+use crate::machines::Machines;
+use crate::merge::Merged;
+use crate::place::Placement;
+use crate::site::{Assignment, Site};
+use crate::split::{Pieces, split};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+use trisect_ir::NodeId;
+use trisect_target::{LowerError, Shortage};
+
+/// How the cut is chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// Nothing is offloaded: the switch classifies and steers.
+    Host,
+    /// E2's opportunistic step (section 4.5): an NF goes to the switch, whole, if it is the first or
+    /// last of its chains and the switch can run it.
+    E2,
+    /// A mixed integer program over all nodes and sites.
+    #[default]
+    Best,
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Host => "host",
+            Self::E2 => "e2",
+            Self::Best => "best",
+        })
+    }
+}
+
+/// There is no such strategy.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no strategy `{0}`; there are host, e2 and best")]
+pub struct UnknownStrategy(pub String);
+
+impl FromStr for Strategy {
+    type Err = UnknownStrategy;
+    fn from_str(text: &str) -> Result<Self, UnknownStrategy> {
+        match text {
+            "host" => Ok(Self::Host),
+            "e2" => Ok(Self::E2),
+            "best" => Ok(Self::Best),
+            other => Err(UnknownStrategy(other.to_owned())),
+        }
+    }
+}
+
+/// A cut that keeps all rules and fits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Solution {
+    /// Where each node runs.
+    pub assignment: Assignment,
+    /// The programs of the devices.
+    pub pieces: Pieces,
+    /// Host cycles per packet, and what they consist of.
+    pub cost: Cost,
+    /// What is proven: no legal cut under the strategy costs less. In host cycles per packet.
+    pub bound: f64,
+}
+
+/// How often a solution may come back with a new constraint before the next simpler strategy is
+/// tried.
+const MAX_ROUNDS: usize = 60;
+
+/// Finds a cut.
+///
+/// # Errors
+/// A node that can run nowhere, or no cut that keeps all rules and that all devices accept.
+pub fn cut(
+    facts: &Facts,
+    merged: &Merged,
+    placement: &Placement,
+    machines: &Machines,
+    strategy: Strategy,
+) -> Result<(Problem, Solution), PlanError> {
+    let problem = Problem::new(facts, merged, placement, machines)?;
+    let search = Search {
+        facts,
+        machines,
+        problem: &problem,
+    };
+    let mut solution = search.strategy(strategy)?;
+    solution.bound = solution.bound.min(solution.cost.cycles);
+    Ok((problem, solution))
+}
+
+/// What a strategy leaves open, and what has been learnt.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Restrictions {
+    /// Sites that a group must not have.
+    pub never: BTreeSet<(usize, Site)>,
+    /// Not all of these at once.
+    pub not_all: Vec<Vec<(usize, Site)>>,
+    /// Chains of nodes on the switch with the stages that each takes and the most in sum.
+    pub chains: Vec<(Vec<(usize, u64)>, u64)>,
+}
+
+struct Search<'a, 'f> {
+    facts: &'a Facts<'f>,
+    machines: &'a Machines,
+    problem: &'a Problem,
+}
+
+impl Search<'_, '_> {
+    fn strategy(&self, strategy: Strategy) -> Result<Solution, PlanError> {
+        match strategy {
+            Strategy::Host => self.solve(self.only_hosts(&BTreeSet::new())),
+            Strategy::E2 => self.e2(),
+            Strategy::Best => {
+                let best = self.solve(Restrictions::default());
+                // Where the rules leave nothing better, what the simpler strategy finds holds.
+                best.or_else(|_| self.e2())
+            }
+        }
+    }
+    /// NF nodes stay on hosts, but for those of the NFs that are offloaded: these go to the switch.
+    fn only_hosts(&self, offloaded: &BTreeSet<String>) -> Restrictions {
+        let mut restrictions = Restrictions::default();
+        for (g, group) in self.problem.groups.iter().enumerate() {
+            let nfs: BTreeSet<&str> = group
+                .nodes
+                .iter()
+                .map(|n| self.facts.program.control.nodes[*n].nf.as_str())
+                .filter(|nf| !nf.is_empty())
+                .collect();
+            let to_switch = !nfs.is_empty() && nfs.iter().all(|nf| offloaded.contains(*nf));
+            for site in &group.sites {
+                let keep = match site {
+                    Site::Nic(_) => false,
+                    Site::Switch => nfs.is_empty() || to_switch,
+                    Site::Host(_) => !to_switch,
+                };
+                if !keep {
+                    restrictions.never.insert((g, *site));
+                }
+            }
+        }
+        restrictions
+    }
+    /// Offloads one NF after the other, as long as a cut remains.
+    fn e2(&self) -> Result<Solution, PlanError> {
+        let mut offloaded = BTreeSet::new();
+        let mut best = self.solve(self.only_hosts(&offloaded))?;
+        for nf in self.touching_ports() {
+            let mut more = offloaded.clone();
+            more.insert(nf);
+            let restrictions = self.only_hosts(&more);
+            let possible = self.problem.groups.iter().enumerate().all(|(g, group)| {
+                group
+                    .sites
+                    .iter()
+                    .any(|s| !restrictions.never.contains(&(g, *s)))
+            });
+            if !possible {
+                continue;
+            }
+            if let Ok(solution) = self.solve(restrictions) {
+                (best, offloaded) = (solution, more);
+            }
+        }
+        Ok(best)
+    }
+    /// NF instances that are first or last in all pipelines in which they are.
+    fn touching_ports(&self) -> Vec<String> {
+        let nodes = &self.facts.program.control.nodes;
+        let mut order: Vec<&str> = Vec::new();
+        let (mut not_first, mut not_last) = (BTreeSet::new(), BTreeSet::new());
+        for &node in &self.facts.graph.order {
+            let nf = nodes[node].nf.as_str();
+            if nf.is_empty() {
+                continue;
+            }
+            if !order.contains(&nf) {
+                order.push(nf);
+            }
+            for (of, set) in [
+                (self.facts.graph.ancestors(node), &mut not_first),
+                (self.facts.graph.descendants(node), &mut not_last),
+            ] {
+                if of
+                    .iter()
+                    .any(|n| !nodes[*n].nf.is_empty() && nodes[*n].nf != nf)
+                {
+                    set.insert(nf);
+                }
+            }
+        }
+        order
+            .into_iter()
+            .filter(|nf| !not_first.contains(nf) || !not_last.contains(nf))
+            .map(str::to_owned)
+            .collect()
+    }
+    /// Solves, checks, learns, until the solution holds.
+    fn solve(&self, mut restrictions: Restrictions) -> Result<Solution, PlanError> {
+        let mut last = String::from("there is none");
+        for _ in 0..MAX_ROUNDS {
+            let solved = milp::solve(self.facts, self.problem, &restrictions)
+                .map_err(|why| PlanError::NoCut(format!("{why}; {last}")))?;
+            let assignment = self.problem.assignment(&solved.sites);
+            if let Some(violation) = legal::check(self.facts, &assignment).into_iter().next() {
+                last = violation.to_string();
+                restrictions
+                    .not_all
+                    .push(self.involved(&violation, &solved.sites));
+                continue;
+            }
+            if let Some(chain) = self.problem.too_long(self.facts, &assignment) {
+                last = format!("the switch has {} stages", chain.1);
+                restrictions.chains.push(chain);
+                continue;
+            }
+            let pieces = split(self.facts, &assignment, &self.machines.ports)?;
+            match self.refused(&pieces, &solved.sites)? {
+                Some((why, learnt)) => {
+                    last = why;
+                    restrictions.never.extend(learnt);
+                }
+                None => {
+                    return Ok(Solution {
+                        cost: self.problem.cost(self.facts, &assignment),
+                        bound: solved.bound,
+                        assignment,
+                        pieces,
+                    });
+                }
+            }
+        }
+        Err(PlanError::NoCut(last))
+    }
+    /// The choices that a violation depends on: all of them at once must not come again.
+    fn involved(&self, violation: &legal::Violation, sites: &[Site]) -> Vec<(usize, Site)> {
+        let nodes = &self.facts.program.control.nodes;
+        let named = |name: &str| nodes.find(|n| n.name == *name);
+        let cone: BTreeSet<NodeId> = match violation {
+            legal::Violation::Reorder { node, .. } => match named(node) {
+                Some(node) => {
+                    let mut cone = self.facts.graph.descendants(node);
+                    cone.insert(node);
+                    cone
+                }
+                None => nodes.keys().collect(),
+            },
+            legal::Violation::History { thing, .. } => self
+                .facts
+                .shared
+                .iter()
+                .filter(|(t, _)| self.facts.name_of(**t) == *thing)
+                .flat_map(|(_, users)| users)
+                .flat_map(|n| {
+                    let mut cone = self.facts.graph.ancestors(*n);
+                    cone.insert(*n);
+                    cone
+                })
+                .collect(),
+            _ => nodes.keys().collect(),
+        };
+        let groups: BTreeSet<usize> = cone
+            .iter()
+            .filter_map(|n| self.problem.group_of(*n))
+            .filter(|g| self.problem.groups[*g].sites.len() > 1)
+            .collect();
+        groups.into_iter().map(|g| (g, sites[g])).collect()
+    }
+    /// What a device says to its piece: why it refuses, and which choices must not come again.
+    #[allow(clippy::type_complexity)]
+    fn refused(
+        &self,
+        pieces: &Pieces,
+        sites: &[Site],
+    ) -> Result<Option<(String, Vec<(usize, Site)>)>, PlanError> {
+        for site in self.machines.sites() {
+            let (Some(piece), Some(device)) = (pieces.at(site), self.machines.device(site)) else {
+                continue;
+            };
+            let refusals = match device.fit(piece) {
+                Ok(used) => {
+                    let short: Vec<Shortage> = used.resources.exceeding(&device.budget());
+                    if short.is_empty() {
+                        continue;
+                    }
+                    short.iter().map(ToString::to_string).collect::<Vec<_>>()
+                }
+                Err(refusals) => refusals.iter().map(ToString::to_string).collect(),
+            };
+            let why = format!("{}: {}", self.machines.name(site), refusals.join("; "));
+            // A target that can tell the node helps: only that one goes elsewhere.
+            let culprit = match device.lower(piece) {
+                Err(LowerError::Refused { node, .. }) => self
+                    .facts
+                    .program
+                    .control
+                    .nodes
+                    .find(|n| n.name == node)
+                    .and_then(|n| self.problem.group_of(n))
+                    .filter(|g| sites[*g] == site),
+                _ => None,
+            };
+            let mut learnt: Vec<(usize, Site)> = match culprit {
+                Some(group) => vec![(group, site)],
+                None => (0..sites.len())
+                    .filter(|g| sites[*g] == site)
+                    .map(|g| (g, site))
+                    .collect(),
+            };
+            learnt.retain(|(g, _)| self.problem.groups[*g].sites.len() > 1);
+            // The largest user goes first, so that as much as possible stays.
+            if culprit.is_none()
+                && let Some(largest) = learnt
+                    .iter()
+                    .copied()
+                    .max_by_key(|(g, s)| (self.problem.weight(*g, *s), std::cmp::Reverse(*g)))
+            {
+                learnt = vec![largest];
+            }
+            if learnt.is_empty() {
+                return Err(PlanError::NoCut(why));
+            }
+            return Ok(Some((why, learnt)));
+        }
+        Ok(None)
+    }
+}

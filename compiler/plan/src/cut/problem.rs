@@ -1,0 +1,472 @@
+//! The cut as a problem: groups of nodes that must share a site, the sites that each can have, what
+//! it uses there, how often it runs.
+
+use crate::error::PlanError;
+use crate::facts::Facts;
+use crate::legal;
+use crate::machines::Machines;
+use crate::merge::Merged;
+use crate::place::Placement;
+use crate::site::{Assignment, ServerId, Site};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use trisect_ir::{Entity, NodeId, NodeKind};
+use trisect_target::{Refusal, Resources, Use, Verdict, resource};
+
+/// Bytes in front of the original frame on a server link, without context.
+const OUTER_BYTES: f64 = 22.0;
+/// What a byte of outer headers costs, in host cycles: little, so that it decides only between cuts
+/// that are otherwise alike.
+const CYCLES_PER_BYTE: f64 = 0.01;
+/// What a node off the host costs, in host cycles: less still, so that nothing is moved for nothing.
+const OFFLOAD: f64 = 0.001;
+
+/// Nodes that must have the same site.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// The nodes, in topological order.
+    pub nodes: Vec<NodeId>,
+    /// The sites that all of them can have. Never empty.
+    pub sites: Vec<Site>,
+}
+
+/// The problem.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Problem {
+    /// The groups.
+    pub groups: Vec<Group>,
+    /// By node index: what each site that comes into question says. Empty for `Emit` and `Drop`.
+    pub verdicts: Vec<BTreeMap<Site, Verdict>>,
+    /// By node index: expected packets per second, as a part of all packets.
+    pub frequency: Vec<f64>,
+    /// Budgets of the devices.
+    pub budgets: BTreeMap<Site, Resources>,
+    /// Per server: host cycles that receiving and sending a packet takes.
+    pub io_cycles: Vec<f64>,
+    /// Offered packets per second.
+    pub pps: f64,
+    group_of: Vec<Option<usize>>,
+    shares: BTreeMap<(NodeId, NodeId), f64>,
+}
+
+/// What a cut costs, per packet that enters the rack.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Host cycles in all.
+    pub cycles: f64,
+    /// Of these, cycles for receiving and sending.
+    pub io: f64,
+    /// Host cycles by server.
+    pub by_server: Vec<f64>,
+    /// Visits of servers.
+    pub stays: f64,
+    /// Visits by server.
+    pub stays_by_server: Vec<f64>,
+    /// Bytes of outer headers to servers, per packet.
+    pub header_bytes: f64,
+}
+
+impl Problem {
+    /// The problem of a merged program.
+    ///
+    /// # Errors
+    /// A node or group that can run nowhere.
+    pub fn new(
+        facts: &Facts,
+        merged: &Merged,
+        placement: &Placement,
+        machines: &Machines,
+    ) -> Result<Self, PlanError> {
+        let verdicts = verdicts(facts, merged, placement, machines);
+        let leaders = leaders(facts);
+        let mut problem = Self {
+            groups: Vec::new(),
+            frequency: frequency(facts, &merged.shares),
+            budgets: machines
+                .sites()
+                .into_iter()
+                .filter_map(|s| Some((s, machines.device(s)?.budget())))
+                .collect(),
+            io_cycles: machines
+                .servers
+                .iter()
+                .map(|s| s.io_cycles as f64)
+                .collect(),
+            pps: merged.pps,
+            group_of: vec![None; verdicts.len()],
+            shares: merged.shares.clone(),
+            verdicts,
+        };
+        let mut number: BTreeMap<usize, usize> = BTreeMap::new();
+        for node in facts.sited() {
+            let next = problem.groups.len();
+            let g = *number.entry(leaders[node.index()]).or_insert(next);
+            if g == next {
+                problem.groups.push(Group {
+                    nodes: Vec::new(),
+                    sites: Vec::new(),
+                });
+            }
+            problem.groups[g].nodes.push(node);
+            problem.group_of[node.index()] = Some(g);
+        }
+        for g in 0..problem.groups.len() {
+            problem.groups[g].sites =
+                problem.sites_of(facts, machines, &problem.groups[g].nodes)?;
+        }
+        Ok(problem)
+    }
+
+    /// Sites at which all these nodes can run.
+    fn sites_of(
+        &self,
+        facts: &Facts,
+        machines: &Machines,
+        nodes: &[NodeId],
+    ) -> Result<Vec<Site>, PlanError> {
+        let mut sites: Option<Vec<Site>> = None;
+        for node in nodes {
+            let able: Vec<Site> = self.verdicts[node.index()]
+                .iter()
+                .filter(|(_, v)| v.able().is_some())
+                .map(|(s, _)| *s)
+                .collect();
+            let common = match sites {
+                None => able,
+                Some(sites) => sites.into_iter().filter(|s| able.contains(s)).collect(),
+            };
+            if common.is_empty() {
+                return Err(PlanError::NowhereToRun {
+                    node: facts.program.control.nodes[*node].name.clone(),
+                    reasons: self.verdicts[node.index()]
+                        .iter()
+                        .map(|(site, verdict)| match verdict {
+                            Verdict::Able(_) => format!(
+                                "{}: another node with which it shares state cannot",
+                                machines.name(*site)
+                            ),
+                            Verdict::Unable(why) => format!(
+                                "{}: {}",
+                                machines.name(*site),
+                                why.iter()
+                                    .map(Refusal::to_string)
+                                    .collect::<Vec<_>>()
+                                    .join(", ")
+                            ),
+                        })
+                        .collect(),
+                });
+            }
+            sites = Some(common);
+        }
+        Ok(sites.unwrap_or_default())
+    }
+
+    /// The group of a node; `None` for `Emit` and `Drop`.
+    pub fn group_of(&self, node: NodeId) -> Option<usize> {
+        self.group_of.get(node.index()).copied().flatten()
+    }
+    /// The expected part of all packets that take an edge.
+    pub fn edge_frequency(&self, facts: &Facts, from: NodeId, to: NodeId) -> f64 {
+        self.frequency[from.index()] * share(facts, &self.shares, from, to)
+    }
+    /// What a node uses at a site where it is able to run.
+    pub fn used(&self, node: NodeId, site: Site) -> Option<&Use> {
+        self.verdicts[node.index()].get(&site)?.able()
+    }
+    /// What a group uses at a site. On the switch and on hosts a table is there once, however many
+    /// nodes apply it; a NIC has rules of their own for each.
+    pub fn group_use(&self, facts: &Facts, group: usize, site: Site) -> Resources {
+        let mut sum = Resources::new();
+        let mut counted = BTreeSet::new();
+        for &node in &self.groups[group].nodes {
+            let Some(used) = self.used(node, site) else {
+                continue;
+            };
+            let applied = match &facts.program.control.nodes[node].kind {
+                NodeKind::Apply(table, _) => Some(*table),
+                _ => None,
+            };
+            let again = applied.is_some_and(|table| !counted.insert(table));
+            if again && !matches!(site, Site::Nic(_)) {
+                continue;
+            }
+            sum.add(&used.resources);
+        }
+        sum
+    }
+    /// The largest part of any budget that a group uses at a site, in millionths.
+    pub fn weight(&self, group: usize, site: Site) -> u64 {
+        let Some(budget) = self.budgets.get(&site) else {
+            return 0;
+        };
+        let nodes = &self.groups[group].nodes;
+        let parts = nodes
+            .iter()
+            .filter_map(|n| self.used(*n, site))
+            .flat_map(|used| {
+                used.resources.iter().map(|(name, amount)| {
+                    let available = budget.get(name).unwrap_or(u64::MAX).max(1);
+                    (u128::from(amount) * 1_000_000 / u128::from(available)) as u64
+                })
+            });
+        parts.max().unwrap_or(0)
+    }
+    /// Host cycles per packet of the rack that a node takes at a site.
+    pub fn node_cycles(&self, node: NodeId, site: Site) -> f64 {
+        match site {
+            Site::Host(_) => self.used(node, site).map_or(0.0, |used| {
+                self.frequency[node.index()] * used.cycles as f64
+            }),
+            Site::Switch | Site::Nic(_) => OFFLOAD * self.frequency[node.index()],
+        }
+    }
+    /// What one visit of a server costs in host cycles, where control goes on at a node.
+    pub fn stay_cycles(&self, facts: &Facts, to: NodeId, server: ServerId) -> f64 {
+        self.io_cycles
+            .get(usize::from(server.0))
+            .copied()
+            .unwrap_or(0.0)
+            + CYCLES_PER_BYTE * header_bytes(facts, to)
+    }
+    /// The assignment of a choice of site per group.
+    pub fn assignment(&self, sites: &[Site]) -> Assignment {
+        let mut assignment = Assignment::all(self.group_of.len(), Site::Switch);
+        for (group, site) in self.groups.iter().zip(sites) {
+            for node in &group.nodes {
+                assignment.set(*node, *site);
+            }
+        }
+        assignment
+    }
+    /// What an assignment costs.
+    pub fn cost(&self, facts: &Facts, assignment: &Assignment) -> Cost {
+        let servers = self.io_cycles.len();
+        let mut cost = Cost {
+            by_server: vec![0.0; servers],
+            stays_by_server: vec![0.0; servers],
+            ..Cost::default()
+        };
+        for node in facts.sited() {
+            let site = assignment.site(node);
+            if let Site::Host(ServerId(s)) = site {
+                cost.by_server[usize::from(s)] += self.node_cycles(node, site);
+            }
+        }
+        let begin = |cost: &mut Cost, server: ServerId, to: NodeId, often: f64| {
+            let s = usize::from(server.0);
+            cost.stays += often;
+            cost.stays_by_server[s] += often;
+            cost.by_server[s] += often * self.io_cycles[s];
+            cost.io += often * self.io_cycles[s];
+            cost.header_bytes += often * header_bytes(facts, to);
+        };
+        if let Some(entry) = facts.program.control.entry
+            && !facts.is_terminal(entry)
+            && let Some(server) = legal::stay(Site::Switch, assignment.site(entry))
+        {
+            begin(&mut cost, server, entry, 1.0);
+        }
+        for (a, b) in facts.graph.edges() {
+            let often = self.edge_frequency(facts, a, b);
+            let from = assignment.site(a);
+            match (&facts.program.control.nodes[b].kind, from) {
+                (NodeKind::Drop, Site::Nic(ServerId(s))) => {
+                    // The host never sees it.
+                    let s = usize::from(s);
+                    cost.by_server[s] -= often * self.io_cycles[s];
+                    cost.io -= often * self.io_cycles[s];
+                }
+                (NodeKind::Drop | NodeKind::Emit, _) => {}
+                _ => {
+                    if let Some(server) = legal::stay(from, assignment.site(b)) {
+                        begin(&mut cost, server, b, often);
+                    }
+                }
+            }
+        }
+        cost.cycles = cost.by_server.iter().sum();
+        cost
+    }
+    /// What the nodes of an assignment use on a device; stages as the longest chain.
+    pub fn uses(&self, facts: &Facts, assignment: &Assignment, site: Site) -> Resources {
+        let mut sum = Resources::new();
+        for (g, group) in self.groups.iter().enumerate() {
+            if group
+                .nodes
+                .first()
+                .is_some_and(|n| assignment.site(*n) == site)
+            {
+                sum.add(&self.group_use(facts, g, site));
+            }
+        }
+        if sum.get(resource::STAGES).is_some() {
+            let (_, stages) = self.longest_chain(facts, assignment);
+            sum = sum.overridden_by(&Resources::new().with(resource::STAGES, stages));
+        }
+        sum
+    }
+    /// The chain of dependent nodes on the switch that takes the most stages: groups with their
+    /// stages, and the sum.
+    fn longest_chain(&self, facts: &Facts, assignment: &Assignment) -> (Vec<NodeId>, u64) {
+        let on_switch: Vec<NodeId> = facts
+            .sited()
+            .filter(|n| assignment.site(*n) == Site::Switch)
+            .collect();
+        let stages = |n: NodeId| {
+            self.used(n, Site::Switch)
+                .and_then(|u| u.resources.get(resource::STAGES))
+                .unwrap_or(0)
+        };
+        let mut best: BTreeMap<NodeId, (u64, Option<NodeId>)> = BTreeMap::new();
+        for (i, &b) in on_switch.iter().enumerate() {
+            let before = facts.graph.ancestors(b);
+            let mut longest = (0, None);
+            for &a in &on_switch[..i] {
+                if before.contains(&a) && facts.effects(a).conflicts(facts.effects(b)) {
+                    let (sum, _) = best[&a];
+                    if sum > longest.0 {
+                        longest = (sum, Some(a));
+                    }
+                }
+            }
+            best.insert(b, (longest.0 + stages(b), longest.1));
+        }
+        let Some((&last, &(sum, _))) = best
+            .iter()
+            .max_by_key(|(n, (sum, _))| (*sum, std::cmp::Reverse(**n)))
+        else {
+            return (Vec::new(), 0);
+        };
+        let mut chain = Vec::new();
+        let mut at = Some(last);
+        while let Some(node) = at {
+            chain.push(node);
+            at = best.get(&node).and_then(|(_, before)| *before);
+        }
+        chain.reverse();
+        (chain, sum)
+    }
+    /// A chain of dependent nodes that does not fit the switch's stages: groups with their stages,
+    /// and how many there are.
+    pub(crate) fn too_long(
+        &self,
+        facts: &Facts,
+        assignment: &Assignment,
+    ) -> Option<(Vec<(usize, u64)>, u64)> {
+        let budget = self.budgets.get(&Site::Switch)?.get(resource::STAGES)?;
+        let (chain, sum) = self.longest_chain(facts, assignment);
+        if sum <= budget {
+            return None;
+        }
+        let mut by_group: BTreeMap<usize, u64> = BTreeMap::new();
+        for node in chain {
+            let stages = self
+                .used(node, Site::Switch)?
+                .resources
+                .get(resource::STAGES);
+            *by_group.entry(self.group_of(node)?).or_default() += stages.unwrap_or(0);
+        }
+        Some((by_group.into_iter().collect(), budget))
+    }
+}
+
+fn header_bytes(facts: &Facts, to: NodeId) -> f64 {
+    let bits = facts.live_bits(to);
+    OUTER_BYTES
+        + match bits {
+            0 => 0.0,
+            1..=128 => 16.0,
+            more => f64::from(4 + more.div_ceil(32) * 4),
+        }
+}
+
+/// What every site says to every node, with the rules that hold for all devices of a kind.
+fn verdicts(
+    facts: &Facts,
+    merged: &Merged,
+    placement: &Placement,
+    machines: &Machines,
+) -> Vec<BTreeMap<Site, Verdict>> {
+    let mut verdicts = vec![BTreeMap::new(); facts.effects.len()];
+    for node in facts.sited() {
+        let server = merged.near[node.index()]
+            .and_then(|i| placement.get(i).copied())
+            .unwrap_or(ServerId(0));
+        for site in [Site::Switch, Site::Nic(server), Site::Host(server)] {
+            let Some(device) = machines.device(site) else {
+                continue;
+            };
+            let reparse = matches!(facts.program.control.nodes[node].kind, NodeKind::Reparse(_));
+            let verdict = if reparse && !matches!(site, Site::Host(_)) {
+                Verdict::Unable(vec![Refusal {
+                    code: trisect_ir::diag::Code(320),
+                    operation: "parse the packet again".to_owned(),
+                    capability: "only a host parses twice".to_owned(),
+                    hint: "the crossing to the host parses again anyway".to_owned(),
+                }])
+            } else {
+                device.check(facts.program, node)
+            };
+            verdicts[node.index()].insert(site, verdict);
+        }
+    }
+    verdicts
+}
+
+/// By node index, a number that is the same for nodes which must share a site: users of one table
+/// or object, and both ends of an edge on which the headers are not clean.
+fn leaders(facts: &Facts) -> Vec<usize> {
+    let mut leader: Vec<usize> = (0..facts.effects.len()).collect();
+    let mut unite = |a: NodeId, b: NodeId| {
+        let (from, to) = (leader[b.index()], leader[a.index()]);
+        for l in &mut leader {
+            if *l == from {
+                *l = to;
+            }
+        }
+    };
+    for users in facts.shared.values() {
+        for pair in users.windows(2) {
+            unite(pair[0], pair[1]);
+        }
+    }
+    for (a, b) in facts.graph.edges() {
+        if !facts.clean.may_cross(facts.program, b) && !facts.is_terminal(b) {
+            unite(a, b);
+        }
+    }
+    leader
+}
+
+/// The part of a node's packets that take an edge: what the policy says; else, ways that only
+/// drop are rare and the others equal.
+fn share(facts: &Facts, shares: &BTreeMap<(NodeId, NodeId), f64>, from: NodeId, to: NodeId) -> f64 {
+    const DROPPED: f64 = 0.05;
+    if let Some(share) = shares.get(&(from, to)) {
+        return *share;
+    }
+    let all = facts.graph.succs(from);
+    let living = all.iter().filter(|n| facts.graph.emits(**n)).count() as f64;
+    let dead = all.len() as f64 - living;
+    if living == 0.0 {
+        return 1.0 / dead.max(1.0);
+    }
+    let dropped = if dead == 0.0 { 0.0 } else { DROPPED };
+    if facts.graph.emits(to) {
+        (1.0 - dropped) / living
+    } else {
+        dropped / dead
+    }
+}
+
+fn frequency(facts: &Facts, shares: &BTreeMap<(NodeId, NodeId), f64>) -> Vec<f64> {
+    let mut frequency = vec![0.0; facts.effects.len()];
+    if let Some(entry) = facts.program.control.entry {
+        frequency[entry.index()] = 1.0;
+    }
+    for (a, b) in facts.graph.edges() {
+        frequency[b.index()] += frequency[a.index()] * share(facts, shares, a, b);
+    }
+    frequency
+}

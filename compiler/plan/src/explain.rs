@@ -1,0 +1,328 @@
+//! Where each node runs, why, and why not elsewhere.
+
+use crate::cut::Problem;
+use crate::facts::Facts;
+use crate::legal;
+use crate::machines::Machines;
+use crate::plan::Plan;
+use crate::site::{Assignment, Site};
+use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
+use trisect_ir::{Entity, NodeId};
+use trisect_target::{Refusal, Resources, Shortage, Verdict};
+
+/// A node of the uncut program in the plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NodePlan {
+    /// The node.
+    pub node: NodeId,
+    /// Its name.
+    pub name: String,
+    /// The NF instance that it comes from; empty for what the compiler put in.
+    pub nf: String,
+    /// Where it runs.
+    pub site: Site,
+    /// That device's name.
+    pub device: String,
+    /// Expected part of all packets that reach it.
+    pub frequency: f64,
+    /// What it uses there.
+    pub uses: Resources,
+    /// Host cycles per execution; 0 off the hosts.
+    pub cycles: u64,
+    /// Nodes that must be on the same device, by name: they share state, or the headers between
+    /// them are not as a parser would find them.
+    pub with: Vec<String>,
+    /// The other sites that came into question.
+    pub elsewhere: Vec<Alternative>,
+}
+
+/// A site where a node does not run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Alternative {
+    /// The site.
+    pub site: Site,
+    /// That device's name.
+    pub device: String,
+    /// Why not there.
+    pub why: WhyNot,
+}
+
+/// Why a node does not run at a site, all else being as it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhyNot {
+    /// The device cannot do it.
+    Unable(Vec<Refusal>),
+    /// A node that must be on the same device cannot be there.
+    Companion {
+        /// That node's name.
+        node: String,
+        /// What the device says to it.
+        refusals: Vec<Refusal>,
+    },
+    /// A rule of the cut forbids it.
+    Rule(String),
+    /// There is no room.
+    Full {
+        /// What lacks.
+        shortage: Shortage,
+        /// Who holds most of it, with the amounts.
+        holders: Vec<(String, u64)>,
+    },
+    /// It would cost this many host cycles per packet more.
+    Costs(f64),
+}
+
+/// All nodes of a plan with their reasons.
+pub(crate) fn nodes(
+    facts: &Facts,
+    problem: &Problem,
+    machines: &Machines,
+    assignment: &Assignment,
+) -> Vec<NodePlan> {
+    let context = Context {
+        facts,
+        problem,
+        machines,
+        assignment,
+        cost: problem.cost(facts, assignment).cycles,
+    };
+    // A group's reasons are those of all its nodes; they are found once.
+    let groups: Vec<Vec<(Site, Option<WhyNot>)>> = (0..problem.groups.len())
+        .map(|g| context.group(g))
+        .collect();
+    facts
+        .sited()
+        .filter_map(|node| {
+            let g = problem.group_of(node)?;
+            Some(context.node(node, g, &groups[g]))
+        })
+        .collect()
+}
+
+struct Context<'a, 'f> {
+    facts: &'a Facts<'f>,
+    problem: &'a Problem,
+    machines: &'a Machines,
+    assignment: &'a Assignment,
+    cost: f64,
+}
+
+impl Context<'_, '_> {
+    fn name(&self, node: NodeId) -> String {
+        self.facts.program.control.nodes[node].name.clone()
+    }
+    /// The group's other possible sites, with what stands against them.
+    fn group(&self, g: usize) -> Vec<(Site, Option<WhyNot>)> {
+        let group = &self.problem.groups[g];
+        let Some(first) = group.nodes.first() else {
+            return Vec::new();
+        };
+        let here = self.assignment.site(*first);
+        group
+            .sites
+            .iter()
+            .filter(|s| **s != here)
+            .map(|site| (*site, Some(self.moved(g, *site))))
+            .collect()
+    }
+    /// What would be if the group were at another site.
+    fn moved(&self, g: usize, site: Site) -> WhyNot {
+        let mut moved = self.assignment.clone();
+        for node in &self.problem.groups[g].nodes {
+            moved.set(*node, site);
+        }
+        if let Some(violation) = legal::check(self.facts, &moved).into_iter().next() {
+            return WhyNot::Rule(violation.to_string());
+        }
+        let uses = self.problem.uses(self.facts, &moved, site);
+        let short = self
+            .problem
+            .budgets
+            .get(&site)
+            .and_then(|budget| uses.exceeding(budget).into_iter().next());
+        if let Some(shortage) = short {
+            let holders = self.holders(site, &shortage.quantity);
+            return WhyNot::Full { shortage, holders };
+        }
+        WhyNot::Costs(self.problem.cost(self.facts, &moved).cycles - self.cost)
+    }
+    /// The largest users of a quantity at a site.
+    fn holders(&self, site: Site, quantity: &str) -> Vec<(String, u64)> {
+        let mut holders: Vec<(String, u64)> = self
+            .problem
+            .groups
+            .iter()
+            .enumerate()
+            .filter(|(_, group)| {
+                let first = group.nodes.first();
+                first.is_some_and(|n| self.assignment.site(*n) == site)
+            })
+            .filter_map(|(g, group)| {
+                let amount = self.problem.group_use(self.facts, g, site).get(quantity)?;
+                Some((self.name(*group.nodes.first()?), amount))
+            })
+            .filter(|(_, amount)| *amount > 0)
+            .collect();
+        holders.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        holders.truncate(5);
+        holders
+    }
+    fn node(&self, node: NodeId, g: usize, group: &[(Site, Option<WhyNot>)]) -> NodePlan {
+        let site = self.assignment.site(node);
+        let mates = &self.problem.groups[g].nodes;
+        let verdicts = &self.problem.verdicts[node.index()];
+        let used = verdicts.get(&site).and_then(Verdict::able).cloned();
+        let used = used.unwrap_or_default();
+        let elsewhere = verdicts
+            .iter()
+            .filter(|(s, _)| **s != site)
+            .filter_map(|(other, verdict)| {
+                let why = match verdict {
+                    Verdict::Unable(refusals) => WhyNot::Unable(refusals.clone()),
+                    Verdict::Able(_) => match group.iter().find(|(s, _)| s == other) {
+                        Some((_, why)) => why.clone()?,
+                        None => self.companion(mates, *other)?,
+                    },
+                };
+                Some(Alternative {
+                    site: *other,
+                    device: self.machines.name(*other),
+                    why,
+                })
+            })
+            .collect();
+        NodePlan {
+            node,
+            name: self.name(node),
+            nf: self.facts.program.control.nodes[node].nf.clone(),
+            site,
+            device: self.machines.name(site),
+            frequency: self.problem.frequency[node.index()],
+            uses: used.resources,
+            cycles: if matches!(site, Site::Host(_)) {
+                used.cycles
+            } else {
+                0
+            },
+            with: mates
+                .iter()
+                .filter(|n| **n != node)
+                .map(|n| self.name(*n))
+                .collect(),
+            elsewhere,
+        }
+    }
+    fn companion(&self, mates: &[NodeId], site: Site) -> Option<WhyNot> {
+        mates.iter().find_map(|mate| {
+            let verdict = self.problem.verdicts[mate.index()].get(&site)?;
+            let Verdict::Unable(refusals) = verdict else {
+                return None;
+            };
+            Some(WhyNot::Companion {
+                node: self.name(*mate),
+                refusals: refusals.clone(),
+            })
+        })
+    }
+}
+
+fn join(refusals: &[Refusal]) -> String {
+    let texts: Vec<String> = refusals.iter().map(Refusal::to_string).collect();
+    texts.join("; ")
+}
+
+impl std::fmt::Display for WhyNot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unable(refusals) => write!(f, "unable: {}", join(refusals)),
+            Self::Companion { node, refusals } => write!(
+                f,
+                "must be with `{node}`, for which it is unable: {}",
+                join(refusals)
+            ),
+            Self::Rule(rule) => write!(f, "forbidden: {rule}"),
+            Self::Full { shortage, holders } => {
+                write!(f, "does not fit: {shortage}")?;
+                if !holders.is_empty() {
+                    let texts: Vec<String> =
+                        holders.iter().map(|(n, a)| format!("`{n}` {a}")).collect();
+                    write!(f, "; held by {}", texts.join(", "))?;
+                }
+                Ok(())
+            }
+            Self::Costs(delta) if *delta > 0.05 => {
+                write!(f, "not worth it: {delta:.1} host cycles per packet more")
+            }
+            Self::Costs(delta) if *delta < -0.05 => write!(
+                f,
+                "would save {:.1} host cycles per packet, but the strategy does not try it",
+                -delta
+            ),
+            Self::Costs(_) => f.write_str("not worth it: it would change nothing"),
+        }
+    }
+}
+
+/// The reasons for all nodes, or for those that `subject` names (a node, an NF or a device), as
+/// text; empty if it names nothing.
+pub fn text(plan: &Plan, subject: Option<&str>) -> String {
+    let mut out = String::new();
+    let mut shown = select(plan, subject).peekable();
+    if subject.is_none() && shown.peek().is_some() {
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            out,
+            "strategy {}: {:.1} host cycles per packet (no cut under it is below {:.1}); bottleneck {} at {:.2} times the offered load\n",
+            plan.strategy,
+            plan.cost.cycles,
+            plan.bound,
+            plan.prediction.bottleneck,
+            plan.prediction.load_factor,
+        );
+    }
+    for node in shown {
+        let of = if node.nf.is_empty() {
+            String::new()
+        } else {
+            format!(" of {}", node.nf)
+        };
+        let _ = writeln!(out, "{}{of}: on {}", node.name, node.device);
+        let cycles = match node.cycles {
+            0 => String::new(),
+            cycles => format!(", {cycles} cycles"),
+        };
+        let _ = writeln!(
+            out,
+            "    reached by {:.1} % of packets; uses {}{cycles}",
+            100.0 * node.frequency,
+            node.uses
+        );
+        if !node.with.is_empty() {
+            let mut with = node.with.clone();
+            let more = with.len().saturating_sub(6);
+            with.truncate(6);
+            let more = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
+            let _ = writeln!(out, "    together with {}{more}", with.join(", "));
+        }
+        for other in &node.elsewhere {
+            let _ = writeln!(out, "    not {}: {}", other.device, other.why);
+        }
+    }
+    out
+}
+
+/// The nodes that `subject` names: a node, an NF instance or a device; all if there is none.
+pub fn select<'a>(
+    plan: &'a Plan,
+    subject: Option<&'a str>,
+) -> impl Iterator<Item = &'a NodePlan> + 'a {
+    plan.nodes.iter().filter(move |node| {
+        subject.is_none_or(|s| node.name == s || node.nf == s || node.device == s)
+    })
+}

@@ -1,0 +1,165 @@
+//! The rack's machines as the cut sees them.
+
+use crate::error::PlanError;
+use crate::site::{ServerId, Site};
+use crate::split::Ports;
+use serde::{Deserialize, Serialize};
+use trisect_policy::rack::Rack;
+use trisect_target::{Device, DeviceSpec, Registry, Resources, TargetKind, resource};
+
+/// One server of the rack, in figures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServerFigures {
+    /// Its name.
+    pub name: String,
+    /// Cores that run NFs.
+    pub cores: u32,
+    /// Clock in Hz.
+    pub hz: f64,
+    /// Cycles that receiving and sending one packet takes.
+    pub io_cycles: u64,
+    /// Bits per second of the link to the switch, each way.
+    pub link_bps: u64,
+    /// Bits per second between NIC and host memory, each way.
+    pub bus_bps: u64,
+}
+
+impl ServerFigures {
+    /// Cycles per second of the cores that run NFs.
+    pub fn capacity(&self) -> f64 {
+        f64::from(self.cores) * self.hz
+    }
+}
+
+/// All devices of a rack.
+pub struct Machines {
+    /// The switch's name.
+    pub switch_name: String,
+    /// Which switch port leads to which server.
+    pub ports: Ports,
+    /// The servers.
+    pub servers: Vec<ServerFigures>,
+    switch: Box<dyn Device>,
+    nics: Vec<Box<dyn Device>>,
+    hosts: Vec<Box<dyn Device>>,
+}
+
+impl Machines {
+    /// The machines of a rack with one switch, and servers with one NIC each.
+    ///
+    /// # Errors
+    /// Another kind of rack, or a device that its target refuses.
+    pub fn new(rack: &Rack, registry: &Registry) -> Result<Self, PlanError> {
+        let [switch] = &rack.switches[..] else {
+            return Err(PlanError::Rack(format!(
+                "it has {} switches; plans are made for exactly one",
+                rack.switches.len()
+            )));
+        };
+        for (position, port) in switch.external.iter().enumerate() {
+            if usize::from(port.port) != position {
+                return Err(PlanError::PortOrder {
+                    name: port.name.clone(),
+                    position: position as u16,
+                    port: port.port,
+                });
+            }
+        }
+        if rack.servers.is_empty() {
+            return Err(PlanError::Rack("it has no server".to_owned()));
+        }
+        let target = |kind: TargetKind| {
+            registry
+                .iter()
+                .find(|t| t.kind() == kind)
+                .ok_or_else(|| PlanError::Rack(format!("no target makes a {kind}")))
+        };
+        let bits = |kib: u32| u64::from(kib) * 1024 * 8 * u64::from(switch.stages);
+        let limits = Resources::new()
+            .with(resource::STAGES, u64::from(switch.stages))
+            .with(resource::SRAM_BITS, bits(switch.sram_kib))
+            .with(resource::TCAM_BITS, bits(switch.tcam_kib))
+            .with(resource::ENTRIES, switch.entries);
+        let default = |target: &dyn trisect_target::Target| {
+            target
+                .models()
+                .first()
+                .map_or_else(String::new, |m| m.name.clone())
+        };
+        let model = registry
+            .get(&switch.model)
+            .map_or_else(String::new, default);
+        let spec = DeviceSpec {
+            name: switch.name.clone(),
+            model,
+            limits,
+        };
+        let mut machines = Self {
+            switch_name: switch.name.clone(),
+            ports: Ports::default(),
+            servers: Vec::new(),
+            switch: registry.device(&switch.model, &spec)?,
+            nics: Vec::new(),
+            hosts: Vec::new(),
+        };
+        for server in &rack.servers {
+            let [nic] = &server.nics[..] else {
+                return Err(PlanError::Rack(format!(
+                    "server `{}` has {} NICs; plans are made for one per server",
+                    server.name,
+                    server.nics.len()
+                )));
+            };
+            let target_of_nics = target(TargetKind::Nic)?;
+            machines.nics.push(target_of_nics.device(&DeviceSpec {
+                name: format!("{}.{}", server.name, nic.name),
+                model: nic.model.clone(),
+                limits: Resources::new().with(resource::RULES, nic.rules),
+            })?);
+            let hosts = target(TargetKind::Host)?;
+            machines.hosts.push(hosts.device(&DeviceSpec {
+                name: server.name.clone(),
+                model: default(hosts),
+                limits: Resources::new(),
+            })?);
+            machines.ports.servers.push(nic.link.port);
+            machines.servers.push(ServerFigures {
+                name: server.name.clone(),
+                cores: server.cores.saturating_sub(server.io_cores).max(1),
+                hz: server.ghz * 1e9,
+                io_cycles: server.io_cycles,
+                link_bps: nic.link.rate.0.min(nic.rate.0),
+                bus_bps: nic.pcie.0,
+            });
+        }
+        Ok(machines)
+    }
+    /// The device at a site.
+    pub fn device(&self, site: Site) -> Option<&dyn Device> {
+        match site {
+            Site::Switch => Some(&*self.switch),
+            Site::Nic(ServerId(s)) => self.nics.get(usize::from(s)).map(AsRef::as_ref),
+            Site::Host(ServerId(s)) => self.hosts.get(usize::from(s)).map(AsRef::as_ref),
+        }
+    }
+    /// All sites, the switch first, then NIC and host of each server.
+    pub fn sites(&self) -> Vec<Site> {
+        let servers = (0..self.servers.len()).map(|s| ServerId(s as u16));
+        std::iter::once(Site::Switch)
+            .chain(servers.flat_map(|s| [Site::Nic(s), Site::Host(s)]))
+            .collect()
+    }
+    /// A site's name for people: `tor`, `s1 NIC`, `s1`.
+    pub fn name(&self, site: Site) -> String {
+        let server = |s: ServerId| {
+            self.servers
+                .get(usize::from(s.0))
+                .map_or("?", |s| s.name.as_str())
+        };
+        match site {
+            Site::Switch => self.switch_name.clone(),
+            Site::Nic(s) => format!("{} NIC", server(s)),
+            Site::Host(s) => server(s).to_owned(),
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! The policy graph (E2, section 4.1): one node per NF instance of the policy, shared by all
+//! pipelines that name it; edges carry conditions and expected rates.
+
+use crate::error::PlanError;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use trisect_policy::filter::Filter;
+use trisect_policy::nf::{Affinity, NfDescription};
+use trisect_policy::policy::{self, Condition, Policy, Share};
+use trisect_policy::rack::Rack;
+
+/// The policy graph.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PGraph {
+    /// NF instances, in the policy's order; only those that some pipeline uses.
+    pub nfs: Vec<PNf>,
+    /// Pipelines, in the policy's order: the first whose class takes a packet has it.
+    pub pipelines: Vec<PPipeline>,
+}
+
+/// An NF instance of the policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PNf {
+    /// Its name in the policy.
+    pub name: String,
+    /// The function in the library.
+    pub function: String,
+    /// Which packets must meet the same instance.
+    pub affinity: Affinity,
+    /// Estimated cycles per packet on one host core.
+    pub cycles: u64,
+    /// Most instances.
+    pub max_instances: Option<u32>,
+    /// Offered load of all pipelines, in packets per second.
+    pub pps: f64,
+}
+
+/// A pipeline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PPipeline {
+    /// Its name.
+    pub name: String,
+    /// Ports of the class, by their numbers; empty: all.
+    pub ports: Vec<u16>,
+    /// Packet filter of the class.
+    pub filter: Filter,
+    /// Offered load in packets per second.
+    pub pps: f64,
+    /// Edges, in the policy's order.
+    pub edges: Vec<PEdge>,
+}
+
+/// A node of a pipeline.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PNode {
+    /// Where the class's packets come in.
+    In,
+    /// An NF, by position in [`PGraph::nfs`].
+    Nf(usize),
+    /// An external port, by number.
+    Port(u16),
+    /// Where packets end.
+    Drop,
+}
+
+/// An edge of a pipeline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PEdge {
+    /// From.
+    pub from: PNode,
+    /// To.
+    pub to: PNode,
+    /// Which packets; `None`: all that earlier edges left.
+    pub condition: Option<Condition>,
+    /// Expected load in packets per second.
+    pub pps: f64,
+}
+
+/// Assumptions for sizing.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Mean length of a frame in bytes, to turn bit rates into packet rates.
+    pub packet_bytes: u32,
+}
+
+impl Default for Traffic {
+    /// 512 bytes: between a carrier's mean (700 to 900) and what stresses a CPU.
+    fn default() -> Self {
+        Self { packet_bytes: 512 }
+    }
+}
+
+impl Traffic {
+    /// Packets per second of a bit rate.
+    pub fn pps(&self, bits_per_second: u64) -> f64 {
+        bits_per_second as f64 / (8.0 * f64::from(self.packet_bytes.max(1)))
+    }
+}
+
+impl PGraph {
+    /// The graph of a checked policy.
+    ///
+    /// # Errors
+    /// Functions and ports that are not there, cycles.
+    pub fn new(
+        policy: &Policy,
+        library: &BTreeMap<String, NfDescription>,
+        rack: &Rack,
+        traffic: Traffic,
+    ) -> Result<Self, PlanError> {
+        let used: Vec<&policy::NfInstance> = policy
+            .nfs
+            .iter()
+            .filter(|nf| policy.pipelines.iter().any(|p| names(p, &nf.name)))
+            .collect();
+        let mut graph = Self {
+            nfs: Vec::new(),
+            pipelines: Vec::new(),
+        };
+        for nf in used {
+            let function = &nf.function.value;
+            let description = library
+                .get(function)
+                .ok_or_else(|| PlanError::UnknownFunction {
+                    nf: nf.name.value.clone(),
+                    function: function.clone(),
+                })?;
+            graph.nfs.push(PNf {
+                name: nf.name.value.clone(),
+                function: function.clone(),
+                affinity: description.affinity,
+                cycles: description.cycles_per_packet,
+                max_instances: description.scaling.max_instances,
+                pps: 0.0,
+            });
+        }
+        for pipeline in &policy.pipelines {
+            let built = graph.pipeline(pipeline, rack, traffic)?;
+            for (nf, pps) in graph.nfs.iter_mut().enumerate().map(|(i, nf)| {
+                let into = built.edges.iter().filter(|e| e.to == PNode::Nf(i));
+                (nf, into.map(|e| e.pps).sum::<f64>())
+            }) {
+                nf.pps += pps;
+            }
+            graph.pipelines.push(built);
+        }
+        Ok(graph)
+    }
+
+    fn pipeline(
+        &self,
+        pipeline: &policy::Pipeline,
+        rack: &Rack,
+        traffic: Traffic,
+    ) -> Result<PPipeline, PlanError> {
+        let port = |name: &str| {
+            rack.port_number(name)
+                .ok_or_else(|| PlanError::UnknownPort(name.to_owned()))
+        };
+        let ports: Vec<u16> = pipeline
+            .class
+            .ports
+            .iter()
+            .map(|name| port(name))
+            .collect::<Result<_, _>>()?;
+        let line_rate = || {
+            rack.external_ports()
+                .enumerate()
+                .filter(|(i, _)| ports.is_empty() || ports.iter().any(|p| usize::from(*p) == *i))
+                .map(|(_, port)| port.rate.0)
+                .sum()
+        };
+        let pps = traffic.pps(pipeline.class.rate.map_or_else(line_rate, |rate| rate.0));
+        let node = |node: &policy::Node| -> Result<PNode, PlanError> {
+            Ok(match node {
+                policy::Node::In => PNode::In,
+                policy::Node::Nf(name) => PNode::Nf(
+                    self.nfs
+                        .iter()
+                        .position(|nf| nf.name == *name)
+                        .ok_or_else(|| PlanError::NoProgram(name.clone()))?,
+                ),
+                policy::Node::Port(name) => PNode::Port(port(name)?),
+                policy::Node::Drop => PNode::Drop,
+            })
+        };
+        let mut edges = Vec::new();
+        let mut shares = Vec::new();
+        for edge in &pipeline.edges {
+            edges.push(PEdge {
+                from: node(&edge.from.value)?,
+                to: node(&edge.to.value)?,
+                condition: edge.condition.as_ref().map(|c| c.value.clone()),
+                pps: 0.0,
+            });
+            shares.push(edge.share.as_ref().map(|share| match share.value {
+                Share::Rate(rate) => Load::Pps(traffic.pps(rate.0)),
+                Share::Fraction(millionths) => Load::Fraction(f64::from(millionths) / 1e6),
+            }));
+        }
+        let mut built = PPipeline {
+            name: pipeline.name.value.clone(),
+            ports,
+            filter: pipeline.class.filter.value.clone(),
+            pps,
+            edges,
+        };
+        built.spread(&shares)?;
+        Ok(built)
+    }
+}
+
+fn names(pipeline: &policy::Pipeline, nf: &str) -> bool {
+    pipeline
+        .edges
+        .iter()
+        .flat_map(|e| [&e.from.value, &e.to.value])
+        .any(|node| matches!(node, policy::Node::Nf(name) if name == nf))
+}
+
+/// An edge's declared part of a node's load.
+#[derive(Clone, Copy)]
+enum Load {
+    Pps(f64),
+    Fraction(f64),
+}
+
+impl PPipeline {
+    /// The edges that leave a node, in the order in which they are tried.
+    pub fn edges_from<'a>(&'a self, node: &'a PNode) -> impl Iterator<Item = &'a PEdge> {
+        self.edges.iter().filter(move |e| e.from == *node)
+    }
+    /// `In` and the NFs of the pipeline, each after all that come before it.
+    ///
+    /// # Errors
+    /// A cycle.
+    pub fn order(&self) -> Result<Vec<PNode>, PlanError> {
+        let mut open: Vec<&PNode> = vec![&PNode::In];
+        for node in self.edges.iter().flat_map(|e| [&e.from, &e.to]) {
+            if matches!(node, PNode::Nf(_)) && !open.contains(&node) {
+                open.push(node);
+            }
+        }
+        let mut order = Vec::new();
+        while !open.is_empty() {
+            let ready = open.iter().position(|n| {
+                !self
+                    .edges
+                    .iter()
+                    .any(|e| e.to == **n && open.contains(&&e.from))
+            });
+            match ready {
+                Some(at) => order.push(open.remove(at).clone()),
+                None => return Err(PlanError::Cycle(self.name.clone())),
+            }
+        }
+        Ok(order)
+    }
+    /// Load of a node in packets per second.
+    pub fn load(&self, node: &PNode) -> f64 {
+        if *node == PNode::In {
+            return self.pps;
+        }
+        self.edges
+            .iter()
+            .filter(|e| e.to == *node)
+            .map(|e| e.pps)
+            .sum()
+    }
+    /// Gives every edge its load: what is declared, and an equal part of the rest where nothing is.
+    fn spread(&mut self, shares: &[Option<Load>]) -> Result<(), PlanError> {
+        for node in self.order()? {
+            let load = self.load(&node);
+            let mut rest = load;
+            let mut open = Vec::new();
+            for (i, share) in shares.iter().enumerate() {
+                if self.edges[i].from != node {
+                    continue;
+                }
+                let declared = match share {
+                    Some(Load::Pps(pps)) => *pps,
+                    Some(Load::Fraction(part)) => load * part,
+                    None => {
+                        open.push(i);
+                        continue;
+                    }
+                };
+                // More than there is cannot go anywhere.
+                self.edges[i].pps = declared.min(rest);
+                rest -= self.edges[i].pps;
+            }
+            for &i in &open {
+                self.edges[i].pps = rest / open.len() as f64;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,491 @@
+//! The plan: everything that run, explain, check and deploy need, and the one way to it.
+
+use crate::analysis::Slot;
+use crate::cut::{self, Cost, Problem, Solution, Strategy};
+use crate::error::PlanError;
+use crate::explain::{self, NodePlan};
+use crate::facts::Facts;
+use crate::igraph::IGraph;
+use crate::legal;
+use crate::machines::{Machines, ServerFigures};
+use crate::merge::{self, Merged, Sources};
+use crate::pgraph::{PGraph, Traffic};
+use crate::place::{self, Capacity, Placement};
+use crate::site::{Assignment, ServerId, Site};
+use crate::split::{Pieces, Ports};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use trisect_ir::{NodeKind, Program};
+use trisect_policy::nf::NfDescription;
+use trisect_policy::policy::Policy;
+use trisect_policy::rack::Rack;
+use trisect_sample::Field;
+use trisect_target::{Registry, Resources, TargetKind};
+
+/// What a plan is made from.
+#[derive(Clone, Copy)]
+pub struct Input<'a> {
+    /// Name of the project.
+    pub name: &'a str,
+    /// A checked policy.
+    pub policy: &'a Policy,
+    /// Descriptions by function name.
+    pub library: &'a BTreeMap<String, NfDescription>,
+    /// Configured programs by the NF's name in the policy.
+    pub programs: &'a BTreeMap<String, Program>,
+    /// The rack.
+    pub rack: &'a Rack,
+    /// The targets.
+    pub registry: &'a Registry,
+    /// How the cut is chosen.
+    pub strategy: Strategy,
+    /// Assumptions about the traffic.
+    pub traffic: Traffic,
+}
+
+/// A plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Name of the project.
+    pub name: String,
+    /// How the cut was chosen.
+    pub strategy: Strategy,
+    /// Assumptions about the traffic.
+    pub traffic: Traffic,
+    /// The rack.
+    pub rack: Rack,
+    /// The policy graph.
+    pub pgraph: PGraph,
+    /// The instance graph.
+    pub igraph: IGraph,
+    /// The server of each instance.
+    pub placement: Placement,
+    /// Figures of the servers.
+    pub servers: Vec<ServerFigures>,
+    /// Which switch port leads to which server.
+    pub ports: Ports,
+    /// What the policy means: the program that the rack is held against.
+    pub uncut: Program,
+    /// Where each node of the uncut program runs.
+    pub assignment: Assignment,
+    /// Why it runs there, and not elsewhere.
+    pub nodes: Vec<NodePlan>,
+    /// One program per device, and how packets go from one to the other.
+    pub pieces: Pieces,
+    /// The devices, the switch first, then NIC and host of each server.
+    pub devices: Vec<DevicePlan>,
+    /// The edges of the uncut program that are cut.
+    pub crossings: Vec<Crossing>,
+    /// Fields that no node writes: what sampling hashes.
+    pub sampling: Vec<Field>,
+    /// What the cut costs.
+    pub cost: Cost,
+    /// No legal cut under the strategy costs less, in host cycles per packet.
+    pub bound: f64,
+    /// What limits the rack.
+    pub prediction: Prediction,
+}
+
+/// A device of the plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DevicePlan {
+    /// The site.
+    pub site: Site,
+    /// Its name.
+    pub name: String,
+    /// Its role.
+    pub kind: TargetKind,
+    /// How many nodes of the uncut program it runs.
+    pub nodes: usize,
+    /// What its piece uses, parser and dispatch included.
+    pub uses: Resources,
+    /// What it has.
+    pub budget: Resources,
+    /// Expected packets per second that it handles.
+    pub pps: f64,
+    /// Expected load as a part of its capacity; for hosts only.
+    pub load: Option<f64>,
+}
+
+/// A cut edge.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Crossing {
+    /// Name of the node from which packets go.
+    pub from: String,
+    /// Where it runs.
+    pub from_site: Site,
+    /// Name of the node to which they go; empty for what begins at an external port.
+    pub to: String,
+    /// Where it runs.
+    pub to_site: Site,
+    /// Live metadata that travels, by name.
+    pub live: Vec<String>,
+    /// Its bits.
+    pub bits: u32,
+    /// Expected packets per second.
+    pub pps: f64,
+}
+
+/// What limits the rack.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// Offered packets per second.
+    pub offered_pps: f64,
+    /// By how much the offered load can grow (below 1: must shrink) until something is full.
+    pub load_factor: f64,
+    /// What is full then: `s1`, `link to s1`, `bus of s1`, `port p4`.
+    pub bottleneck: String,
+    /// Expected load of everything that can be full, as a part of its capacity.
+    pub loads: BTreeMap<String, f64>,
+}
+
+impl Plan {
+    /// Makes a plan.
+    ///
+    /// # Errors
+    /// See [`PlanError`].
+    pub fn make(input: &Input<'_>) -> Result<Self, PlanError> {
+        let pgraph = PGraph::new(input.policy, input.library, input.rack, input.traffic)?;
+        let machines = Machines::new(input.rack, input.registry)?;
+        let rewrites = merge::rewriting(&pgraph, input.programs)?;
+        let slowest = machines
+            .servers
+            .iter()
+            .map(|s| s.hz)
+            .fold(f64::INFINITY, f64::min);
+        let igraph = IGraph::new(&pgraph, slowest, &rewrites);
+        let merged = merge::merge(Sources {
+            graph: &pgraph,
+            instances: &igraph,
+            programs: input.programs,
+            library: input.library,
+            rewrites: &rewrites,
+            ports: &(0..input.rack.external_ports().count() as u16).collect(),
+        })?;
+        trisect_ir::verify(&merged.program).map_err(|error| PlanError::Invalid {
+            what: "the merged pipeline".to_owned(),
+            error: error.to_string(),
+        })?;
+        let facts = Facts::new(&merged.program);
+        let placement = place(&facts, &merged, &pgraph, &igraph, &machines);
+        let (problem, solution) = cut::cut(&facts, &merged, &placement, &machines, input.strategy)?;
+        for site in machines.sites() {
+            if let Some(piece) = solution.pieces.at(site) {
+                trisect_ir::verify(piece).map_err(|error| PlanError::Invalid {
+                    what: format!("the piece of {}", machines.name(site)),
+                    error: error.to_string(),
+                })?;
+            }
+        }
+        Ok(Self::assemble(
+            input, pgraph, igraph, placement, &machines, &facts, &problem, solution,
+        ))
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn assemble(
+        input: &Input<'_>,
+        pgraph: PGraph,
+        igraph: IGraph,
+        placement: Placement,
+        machines: &Machines,
+        facts: &Facts<'_>,
+        problem: &Problem,
+        solution: Solution,
+    ) -> Self {
+        let assignment = &solution.assignment;
+        Self {
+            name: input.name.to_owned(),
+            strategy: input.strategy,
+            traffic: input.traffic,
+            rack: input.rack.clone(),
+            placement,
+            servers: machines.servers.clone(),
+            ports: machines.ports.clone(),
+            nodes: explain::nodes(facts, problem, machines, assignment),
+            devices: devices(facts, problem, machines, &solution),
+            crossings: crossings(facts, problem, assignment),
+            sampling: invariant_fields(facts),
+            prediction: predict(input, &pgraph, machines, problem, &solution.cost),
+            uncut: facts.program.clone(),
+            bound: solution.bound,
+            cost: solution.cost,
+            assignment: solution.assignment,
+            pieces: solution.pieces,
+            pgraph,
+            igraph,
+        }
+    }
+
+    /// The plan as JSON; the same plan gives the same text.
+    ///
+    /// # Errors
+    /// What the serialiser says.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string_pretty(self)
+    }
+    /// A plan from JSON.
+    ///
+    /// # Errors
+    /// What the reader says.
+    pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+    /// The device at a site.
+    pub fn device(&self, site: Site) -> Option<&DevicePlan> {
+        self.devices.iter().find(|d| d.site == site)
+    }
+}
+
+/// Places the instances. If keeping everything on hosts would break an order rule, as packets of one
+/// flow could take different servers, the instances of pipelines that share one stay together.
+fn place(
+    facts: &Facts,
+    merged: &Merged,
+    pgraph: &PGraph,
+    igraph: &IGraph,
+    machines: &Machines,
+) -> Placement {
+    let servers: Vec<Capacity> = machines
+        .servers
+        .iter()
+        .map(|s| Capacity {
+            cycles: s.capacity(),
+        })
+        .collect();
+    let free = place::place(igraph, &servers, &[]);
+    let on_hosts = |placement: &Placement| {
+        let mut assignment = Assignment::all(facts.effects.len(), Site::Switch);
+        for node in facts.sited() {
+            let own = !facts.program.control.nodes[node].nf.is_empty();
+            let reparse = matches!(facts.program.control.nodes[node].kind, NodeKind::Reparse(_));
+            if let (true, Some(instance)) =
+                (own || reparse, merged.near[trisect_ir::Entity::index(node)])
+            {
+                assignment.set(node, Site::Host(placement[instance]));
+            }
+        }
+        assignment
+    };
+    // What is between NFs follows them; with it on the switch, each NF is a visit of its own, which
+    // the rules may forbid although a cut exists. So only what concerns servers is looked at.
+    let ordered = |placement: &Placement| {
+        !legal::check(
+            facts,
+            &near_hosts(facts, merged, placement, on_hosts(placement)),
+        )
+        .iter()
+        .any(|v| {
+            matches!(
+                v,
+                legal::Violation::Reorder { .. } | legal::Violation::History { .. }
+            )
+        })
+    };
+    if ordered(&free) {
+        return free;
+    }
+    let mut groups: Vec<BTreeSet<usize>> = Vec::new();
+    for pipeline in &pgraph.pipelines {
+        let mut group = BTreeSet::new();
+        for edge in &pipeline.edges {
+            if let crate::pgraph::PNode::Nf(nf) = edge.to {
+                group.extend(igraph.of_nf[nf].iter().copied());
+            }
+        }
+        groups.push(group);
+    }
+    place::place(igraph, &servers, &groups)
+}
+
+/// The assignment with what stands between NFs on the host of the NF before.
+fn near_hosts(
+    facts: &Facts,
+    merged: &Merged,
+    placement: &Placement,
+    mut assignment: Assignment,
+) -> Assignment {
+    for node in facts.sited() {
+        let behind_host = facts
+            .graph
+            .preds(node)
+            .iter()
+            .any(|p| matches!(assignment.site(*p), Site::Host(_)));
+        if behind_host && let Some(instance) = merged.near[trisect_ir::Entity::index(node)] {
+            assignment.set(node, Site::Host(placement[instance]));
+        }
+    }
+    assignment
+}
+
+fn devices(
+    facts: &Facts,
+    problem: &Problem,
+    machines: &Machines,
+    solution: &Solution,
+) -> Vec<DevicePlan> {
+    machines
+        .sites()
+        .into_iter()
+        .filter_map(|site| {
+            let device = machines.device(site)?;
+            let piece = solution.pieces.at(site);
+            let uses = piece
+                .and_then(|p| device.fit(p).ok())
+                .map(|u| u.resources)
+                .unwrap_or_default();
+            let stays = |s: ServerId| problem.pps * solution.cost.stays_by_server[usize::from(s.0)];
+            let (kind, pps, load) = match site {
+                Site::Switch => (
+                    TargetKind::Switch,
+                    problem.pps * (1.0 + solution.cost.stays),
+                    None,
+                ),
+                Site::Nic(s) => (TargetKind::Nic, stays(s), None),
+                Site::Host(s) => {
+                    let cycles = problem.pps * solution.cost.by_server[usize::from(s.0)];
+                    let capacity = machines.servers[usize::from(s.0)].capacity();
+                    (TargetKind::Host, stays(s), Some(cycles / capacity))
+                }
+            };
+            Some(DevicePlan {
+                site,
+                name: machines.name(site),
+                kind,
+                nodes: facts
+                    .sited()
+                    .filter(|n| solution.assignment.site(*n) == site)
+                    .count(),
+                uses,
+                budget: device.budget(),
+                pps,
+                load,
+            })
+        })
+        .collect()
+}
+
+fn crossings(facts: &Facts, problem: &Problem, assignment: &Assignment) -> Vec<Crossing> {
+    let name = |node| facts.program.control.nodes[node].name.clone();
+    let live = |node| -> Vec<String> {
+        facts
+            .liveness
+            .live_in(node)
+            .iter()
+            .map(|m| facts.program.metas[*m].name.clone())
+            .collect()
+    };
+    let mut found = Vec::new();
+    if let Some(entry) = facts.program.control.entry
+        && assignment.site(entry) != Site::Switch
+        && !facts.is_terminal(entry)
+    {
+        found.push(Crossing {
+            from: String::new(),
+            from_site: Site::Switch,
+            to: name(entry),
+            to_site: assignment.site(entry),
+            live: live(entry),
+            bits: facts.live_bits(entry),
+            pps: problem.pps,
+        });
+    }
+    for (a, b) in facts.graph.edges() {
+        let from_site = assignment.site(a);
+        let to_site = match facts.program.control.nodes[b].kind {
+            NodeKind::Drop => continue,
+            NodeKind::Emit => Site::Switch,
+            _ => assignment.site(b),
+        };
+        if from_site != to_site {
+            found.push(Crossing {
+                from: name(a),
+                from_site,
+                to: name(b),
+                to_site,
+                live: live(b),
+                bits: facts.live_bits(b),
+                pps: problem.pps * problem.edge_frequency(facts, a, b),
+            });
+        }
+    }
+    found
+}
+
+/// Fields for sampling of which no node writes any source. Adding or removing a header of a kind
+/// changes which header is the innermost, not its fields; sampling looks at the innermost one.
+fn invariant_fields(facts: &Facts) -> Vec<Field> {
+    let program = facts.program;
+    let mut written: BTreeSet<(&str, &str)> = BTreeSet::new();
+    for node in facts.sited() {
+        if matches!(program.control.nodes[node].kind, NodeKind::Reparse(_)) {
+            continue;
+        }
+        let effects = facts.effects(node);
+        for slot in &effects.writes {
+            let Slot::Field(field) = slot else { continue };
+            if effects.restructures.contains(&field.header) {
+                continue;
+            }
+            let ty = program.header_type(field.header);
+            if let Some(f) = ty.fields.get(field.field as usize) {
+                written.insert((ty.name.as_str(), f.name.as_str()));
+            }
+        }
+    }
+    Field::invariant(|header, field| written.contains(&(header, field)))
+}
+
+fn predict(
+    input: &Input<'_>,
+    pgraph: &PGraph,
+    machines: &Machines,
+    problem: &Problem,
+    cost: &Cost,
+) -> Prediction {
+    let mut loads = BTreeMap::new();
+    let frame_bits = 8.0 * f64::from(input.traffic.packet_bytes);
+    let outer_bits = if cost.stays > 0.0 {
+        8.0 * cost.header_bytes / cost.stays
+    } else {
+        0.0
+    };
+    for (s, server) in machines.servers.iter().enumerate() {
+        let stays = problem.pps * cost.stays_by_server[s];
+        let bits = stays * (frame_bits + outer_bits);
+        let name = &server.name;
+        loads.insert(
+            name.clone(),
+            problem.pps * cost.by_server[s] / server.capacity(),
+        );
+        loads.insert(
+            format!("link to {name}"),
+            bits / server.link_bps.max(1) as f64,
+        );
+        loads.insert(
+            format!("bus of {name}"),
+            bits / server.bus_bps.max(1) as f64,
+        );
+    }
+    for (number, port) in input.rack.external_ports().enumerate() {
+        let out: f64 = pgraph
+            .pipelines
+            .iter()
+            .flat_map(|p| &p.edges)
+            .filter(|e| matches!(e.to, crate::pgraph::PNode::Port(p) if usize::from(p) == number))
+            .map(|e| e.pps)
+            .sum();
+        let load = out * frame_bits / port.rate.0.max(1) as f64;
+        loads.insert(format!("port {}", port.name), load);
+    }
+    let (bottleneck, most) = loads
+        .iter()
+        .max_by(|a, b| a.1.total_cmp(b.1))
+        .map_or((String::new(), 0.0), |(n, l)| (n.clone(), *l));
+    Prediction {
+        offered_pps: problem.pps,
+        load_factor: if most > 0.0 { 1.0 / most } else { f64::MAX },
+        bottleneck,
+        loads,
+    }
+}
