@@ -7,6 +7,7 @@
 //! - each group has one site;
 //! - what the groups at a site use fits its budget (stages: chains, added as they turn out too long);
 //! - `z[e] >= x(target at server) - x(source at the same server)`; none begins from host to its NIC;
+//! - forward only: a packet that has left a server does not come back to it;
 //! - what a NIC node reads is set on that NIC, since it cannot read live metadata;
 //! - a thing whose order of use matters, if on the switch, is met either before all visits or after
 //!   one on every way;
@@ -56,6 +57,9 @@ pub(super) fn solve(
     model.sites(restrictions);
     model.budgets();
     model.stays();
+    if !restrictions.may_return {
+        model.forward_only();
+    }
     model.nic_reads();
     model.histories();
     model.reorder();
@@ -187,6 +191,49 @@ impl Model<'_, '_> {
                 let host = self.at(a, Site::Host(server));
                 let nic = self.at(b, Site::Nic(server));
                 self.constraints.push(constraint!(host + nic <= 1.0));
+            }
+        }
+    }
+    /// Per server: once left, not entered again.
+    fn forward_only(&mut self) {
+        let servers: BTreeSet<ServerId> = self
+            .facts
+            .sited()
+            .flat_map(|n| self.servers_of(n))
+            .collect();
+        let edges: Vec<(NodeId, NodeId)> = self
+            .facts
+            .graph
+            .edges()
+            .filter(|(_, b)| !self.facts.is_terminal(*b))
+            .collect();
+        for server in servers {
+            let mut left: BTreeMap<NodeId, Variable> = BTreeMap::new();
+            for &(a, b) in &edges {
+                let same = self.problem.group_of(a) == self.problem.group_of(b);
+                let before = left.get(&a).copied();
+                let may_leave = !same && self.servers_of(a).contains(&server);
+                if before.is_none() && !may_leave {
+                    continue;
+                }
+                let behind = match left.get(&b) {
+                    Some(known) => *known,
+                    None => {
+                        let new = self.vars.add(variable().min(0.0).max(1.0));
+                        left.insert(b, new);
+                        new
+                    }
+                };
+                let there = self.on(b, server);
+                if may_leave {
+                    let here = self.on(a, server);
+                    self.constraints
+                        .push(constraint!(behind >= here - there.clone()));
+                }
+                if let Some(before) = before {
+                    self.constraints.push(constraint!(behind >= before));
+                    self.constraints.push(constraint!(there + before <= 1.0));
+                }
             }
         }
     }

@@ -117,6 +117,8 @@ pub(crate) struct Restrictions {
     pub not_all: Vec<Vec<(usize, Site)>>,
     /// Chains of nodes on the switch with the stages that each takes and the most in sum.
     pub chains: Vec<(Vec<(usize, u64)>, u64)>,
+    /// Whether packets may come back to a server that they have left.
+    pub may_return: bool,
 }
 
 struct Search<'a, 'f> {
@@ -215,8 +217,17 @@ impl Search<'_, '_> {
             .map(str::to_owned)
             .collect()
     }
+    /// Solves; packets come back to a server only if there is no other way.
+    fn solve(&self, restrictions: Restrictions) -> Result<Solution, PlanError> {
+        self.solve_rounds(restrictions.clone()).or_else(|_| {
+            self.solve_rounds(Restrictions {
+                may_return: true,
+                ..restrictions
+            })
+        })
+    }
     /// Solves, checks, learns, until the solution holds.
-    fn solve(&self, mut restrictions: Restrictions) -> Result<Solution, PlanError> {
+    fn solve_rounds(&self, mut restrictions: Restrictions) -> Result<Solution, PlanError> {
         let mut last = String::from("there is none");
         for _ in 0..MAX_ROUNDS {
             let solved = milp::solve(self.facts, self.problem, &restrictions)
