@@ -52,6 +52,8 @@
 //! - `Frame` is read only where no header was written since the last parse.
 
 pub mod analysis;
+#[cfg(any(feature = "arbitrary", test))]
+pub mod arbitrary;
 pub mod bits;
 pub mod control;
 pub mod diag;

@@ -209,10 +209,10 @@ impl Emitter<'_> {
             flags,
             body,
         } = control::write(self, graph, facts, &depth);
+        variables.iter().for_each(|variable| text.line(variable));
         for application in &applications {
             self.table(application, text);
         }
-        variables.iter().for_each(|variable| text.line(variable));
         text.open("apply");
         self.load_standard(text);
         self.load_parser_error(text);

@@ -91,12 +91,24 @@ pub fn read_back(text: &str, runtime: &Runtime) -> Result<Program, ReadBackError
 
 // ------------------------------------------------------------------------- standard metadata
 
-/// Puts the IR's standard metadata in place of the program's fields of the same names.
+/// Puts the IR's standard metadata in place of the program's fields of the same names. What v1model
+/// itself says about drop and port, from `egress_spec`, decides as before where the packet goes, but
+/// from now on in the program's fields: so the program's reason and port, which are exact, count.
 fn use_standard_metadata(program: &mut Program) {
-    let own: BTreeMap<MetaId, MetaId> = StdMeta::ALL
-        .iter()
-        .filter_map(|(std, name, _)| Some((program.meta_named(&format!("meta.{name}"))?, std.id())))
-        .collect();
+    let mut own: BTreeMap<MetaId, MetaId> = BTreeMap::new();
+    for (std, name, width) in StdMeta::ALL {
+        let name = format!("meta.{name}");
+        let exchanged = matches!(std, StdMeta::Drop | StdMeta::EgressPort);
+        let field = match program.meta_named(&name) {
+            None if exchanged => Some(program.add_meta(name, width)),
+            found => found,
+        };
+        let Some(field) = field else { continue };
+        own.insert(field, std.id());
+        if exchanged {
+            own.insert(std.id(), field);
+        }
+    }
     for action in program.actions.values_mut() {
         replace_ops(&mut action.ops, &own);
     }
@@ -150,10 +162,7 @@ fn replace_place(to: &mut LValue, own: &BTreeMap<MetaId, MetaId>) {
     }
 }
 
-/// Also takes out what v1model itself says about drop and port: the program says it exactly.
-fn replace_ops(ops: &mut Vec<Op>, own: &BTreeMap<MetaId, MetaId>) {
-    let architecture = [StdMeta::Drop, StdMeta::EgressPort].map(|std| Place::Meta(std.id()));
-    ops.retain(|op| !matches!(op, Op::Set(to, _) if architecture.contains(&to.place)));
+fn replace_ops(ops: &mut [Op], own: &BTreeMap<MetaId, MetaId>) {
     for op in ops.iter_mut() {
         if let Op::If(_, then, otherwise) = op {
             replace_ops(then, own);
@@ -166,9 +175,6 @@ fn replace_ops(ops: &mut Vec<Op>, own: &BTreeMap<MetaId, MetaId>) {
             .into_iter()
             .for_each(|to| replace_place(to, own));
     }
-    ops.retain(
-        |op| !matches!(op, Op::If(_, then, otherwise) if then.is_empty() && otherwise.is_empty()),
-    );
 }
 
 // ----------------------------------------------------------------------------------- entries

@@ -97,21 +97,35 @@ fn find(context: &mut Context, table: u64, key: &[u8], now: u64) -> *const u64 {
 }
 
 /// Looks up a key of more than 16 bytes; gives the record.
-unsafe extern "C" fn lookup(context: *mut Context, table: u64, key: *const u8, now: u64) -> *const u64 {
+unsafe extern "C" fn lookup(
+    context: *mut Context,
+    table: u64,
+    key: *const u8,
+    now: u64,
+) -> *const u64 {
     // SAFETY: the caller passes the context of the running batch, which nobody else uses now, and
     // a key of the table's length.
     unsafe {
         let context = &mut *context;
-        let len = context.runtime.tables[TableId::new(table as usize)].layout.len();
+        let len = context.runtime.tables[TableId::new(table as usize)]
+            .layout
+            .len();
         find(context, table, slice::from_raw_parts(key, len), now)
     }
 }
 
 /// Looks up a key of up to 8 bytes, right-aligned in a word.
-unsafe extern "C" fn lookup_small(context: *mut Context, table: u64, key: u64, now: u64) -> *const u64 {
+unsafe extern "C" fn lookup_small(
+    context: *mut Context,
+    table: u64,
+    key: u64,
+    now: u64,
+) -> *const u64 {
     // SAFETY: the caller passes the context of the running batch, which nobody else uses now.
     let context = unsafe { &mut *context };
-    let len = context.runtime.tables[TableId::new(table as usize)].layout.len();
+    let len = context.runtime.tables[TableId::new(table as usize)]
+        .layout
+        .len();
     find(context, table, &key.to_be_bytes()[8 - len.min(8)..], now)
 }
 
@@ -125,7 +139,9 @@ unsafe extern "C" fn lookup_medium(
 ) -> *const u64 {
     // SAFETY: the caller passes the context of the running batch, which nobody else uses now.
     let context = unsafe { &mut *context };
-    let len = context.runtime.tables[TableId::new(table as usize)].layout.len();
+    let len = context.runtime.tables[TableId::new(table as usize)]
+        .layout
+        .len();
     let key = (u128::from(high) << 64 | u128::from(low)).to_be_bytes();
     find(context, table, &key[16 - len.min(16)..], now)
 }
@@ -156,7 +172,13 @@ unsafe extern "C" fn set_expire(context: *mut Context, table: u64, profile: u64)
 }
 
 /// Counts in a direct counter.
-unsafe extern "C" fn count_entry(context: *mut Context, object: u64, table: u64, handle: u64, bytes: u64) {
+unsafe extern "C" fn count_entry(
+    context: *mut Context,
+    object: u64,
+    table: u64,
+    handle: u64,
+    bytes: u64,
+) {
     // SAFETY: as for `lookup_small`.
     let runtime = unsafe { &mut (*context).runtime };
     let cell = CellRef::Entry(TableId::new(table as usize), handle);
@@ -197,10 +219,17 @@ unsafe extern "C" fn meter_entry(
 }
 
 /// Takes a number: writes it (or 0) to `number` and gives 1 if there was one.
-unsafe extern "C" fn allocate(context: *mut Context, object: u64, now: u64, number: *mut u64) -> u64 {
+unsafe extern "C" fn allocate(
+    context: *mut Context,
+    object: u64,
+    now: u64,
+    number: *mut u64,
+) -> u64 {
     // SAFETY: as for `lookup_small`; `number` points to a word on the caller's stack.
     unsafe {
-        let taken = (*context).runtime.allocate(ObjectId::new(object as usize), now);
+        let taken = (*context)
+            .runtime
+            .allocate(ObjectId::new(object as usize), now);
         number.write(taken.unwrap_or(0));
         u64::from(taken.is_some())
     }
@@ -214,11 +243,20 @@ unsafe extern "C" fn touch(context: *mut Context, object: u64, number: u64, now:
 }
 
 /// Searches the bytes from `start` to `end`.
-unsafe extern "C" fn search(context: *mut Context, object: u64, start: *const u8, end: *const u8) -> u64 {
+unsafe extern "C" fn search(
+    context: *mut Context,
+    object: u64,
+    start: *const u8,
+    end: *const u8,
+) -> u64 {
     // SAFETY: as for `lookup_small`; both pointers are into the frame, `start` not behind `end`.
     unsafe {
         let data = slice::from_raw_parts(start, end.offset_from(start) as usize);
-        u64::from((*context).runtime.search(ObjectId::new(object as usize), data))
+        u64::from(
+            (*context)
+                .runtime
+                .search(ObjectId::new(object as usize), data),
+        )
     }
 }
 

@@ -104,8 +104,12 @@ impl Info {
         let mut open = BTreeSet::new();
         let mut post = Vec::new();
         // (state, whether its successors have been visited)
-        let mut stack: Vec<(StateId, bool)> =
-            program.parser.start.map(|s| (s, false)).into_iter().collect();
+        let mut stack: Vec<(StateId, bool)> = program
+            .parser
+            .start
+            .map(|s| (s, false))
+            .into_iter()
+            .collect();
         while let Some((state, expanded)) = stack.pop() {
             if expanded {
                 open.remove(&state);
@@ -181,7 +185,13 @@ impl Info {
             _ => {}
         });
     }
-    fn index(&mut self, program: &Program, params: &[trisect_ir::Param], object: ObjectId, index: &Index) {
+    fn index(
+        &mut self,
+        program: &Program,
+        params: &[trisect_ir::Param],
+        object: ObjectId,
+        index: &Index,
+    ) {
         if let Index::At(e) = index {
             self.object(object);
             self.expr(program, params, e);

@@ -13,12 +13,16 @@
 //! and `program` (calling the compiled code); each states what it relies on.
 
 mod build;
+mod cost;
 mod facts;
 mod hash;
 mod helpers;
 mod info;
 mod packet;
 mod program;
+mod prune;
+mod target;
 
 pub use packet::{HEADROOM, Outcome, Packet};
-pub use program::{CompileError, HostProgram, Limit, Options};
+pub use program::{CodeText, CompileError, HostProgram, Limit, Options};
+pub use target::HostTarget;

@@ -88,6 +88,7 @@ impl Packet {
         self
     }
     /// The frame.
+    #[inline]
     pub fn frame(&self) -> &[u8] {
         if self.data.is_null() {
             return &[];
@@ -96,6 +97,7 @@ impl Packet {
         unsafe { std::slice::from_raw_parts(self.data, self.len as usize) }
     }
     /// The frame, to change.
+    #[inline]
     pub fn frame_mut(&mut self) -> &mut [u8] {
         if self.data.is_null() {
             return &mut [];
@@ -110,6 +112,18 @@ impl Packet {
             DROP => Outcome::Drop(self.drop_reason),
             _ => Outcome::Pending,
         }
+    }
+    /// Says what became of it, for what processes packets in other ways.
+    #[inline]
+    pub fn set_outcome(&mut self, outcome: Outcome) {
+        self.outcome = match outcome {
+            Outcome::Pending => PENDING,
+            Outcome::Emit => EMIT,
+            Outcome::Drop(reason) => {
+                self.drop_reason = reason;
+                DROP
+            }
+        };
     }
     /// The port that it leaves on, if it does.
     pub fn egress_port(&self) -> Option<u16> {

@@ -60,7 +60,8 @@ fn list(limits: &[Limit]) -> String {
     texts.join("; ")
 }
 
-fn limits(program: &Program) -> Vec<Limit> {
+/// What of the program is beyond a limit.
+pub(crate) fn limits(program: &Program) -> Vec<Limit> {
     let widths = program
         .header_types
         .values()
@@ -124,8 +125,9 @@ impl HostProgram {
         if !limits.is_empty() {
             return Err(CompileError::Limits(limits));
         }
-        let info = Info::new(program);
-        let runtime = Runtime::new(program)?;
+        let program = crate::prune::prune(program);
+        let info = Info::new(&program);
+        let runtime = Runtime::new(&program)?;
         let codegen = |e: &dyn std::fmt::Display| CompileError::Codegen(e.to_string());
         let mut module = new_module()?;
         let helper_ids = declare_helpers(&mut module).map_err(|e| codegen(&e))?;
@@ -138,7 +140,7 @@ impl HostProgram {
             .map_err(|e| codegen(&e))?;
         context.func.name = UserFuncName::user(0, id.as_u32());
         build::build(
-            program,
+            &program,
             &info,
             &mut module,
             &helper_ids,
@@ -176,7 +178,7 @@ impl HostProgram {
             .map(|(algorithm, len)| HashFunction::new(algorithm, *len))
             .collect();
         Ok(Self {
-            program: program.clone(),
+            program,
             context: Box::new(Context {
                 zero: zeros.as_ptr().cast(),
                 sink: sink.as_mut_ptr().cast(),

@@ -9,7 +9,8 @@
 //!   what the packet decides becomes an ordered list of patterns;
 //! - `effects`: changed fields as actions, with their checksums;
 //! - `lower`: lists as rules in groups, within the limits;
-//! - [`target`]: the target and its devices.
+//! - [`target`]: the target and its devices;
+//! - [`model`]: a NIC that runs rules.
 //!
 //! # Invariants
 //! - Rules do exactly what the interpreter does with the piece, on every frame; what they cannot do is
@@ -25,6 +26,7 @@ mod effects;
 mod item;
 mod live;
 mod lower;
+pub mod model;
 mod refuse;
 pub mod rule;
 mod shape;
@@ -35,5 +37,6 @@ mod walk;
 
 pub use caps::{Capabilities, CapabilityError};
 pub use item::{ItemField, ItemKind, Notation};
+pub use model::{NicModel, RuleError, Verdict};
 pub use rule::{Action, CounterUse, Item, Rule, RuleSet};
 pub use target::{Nic, RteFlow};

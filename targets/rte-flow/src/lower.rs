@@ -9,7 +9,7 @@ use crate::symbolic::Known;
 use crate::walk::{Counted, Fate, Leaf, Walker};
 use crate::{ItemKind, shape};
 use std::collections::{BTreeMap, HashMap};
-use trisect_ir::{Entity, FieldRef, NodeId, Program};
+use trisect_ir::{Entity, FieldRef, NodeId, ParserOp, Program};
 use trisect_target::{Resources, resource, wire};
 
 /// More rules than this are not made, whatever the model says.
@@ -47,7 +47,8 @@ pub fn lower(program: &Program, caps: &Capabilities) -> Answer<RuleSet> {
         out.rules(at as u32, &list, known.facts)
             .map_err(|why| why.at(node))?;
     }
-    let set = out.set;
+    let mut set = out.set;
+    forward(&mut set);
     limits(&set, caps)?;
     Ok(set)
 }
@@ -106,6 +107,16 @@ fn check_headers(program: &Program) -> Answer<()> {
     for (id, header) in program.headers.iter() {
         if std_named(&header.name).is_some() && !known.contains_key(&id) {
             return Err(Why::Nonstandard(format!("header `{}`", header.name)));
+        }
+    }
+    for state in program.parser.states.values() {
+        for op in &state.ops {
+            if let ParserOp::Extract { header, .. } = op
+                && !shape::is_parsed(&program.headers[*header].name)
+            {
+                let name = &program.headers[*header].name;
+                return Err(Why::Nonstandard(format!("parser that extracts `{name}`")));
+            }
         }
     }
     Ok(())
@@ -393,6 +404,44 @@ fn limits(set: &RuleSet, caps: &Capabilities) -> Answer<()> {
         ));
     }
     Ok(())
+}
+
+/// Numbers the groups so that every jump goes to a larger number, and sorts the rules.
+fn forward(set: &mut RuleSet) {
+    let mut next: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for rule in &set.rules {
+        if let Some(Action::Jump { group }) = rule.actions.last() {
+            next.entry(rule.group).or_default().push(*group);
+        }
+    }
+    let mut order = Vec::new();
+    let mut seen = std::collections::BTreeSet::new();
+    finish(0, &next, &mut seen, &mut order);
+    let numbers: BTreeMap<u32, u32> = order.iter().rev().copied().zip(0..).collect();
+    let number = |group: u32| numbers.get(&group).copied().unwrap_or(group);
+    for rule in &mut set.rules {
+        rule.group = number(rule.group);
+        if let Some(Action::Jump { group }) = rule.actions.last_mut() {
+            *group = number(*group);
+        }
+    }
+    set.rules.sort_by_key(|r| (r.group, r.priority));
+}
+
+/// Lists a group behind all groups that it jumps to.
+fn finish(
+    group: u32,
+    next: &BTreeMap<u32, Vec<u32>>,
+    seen: &mut std::collections::BTreeSet<u32>,
+    order: &mut Vec<u32>,
+) {
+    if !seen.insert(group) {
+        return;
+    }
+    for target in next.get(&group).into_iter().flatten() {
+        finish(*target, next, seen, order);
+    }
+    order.push(group);
 }
 
 /// The longest chain of jumps. Groups come from an acyclic graph.

@@ -77,7 +77,7 @@ impl Why {
         let (code, operation, capability, hint) = match self {
             Self::At(_, why) => return why.refusal(program),
             Self::UnknownMeta(meta) => (
-                440,
+                460,
                 format!("use of metadata `{}`", program.metas[*meta].name),
                 "the NIC matches fields of the packet, and metadata only where rules set it to \
                  constants or fields"
@@ -85,74 +85,74 @@ impl Why {
                 "put what computes it on the NIC too, or both on the host",
             ),
             Self::NotMatchable(expr) => (
-                441,
+                461,
                 format!("match on {}", expr_text(program, expr)),
                 "rte_flow matches bits of header fields against constants".to_owned(),
                 host,
             ),
             Self::TwoValues(expr) => (
-                442,
+                462,
                 format!("comparison in {}", expr_text(program, expr)),
                 "rte_flow compares fields with constants only".to_owned(),
                 host,
             ),
             Self::NoItem(header) => (
-                443,
+                463,
                 format!("match on header `{}`", program.headers[*header].name),
                 "no rte_flow item names it".to_owned(),
                 host,
             ),
             Self::NoField(f) => (
-                443,
+                463,
                 format!("match on {}", field(f)),
                 "its rte_flow item does not have that field".to_owned(),
                 host,
             ),
             Self::ItemMissing(kind) => (
-                444,
+                464,
                 format!("match on item `{kind}`"),
                 "this NIC model does not list it".to_owned(),
                 "choose another model, or run it on the host",
             ),
             Self::ActionMissing(name) => (
-                444,
+                464,
                 format!("action `{name}`"),
                 "this NIC model does not list it".to_owned(),
                 "choose another model, or run it on the host",
             ),
             Self::NshFields => (
-                445,
+                465,
                 "dispatch on the service path of NSH".to_owned(),
                 "this NIC model does not match fields of NSH behind Ethernet".to_owned(),
                 "choose another model, or run it on the host",
             ),
             Self::Stack(kind, most) => (
-                445,
+                465,
                 format!("match behind stacks of `{kind}`"),
                 format!("this NIC model parses at most {most} of them, the program more"),
                 "choose another model, or run it on the host",
             ),
-            Self::Operation(what, why) => (446, what.clone(), (*why).to_owned(), host),
+            Self::Operation(what, why) => (466, what.clone(), (*why).to_owned(), host),
             Self::FlowTable(table) => (
-                447,
+                467,
                 format!("table `{}`", program.tables[*table].name),
                 "it is filled from the data path; rules are inserted by the host".to_owned(),
                 host,
             ),
             Self::NotConstant(what) => (
-                448,
+                468,
                 what.clone(),
                 "its value must be known when the rules are made".to_owned(),
                 host,
             ),
             Self::NotSettable(f) => (
-                449,
+                469,
                 format!("assignment to {}", field(f)),
                 "no rte_flow action sets this field to such a value".to_owned(),
                 host,
             ),
             Self::Checksum(f) => (
-                450,
+                470,
                 format!("assignment to {}", field(f)),
                 "the NIC updates the checksum incrementally (RFC 1624); the program does \
                  otherwise, or this is not yet recognised"
@@ -160,25 +160,25 @@ impl Why {
                 "update the checksum with InternetChecksum subtract and add, as the library does",
             ),
             Self::NotToHost => (
-                451,
+                471,
                 "emit to an external port".to_owned(),
                 "the NIC delivers to its host only".to_owned(),
                 "run it on the switch",
             ),
             Self::WithoutNsh => (
-                452,
+                472,
                 "frames without NSH".to_owned(),
                 "the NIC leaves them to the host".to_owned(),
                 "begin the piece with a branch on the service path",
             ),
             Self::Nonstandard(what) => (
-                453,
+                473,
                 what.clone(),
                 "the NIC parses the standard headers only".to_owned(),
                 host,
             ),
             Self::Limit(quantity, needed, available) => (
-                454,
+                474,
                 format!("{needed} {quantity}"),
                 format!("this NIC has {available}"),
                 "put less on this NIC",

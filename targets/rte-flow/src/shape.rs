@@ -117,6 +117,22 @@ pub fn std_named(name: &str) -> Option<Std> {
         .map(|i| i as Std)
 }
 
+/// Whether the standard parser, or that of the encapsulation, extracts a header of this name.
+pub fn is_parsed(name: &str) -> bool {
+    let stack = name.split('[').next().unwrap_or(name);
+    std_named(name).is_some()
+        || [wire::CONTEXT1, wire::CONTEXT2].contains(&name)
+        || [
+            "ipv6_ext",
+            "ipv6_fragment",
+            "ipv6_ext_after",
+            "gre_checksum",
+            "gre_key",
+            "gre_sequence",
+        ]
+        .contains(&stack)
+}
+
 /// Name of a standard header.
 pub fn std_name(header: Std) -> &'static str {
     STANDARD[usize::from(header)].name

@@ -10,6 +10,7 @@ mod liveness;
 pub use clean::{Cleanness, Headers, clean};
 pub use effects::{Effects, node_effects, op_effects};
 pub use identity::{NotIdentity, deparse_identity, parser_fields};
+pub(crate) use identity::{emitted_at, extracts, ordered_from};
 pub use invariance::{FlowInvariance, Variant, standard_flow_fields};
 pub use liveness::{Live, Liveness, liveness};
 

@@ -82,3 +82,53 @@ fn what_does_not_exist_still_prints() {
     assert!(text.contains("?hdr7") && text.contains("?node3"), "{text}");
     assert!(read("t", &text).is_err());
 }
+
+/// Damaged text is refused or gives another program; nothing panics, also not verifying or printing it.
+#[test]
+fn damaged_text_never_panics() {
+    use proptest::prelude::*;
+    // The words are joined on one line, so comments must go.
+    let lines = example().lines().map(|l| l.split(';').next().unwrap_or(""));
+    let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let damage = (any::<prop::sample::Index>(), 0..6u8, any::<u32>());
+    let strategy = proptest::collection::vec(damage, 1..4);
+    let mut read_back = 0;
+    for _ in 0..1500 {
+        let tree = strategy.new_tree(&mut runner).unwrap();
+        let mut words: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
+        for (at, how, number) in proptest::strategy::ValueTree::current(&tree) {
+            let i = at.index(words.len());
+            let other = number as usize % words.len();
+            match how {
+                0 => drop(words.remove(i)),
+                1 => words.insert(i, words[other].clone()),
+                2 => words.swap(i, other),
+                _ => {
+                    let is_digit = |c: char| c.is_ascii_digit();
+                    words[i] = words[i].replace(is_digit, &(number % 70_000).to_string());
+                }
+            }
+        }
+        let text = words.join(" ");
+        if let Ok(program) = read("damaged", &text) {
+            read_back += 1;
+            let _ = verify(&program);
+            let _ = program.to_string();
+        }
+    }
+    assert!(
+        read_back > 20,
+        "only {read_back} of the damaged programs could be read"
+    );
+}
+
+#[test]
+fn huge_widths_are_refused_without_being_allocated() {
+    let source = "program p meta m: 4294967295 meta n: 8
+        entry n node n: exec { $n = 4294967295w0x1[4294967295:0] $n = ($n as 4294967295) } -> e
+        node e: emit";
+    let program = read("t", source).unwrap();
+    let errors = verify(&program).unwrap_err();
+    assert!(errors.0.len() >= 3, "{errors}");
+}

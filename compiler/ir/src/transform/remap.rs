@@ -2,8 +2,8 @@
 
 use crate::{
     Action, ActionCall, ActionId, Entity, Expr, HeaderId, LValue, MetaId, Node, NodeId, NodeKind,
-    ObjectId, Op, ParseTarget, ParserOp, ParserState, Place, StateId, Successors, Table, TableId,
-    Transition,
+    ObjectId, Op, ParseTarget, ParserOp, ParserState, Place, Program, StateId, Successors, Table,
+    TableId, Transition,
 };
 
 /// For every entity of a program its new number: what [`Remap::op`] and the others put in place of
@@ -48,6 +48,36 @@ pub(super) fn compact<K: Entity>(keep: impl IntoIterator<Item = bool>) -> Vec<K>
 }
 
 impl Remap {
+    /// Every entity keeps its number.
+    pub fn identity(program: &Program) -> Self {
+        Self {
+            headers: program.headers.keys().collect(),
+            metas: program.metas.keys().collect(),
+            states: program.parser.states.keys().collect(),
+            errors: (0..=u8::MAX).collect(),
+            actions: program.actions.keys().collect(),
+            tables: program.tables.keys().collect(),
+            objects: program.objects.keys().collect(),
+            nodes: program.control.nodes.keys().collect(),
+        }
+    }
+
+    /// Renumbers within all states, actions, tables and nodes.
+    pub(super) fn everything(&self, program: &mut Program) {
+        program
+            .parser
+            .states
+            .values_mut()
+            .for_each(|s| self.state(s));
+        program.actions.values_mut().for_each(|a| self.action(a));
+        program.tables.values_mut().for_each(|t| self.table(t));
+        program
+            .control
+            .nodes
+            .values_mut()
+            .for_each(|n| self.node(n));
+    }
+
     /// Expressions.
     pub fn expr(&self, expr: &mut Expr) {
         expr.walk_mut(&mut |e| match e {

@@ -11,14 +11,12 @@ use crate::{Entity, NodeKind, Op, PrimaryMap, Program};
 pub fn remove_unreachable(program: &mut Program) {
     let keep = Keep::new(program);
     let remap = Remap {
-        headers: program.headers.keys().collect(),
-        metas: program.metas.keys().collect(),
         states: compact(keep.states.iter().copied()),
-        errors: (0..=u8::MAX).collect(),
         actions: compact(keep.actions.iter().copied()),
         tables: compact(keep.tables.iter().copied()),
         objects: compact(keep.objects.iter().copied()),
         nodes: compact(keep.nodes.iter().copied()),
+        ..Remap::identity(program)
     };
     retain(&mut program.control.nodes, &keep.nodes, |n| remap.node(n));
     retain(&mut program.tables, &keep.tables, |t| remap.table(t));

@@ -266,10 +266,7 @@ impl Build<'_, '_> {
                 if let (Some(table), Some(handle)) = (running.table, running.handle) {
                     let object = self.number(object.index() as u64);
                     let table = self.number(table.index() as u64);
-                    self.call(
-                        Helper::CountEntry,
-                        &[context, object, table, handle, bytes],
-                    );
+                    self.call(Helper::CountEntry, &[context, object, table, handle, bytes]);
                 }
             }
             Index::At(index) => {

@@ -45,7 +45,13 @@ impl Build<'_, '_> {
         let mut borrow: Option<Value> = None;
         let mut limbs = Vec::new();
         let count = a.limbs.len();
-        for (i, (x, y)) in a.limbs.iter().copied().zip(b.limbs.iter().copied()).enumerate() {
+        for (i, (x, y)) in a
+            .limbs
+            .iter()
+            .copied()
+            .zip(b.limbs.iter().copied())
+            .enumerate()
+        {
             let partial = self.b.ins().isub(x, y);
             let difference = match borrow {
                 None => partial,

@@ -1,7 +1,7 @@
 //! The control graph.
 
-use super::expr::{Place, Scope};
 use super::Build;
+use super::expr::{Place, Scope};
 use crate::facts::Facts;
 use crate::info::topological;
 use cranelift_codegen::ir::InstBuilder;
@@ -65,9 +65,7 @@ impl Build<'_, '_> {
         // All ways to loop heads are known now.
         for state in &self.info.loop_heads {
             let block = self.states[state].block;
-            if self.states[state].facts.is_some() {
-                self.b.seal_block(block);
-            }
+            self.b.seal_block(block);
         }
     }
     fn node(&mut self, id: NodeId) {
@@ -77,8 +75,7 @@ impl Build<'_, '_> {
                 let yes_block = self.b.create_block();
                 let no_block = self.b.create_block();
                 let ways = self.branch(cond, yes_block, no_block, Scope::NONE);
-                for (block, facts, node) in
-                    [(yes_block, ways.yes, *yes), (no_block, ways.no, *no)]
+                for (block, facts, node) in [(yes_block, ways.yes, *yes), (no_block, ways.no, *no)]
                 {
                     if let Some(facts) = facts {
                         self.switch(block);

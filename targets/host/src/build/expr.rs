@@ -1,7 +1,7 @@
 //! Expressions and conditions.
 
-use super::value::Val;
 use super::Build;
+use super::value::Val;
 use crate::facts::{Facts, Validity, join};
 use crate::helpers::Helper;
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -149,9 +149,15 @@ impl Build<'_, '_> {
                 self.b.ins().jump(if holds { yes } else { no }, &[]);
                 let facts = Some(self.facts.clone());
                 if holds {
-                    Ways { yes: facts, no: None }
+                    Ways {
+                        yes: facts,
+                        no: None,
+                    }
                 } else {
-                    Ways { yes: None, no: facts }
+                    Ways {
+                        yes: None,
+                        no: facts,
+                    }
                 }
             }
             Expr::Unary(UnOp::Not, a) if self.width(a, scope) == 1 => {
@@ -227,7 +233,10 @@ impl Build<'_, '_> {
                 self.switch(more);
                 self.branch(b, yes, no, scope)
             }
-            None => Ways { yes: None, no: None },
+            None => Ways {
+                yes: None,
+                no: None,
+            },
         };
         if let Some(facts) = decided {
             let way = if op == BinOp::And {
@@ -350,7 +359,7 @@ impl Build<'_, '_> {
             sum = this.b.ins().iadd(high, low);
         };
         while bound > 0xffff {
-            let bits = if bound > 0xffff_ffff { 32 } else { 16 };
+            let bits = if bound >> 34 > 0 { 32 } else { 16 };
             fold(self, bits);
             // Up to 0x1fffe, the second word is 0xffff only if the first is 0.
             bound = if bound <= 0x1_fffe {

@@ -27,6 +27,8 @@ mod parser;
 mod tables;
 mod value;
 
+pub(crate) use tables::INLINE_ENTRIES;
+
 use crate::facts::{Facts, Validity};
 use crate::helpers::{Context, Helper};
 use crate::info::Info;
@@ -284,7 +286,8 @@ impl Build<'_, '_> {
                 self.b.def_var(self.metas[meta.id()][0], value);
             }
         }
-        self.b.def_var(self.metas[StdMeta::PacketLength.id()][0], len);
+        self.b
+            .def_var(self.metas[StdMeta::PacketLength.id()][0], len);
         for (name, offset) in MARK_AND_META {
             if let Some(meta) = self.program.meta_named(name)
                 && let [variable] = self.metas[meta][..]

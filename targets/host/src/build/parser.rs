@@ -1,8 +1,8 @@
 //! The parser state machine.
 
+use super::Build;
 use super::expr::{Place, Scope};
 use super::value::Val;
-use super::Build;
 use crate::facts::{Facts, Validity};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Value};
@@ -54,22 +54,26 @@ impl Build<'_, '_> {
     fn state(&mut self, id: StateId) {
         let place = &self.states[&id];
         let (block, facts) = (place.block, place.facts.clone());
-        let Some(mut facts) = facts else { return };
-        self.b.switch_to_block(block);
         if self.info.loop_heads.contains(&id) {
-            // Ways back are not known yet.
+            // Not all ways to it are known yet.
             let possible = self.info.possible.iter().copied();
-            facts = Facts::unknown(self.program.headers.len(), possible);
+            self.facts = Facts::unknown(self.program.headers.len(), possible);
+            self.b.switch_to_block(block);
+        } else if let Some(facts) = facts {
+            self.facts = facts;
+            self.switch(block);
         } else {
-            self.b.seal_block(block);
+            // No way leads to it after all.
+            return;
         }
-        self.facts = facts;
         let state = &self.program.parser.states[id];
         let start = self.b.use_var(self.cursor);
         self.look_further(&state.ops);
         for op in &state.ops {
             match op {
-                ParserOp::Extract { header, varbit } => self.extract_header(*header, varbit.as_ref()),
+                ParserOp::Extract { header, varbit } => {
+                    self.extract_header(*header, varbit.as_ref())
+                }
                 ParserOp::Advance(bits) => self.advance(bits),
                 ParserOp::Set(to, expr) => {
                     self.need_lookahead(expr);
@@ -89,9 +93,9 @@ impl Build<'_, '_> {
     fn watch_progress(&mut self, start: Value, ops: &[ParserOp]) {
         let Some(idle) = self.idle else { return };
         let zero = self.number(0);
-        let consumes = ops.iter().any(|op| {
-            matches!(op, ParserOp::Extract { header, .. } if self.fixed_bytes(*header) > 0)
-        });
+        let consumes = ops.iter().any(
+            |op| matches!(op, ParserOp::Extract { header, .. } if self.fixed_bytes(*header) > 0),
+        );
         if consumes {
             self.b.def_var(idle, zero);
             return;
@@ -115,9 +119,7 @@ impl Build<'_, '_> {
         if self.info.read.contains(&StdMeta::ParserError.id()) {
             return;
         }
-        let first = ops
-            .iter()
-            .find(|op| !matches!(op, ParserOp::Verify(..)));
+        let first = ops.iter().find(|op| !matches!(op, ParserOp::Verify(..)));
         if let Some(ParserOp::Extract { header, .. }) = first {
             let bytes = self.fixed_bytes(*header);
             self.need(bytes);

@@ -10,14 +10,12 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, Value};
 use std::collections::BTreeSet;
-use trisect_ir::{
-    ActionId, Entity, KeySet, MatchKind, NodeId, Successors, Table, TableId,
-};
+use trisect_ir::{ActionId, Entity, KeySet, MatchKind, NodeId, Successors, Table, TableId};
 use trisect_table::key::KeyLayout;
 use trisect_table::table::{MISS, arg_limbs, precedence};
 
 /// Tables with at most this many entries become comparisons.
-const INLINE_ENTRIES: usize = 8;
+pub(crate) const INLINE_ENTRIES: usize = 8;
 
 impl Build<'_, '_> {
     pub(super) fn apply(&mut self, id: TableId, next: &Successors) {
@@ -129,11 +127,7 @@ impl Build<'_, '_> {
         let Some((last, others)) = actions.split_last() else {
             return;
         };
-        let number = (!others.is_empty()).then(|| {
-            self.b
-                .ins()
-                .load(I64, flags(), record, 0)
-        });
+        let number = (!others.is_empty()).then(|| self.b.ins().load(I64, flags(), record, 0));
         for action in others {
             if let Some(number) = number {
                 let run = self.b.create_block();
@@ -164,8 +158,7 @@ impl Build<'_, '_> {
         let needs_handle = uses_entry(&body.ops)
             || (may_hit && may_miss && matches!(next, Successors::HitMiss { .. }));
         // The handle is read before the action can add entries.
-        let handle = (needs_handle && may_hit)
-            .then(|| self.b.ins().load(I64, flags(), record, 8));
+        let handle = (needs_handle && may_hit).then(|| self.b.ins().load(I64, flags(), record, 8));
         let running = Running {
             scope: Scope {
                 params: &body.params,

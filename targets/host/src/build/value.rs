@@ -102,7 +102,11 @@ impl Build<'_, '_> {
             limbs.push(self.number(0));
         }
         let out = Self::val(width, limbs);
-        if width < value.width { self.trim(out) } else { out }
+        if width < value.width {
+            self.trim(out)
+        } else {
+            out
+        }
     }
     /// Sign-extends or truncates.
     pub(super) fn sign_resize(&mut self, value: &Val, width: u32) -> Val {
@@ -148,7 +152,11 @@ impl Build<'_, '_> {
             })
             .collect();
         let out = Self::val(width, limbs);
-        if lo + width < value.width { self.trim(out) } else { out }
+        if lo + width < value.width {
+            self.trim(out)
+        } else {
+            out
+        }
     }
     /// Values one after the other, the first in the highest bits.
     pub(super) fn concat(&mut self, parts: &[Val]) -> Val {

@@ -321,6 +321,8 @@ impl Reader {
             self.names.add(Kind::Error, error.clone());
         }
         let mut depth = 0u32;
+        // The program's own name may read like a keyword.
+        self.at = 2;
         while let Some(token) = self.peek() {
             let keyword = match token {
                 Token::Punct("{" | "(") => {

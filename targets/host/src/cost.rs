@@ -1,0 +1,113 @@
+//! Estimates of host cycles.
+//!
+//! They serve the plan, which compares places; they promise nothing. The figures are cycles of one
+//! core of this century's third decade with the packet's headers in its first-level cache and tables in
+//! its second: instruction counts of the code that `build` writes, divided by a throughput of two
+//! per cycle, plus the latency of the dependent loads of a look-up.
+
+use trisect_ir::{
+    ActionId, CountUnit, Expr, Index, MatchKind, NodeId, NodeKind, ObjectKind, Op, Program, TableId,
+};
+
+/// Receiving and sending by a polling driver, the loop over the batch, and parsing down to the transport
+/// header.
+pub const PACKET: u64 = 120;
+/// Bytes that a payload search is taken to look at.
+const PAYLOAD_BYTES: u64 = 512;
+/// Per byte: one step of the automaton.
+const SEARCH_PER_BYTE: u64 = 2;
+const EXACT: u64 = 20;
+const LPM: u64 = 24;
+const CLASSIFY: u64 = 30;
+const FLOW: u64 = 35;
+const ADD_ENTRY: u64 = 150;
+const METER: u64 = 60;
+const ALLOCATE: u64 = 60;
+const REPARSE: u64 = 90;
+const DIRECT_CELL: u64 = 12;
+
+/// Cycles of one packet in one node.
+pub fn node(program: &Program, node: NodeId) -> u64 {
+    match &program.control.nodes[node].kind {
+        NodeKind::Apply(id, _) => table(program, *id),
+        NodeKind::Branch(cond, ..) => 1 + expr(program, cond),
+        NodeKind::Exec(list, _) => ops(program, list),
+        NodeKind::Reparse(_) => REPARSE,
+        NodeKind::Emit | NodeKind::Drop => 2,
+    }
+}
+
+/// The look-up, and the dearest of the actions.
+fn table(program: &Program, id: TableId) -> u64 {
+    let table = &program.tables[id];
+    let keys: u64 = table.keys.iter().map(|k| expr(program, &k.expr)).sum();
+    let kinds: Vec<MatchKind> = table.keys.iter().map(|k| k.kind).collect();
+    let all = |wanted: &[MatchKind]| kinds.iter().all(|k| wanted.contains(k));
+    let look_up = if table.flow.is_some() {
+        FLOW
+    } else if table.keys.is_empty() || table.entries.is_empty() {
+        0
+    } else if table.entries.len() <= crate::build::INLINE_ENTRIES {
+        2 * table.entries.len() as u64
+    } else if all(&[MatchKind::Exact]) {
+        EXACT
+    } else if all(&[MatchKind::Exact, MatchKind::Lpm]) {
+        LPM
+    } else {
+        // One bit per entry and key, 64 at a time.
+        CLASSIFY + kinds.len() as u64 * (10 + table.entries.len() as u64 / 64)
+    };
+    let action = |a: &ActionId| ops(program, &program.actions[*a].ops);
+    keys + look_up + table.actions.iter().map(action).max().unwrap_or(0)
+}
+
+fn ops(program: &Program, list: &[Op]) -> u64 {
+    list.iter().map(|o| op(program, o)).sum()
+}
+
+fn op(program: &Program, op: &Op) -> u64 {
+    let cell = |index: &Index| match index {
+        Index::At(e) => 4 + expr(program, e),
+        Index::Entry => DIRECT_CELL,
+    };
+    match op {
+        Op::Set(_, value) => 2 + expr(program, value),
+        Op::SetValid(_) => 8,
+        Op::SetInvalid(_) => 1,
+        Op::Copy { .. } => 15,
+        Op::If(cond, yes, no) => 1 + expr(program, cond) + ops(program, yes).max(ops(program, no)),
+        Op::Count(_, index) => cell(index),
+        Op::Meter { index, object, .. } => {
+            let bytes = matches!(
+                program.objects[*object].kind,
+                ObjectKind::Meter {
+                    unit: CountUnit::Bytes,
+                    ..
+                }
+            );
+            METER + cell(index) + u64::from(bytes)
+        }
+        Op::Read { index, .. } => 4 + expr(program, index),
+        Op::Write { index, value, .. } => 4 + expr(program, index) + expr(program, value),
+        Op::Search { .. } => 20 + SEARCH_PER_BYTE * PAYLOAD_BYTES,
+        Op::Allocate { .. } => ALLOCATE,
+        Op::Touch(_, number) => 10 + expr(program, number),
+        Op::AddEntry { args, .. } => ADD_ENTRY + args.iter().map(|a| expr(program, a)).sum::<u64>(),
+        Op::SetExpire { .. } => 10,
+    }
+}
+
+fn expr(program: &Program, e: &Expr) -> u64 {
+    let mut cycles = 0;
+    e.walk(&mut |e| {
+        cycles += match e {
+            Expr::Const(_) | Expr::Meta(_) | Expr::Valid(_) | Expr::FrameLen => 0,
+            Expr::Hash(_, inputs) => 15 + 2 * inputs.len() as u64,
+            Expr::Frame { .. } => 3,
+            Expr::OnesSum(_, terms) => 3 + 2 * terms.len() as u64,
+            Expr::Field(field) => u64::from(program.field_width(*field).div_ceil(64)),
+            _ => 1,
+        };
+    });
+    cycles
+}
