@@ -38,18 +38,19 @@
 //! - A table picks, among the matching entries, the longest prefix if it has an lpm key and no
 //!   ternary, range or optional key, else the largest priority; ties go to the earlier entry.
 //!
-//! # Invariants (the verifier names each)
+//! # Invariants
 //!
-//! - every entity that is referred to exists, and names are unique per kind;
-//! - expression widths agree; parameters exist; `Lookahead` stands only in the parser, `Param` only
-//!   in actions;
-//! - every cycle of parser states extracts or advances;
-//! - the control graph is acyclic, every node is reachable, every path ends in `Emit` or `Drop`;
-//! - a fixed part of a header is a whole number of bytes; a header has at most one varbit, the last
-//!   field;
-//! - `AddEntry` names a table with `flow` set and stands in that table's actions;
-//! - `Index::Entry` stands only in actions, for an object whose size is `None`;
-//! - `Frame` is read only where no header was written since the last parse.
+//! [`Invariant`] lists them all, and [`verify()`] checks them: entities exist and names are unique;
+//! widths agree; the parser makes progress and the control graph is acyclic, reachable, and ends in
+//! `Emit` or `Drop`; flow operations and direct objects stand in the actions of their table; `Frame` is
+//! read only where no header was written since the last parse.
+//!
+//! # Around the types
+//!
+//! [`eval`] says what operators mean, [`text`] prints and reads programs, [`verify`](mod@verify) checks
+//! them, [`analysis`] finds out about them, [`transform`] changes them, and [`diag`] is how readers of any
+//! text report what is wrong. A new operator or operation is added to [`expr`] or [`control`]; the
+//! compiler then names every `match` that must learn it.
 
 pub mod analysis;
 #[cfg(any(feature = "arbitrary", test))]

@@ -11,7 +11,9 @@ use std::collections::BTreeSet;
 /// Operations that do more than assigning keep their target.
 pub fn remove_dead_metadata(program: &mut Program, keep: &BTreeSet<MetaId>) {
     // What is only read to compute what is not needed goes in the next round.
-    while remove_once(program, keep) {}
+    super::pass("remove_dead_metadata", program, |program| {
+        while remove_once(program, keep) {}
+    });
 }
 
 fn remove_once(program: &mut Program, keep: &BTreeSet<MetaId>) -> bool {
@@ -103,6 +105,12 @@ fn reads(program: &Program, live: &mut BTreeSet<MetaId>) {
 /// Removes the declarations of user metadata that nothing mentions any more, not even an
 /// attribute. Ids change.
 pub fn remove_unused_metas(program: &mut Program, keep: &BTreeSet<MetaId>) {
+    super::pass("remove_unused_metas", program, |program| {
+        remove_unused(program, keep);
+    });
+}
+
+fn remove_unused(program: &mut Program, keep: &BTreeSet<MetaId>) {
     let mut used: BTreeSet<MetaId> = StdMeta::ALL.iter().map(|(m, _, _)| m.id()).collect();
     used.extend(keep);
     used.extend(program.attributes.iter().map(|a| a.meta));

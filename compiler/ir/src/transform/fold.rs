@@ -12,6 +12,10 @@ use crate::{
 ///
 /// In the parser only operators on constants are computed, since looking ahead may fail.
 pub fn fold_constants(program: &mut Program) {
+    super::pass("fold_constants", program, run);
+}
+
+fn run(program: &mut Program) {
     fold_parser(program);
     let shapes = program.clone();
     for action in program.actions.values_mut() {

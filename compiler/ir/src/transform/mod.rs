@@ -14,3 +14,14 @@ pub use import::{ImportError, Imported, import};
 pub use prune_parser::prune_parser;
 pub use remap::Remap;
 pub use unreachable::remove_unreachable;
+
+use crate::{Program, verify};
+
+/// Runs a pass; in debug builds a program that verified before must verify afterwards.
+fn pass(name: &str, program: &mut Program, run: impl FnOnce(&mut Program)) {
+    let was_sound = cfg!(debug_assertions) && verify(program).is_ok();
+    run(program);
+    if was_sound && let Err(errors) = verify(program) {
+        debug_assert!(false, "{name} broke the program:\n{errors}");
+    }
+}

@@ -19,6 +19,10 @@ use std::collections::BTreeSet;
 /// state stays if it assigns or skips something, or if its headers would not be emitted behind
 /// all others that may be valid then, in the order in which they were extracted.
 pub fn prune_parser(program: &mut Program) {
+    super::pass("prune_parser", program, run);
+}
+
+fn run(program: &mut Program) {
     let needed = Needed::new(program);
     if needed.parser_error {
         return;

@@ -9,6 +9,10 @@ use crate::{Entity, NodeKind, Op, PrimaryMap, Program};
 /// table names, objects that no operation uses, and parser states that the start does not reach.
 /// Headers, metadata and drop reasons stay.
 pub fn remove_unreachable(program: &mut Program) {
+    super::pass("remove_unreachable", program, run);
+}
+
+fn run(program: &mut Program) {
     let keep = Keep::new(program);
     let remap = Remap {
         states: compact(keep.states.iter().copied()),

@@ -12,12 +12,14 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use crate::diag::{Code, Diagnostic, Span};
 use crate::{
     Entity, FieldKind, HeaderId, MetaKind, Object, ObjectKind, PrimaryMap, Program, StdMeta,
     parser::CORE_ERRORS,
 };
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 /// The greatest width in bits of a field, a metadata field, a parameter or an expression.
 pub const MAX_WIDTH: u32 = 1 << 16;
@@ -124,6 +126,16 @@ pub struct VerifyError {
     pub place: String,
     /// What was found there.
     pub message: String,
+}
+
+/// A program breaks an invariant.
+pub const BROKEN_INVARIANT: Code = Code(4);
+
+impl VerifyError {
+    /// As a diagnostic about the file that the program was made from. It has no place in that file.
+    pub fn diagnostic(&self, file: impl Into<Arc<str>>) -> Diagnostic {
+        Diagnostic::error(BROKEN_INVARIANT, file, Span::default(), self.to_string())
+    }
 }
 
 /// All violations in a program, never none.
