@@ -20,7 +20,6 @@ mod helpers;
 mod info;
 mod packet;
 mod program;
-mod prune;
 mod target;
 
 pub use packet::{HEADROOM, Outcome, Packet};

@@ -15,6 +15,7 @@ use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module, default_libcall_names};
 use std::collections::BTreeMap;
 use trisect_ir::state::State;
+use trisect_ir::transform::prune_parser;
 use trisect_ir::{FieldKind, Program};
 use trisect_table::Runtime;
 use trisect_table::runtime::{ObjectState, RuntimeError};
@@ -125,7 +126,8 @@ impl HostProgram {
         if !limits.is_empty() {
             return Err(CompileError::Limits(limits));
         }
-        let program = crate::prune::prune(program);
+        let mut program = program.clone();
+        prune_parser(&mut program);
         let info = Info::new(&program);
         let runtime = Runtime::new(&program)?;
         let codegen = |e: &dyn std::fmt::Display| CompileError::Codegen(e.to_string());
@@ -196,7 +198,7 @@ impl HostProgram {
             disassembly,
         })
     }
-    /// The program.
+    /// The program as it runs: without the parser states and headers that it has no need of.
     pub fn program(&self) -> &Program {
         &self.program
     }

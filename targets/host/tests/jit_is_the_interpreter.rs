@@ -1,5 +1,8 @@
 //! The law for the host: compiled code does what the interpreter does, packet for packet and state
 //! for state.
+//!
+//! Two sources of programs: the IR's own, which shrinks and has values up to 2,048 bits, and
+//! `generate`, which is wilder in the parser (loops, lookahead, lengths, selects on wide keys).
 
 mod generate;
 
@@ -7,6 +10,7 @@ use generate::{Random, frame, program};
 use proptest::prelude::*;
 use trisect_host::{HostProgram, Options, Outcome, Packet};
 use trisect_interp::Interpreter;
+use trisect_ir::arbitrary::{self, Choices, Shape};
 use trisect_ir::{Bits, Program, verify};
 
 /// Runs both over the same packets and says where they differ first.
@@ -82,7 +86,7 @@ fn check(seed: u64, structural: bool) -> Result<(), String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, max_shrink_iters: 0, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn on_programs_that_keep_the_headers(seed: u64) {
@@ -95,6 +99,19 @@ proptest! {
     fn on_programs_that_change_the_headers(seed: u64) {
         if let Err(message) = check(seed, true) {
             prop_assert!(false, "{}", message);
+        }
+    }
+
+    #[test]
+    fn on_the_programs_of_the_ir(bytes in proptest::collection::vec(any::<u8>(), 0..2500)) {
+        let mut choices = Choices::new(&bytes);
+        let program = arbitrary::program(&mut choices, &Shape::default());
+        let packets: Vec<Packet> = arbitrary::packets(&mut choices, 30)
+            .into_iter()
+            .map(|p| Packet::new(&p.bytes).on_port(p.port).at_time(p.time_ns))
+            .collect();
+        if let Err(message) = compare(&program, &packets, 7) {
+            prop_assert!(false, "{}\n{}", message, program);
         }
     }
 }
