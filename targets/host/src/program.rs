@@ -130,9 +130,8 @@ impl HostProgram {
         prune_parser(&mut program);
         let info = Info::new(&program);
         let runtime = Runtime::new(&program)?;
-        let codegen = |e: &dyn std::fmt::Display| CompileError::Codegen(e.to_string());
         let mut module = new_module()?;
-        let helper_ids = declare_helpers(&mut module).map_err(|e| codegen(&e))?;
+        let helper_ids = declare_helpers(&mut module)?;
         let mut context = module.make_context();
         for _ in 0..3 {
             context.func.signature.params.push(AbiParam::new(I64));
@@ -266,8 +265,12 @@ impl std::fmt::Debug for HostProgram {
     }
 }
 
+/// An error of the code generator, which is a bug.
+fn codegen(error: &dyn std::fmt::Display) -> CompileError {
+    CompileError::Codegen(error.to_string())
+}
+
 fn new_module() -> Result<JITModule, CompileError> {
-    let codegen = |e: &dyn std::fmt::Display| CompileError::Codegen(e.to_string());
     let mut flags = settings::builder();
     let verify = if cfg!(debug_assertions) {
         "true"
@@ -293,18 +296,17 @@ fn new_module() -> Result<JITModule, CompileError> {
     Ok(JITModule::new(builder))
 }
 
-fn declare_helpers(
-    module: &mut JITModule,
-) -> Result<BTreeMap<Helper, FuncId>, cranelift_module::ModuleError> {
-    Helper::ALL
-        .iter()
-        .map(|helper| {
-            let mut signature = module.make_signature();
-            let (params, results) = helper.shape();
-            signature.params.resize(params, AbiParam::new(I64));
-            signature.returns.resize(results, AbiParam::new(I64));
-            let id = module.declare_function(helper.name(), Linkage::Import, &signature)?;
-            Ok((*helper, id))
-        })
-        .collect()
+fn declare_helpers(module: &mut JITModule) -> Result<BTreeMap<Helper, FuncId>, CompileError> {
+    let mut ids = BTreeMap::new();
+    for helper in Helper::ALL {
+        let mut signature = module.make_signature();
+        let (params, results) = helper.shape();
+        signature.params.resize(params, AbiParam::new(I64));
+        signature.returns.resize(results, AbiParam::new(I64));
+        let id = module
+            .declare_function(helper.name(), Linkage::Import, &signature)
+            .map_err(|e| codegen(&e))?;
+        ids.insert(*helper, id);
+    }
+    Ok(ids)
 }

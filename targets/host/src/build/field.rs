@@ -151,7 +151,7 @@ impl Build<'_, '_> {
         if range.width == 0 {
             return;
         }
-        let whole = range.offset % 8 == 0 && range.width % 8 == 0;
+        let whole = range.offset.is_multiple_of(8) && range.width.is_multiple_of(8);
         let bytes = range.width / 8;
         if whole && bytes.is_power_of_two() {
             self.store_big(value, at, range.first() as i32, bytes);
