@@ -14,6 +14,7 @@
 //! | `rack-toml`    | a rack description                                                     |
 //! | `ir`           | an IR program in text form                                             |
 //! | `NF.ITEM`      | a configuration file for that item of a function of the library        |
+//! | `bmv2`, `nic`  | as `p4-control`: is every node possible on that device? Other refusals than the page's may be among the answers, also for `right` |
 //! | anything else  | for people only; carries neither `wrong` nor `right`                   |
 
 #![allow(clippy::expect_used, clippy::panic)] // a test fails by panicking
@@ -23,9 +24,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use trisect::pages;
-use trisect_ir::diag::{Diagnostic, Severity};
+use trisect_ir::diag::{Diagnostic, Severity, Span};
 use trisect_p4::Options;
 use trisect_policy::{NfDescription, Rack, configure, parse_policy};
+use trisect_target::{DeviceSpec, Resources, Target, Verdict};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -59,7 +61,11 @@ fn sources() -> Vec<(PathBuf, String)> {
         .into_iter()
         .map(|path| {
             let text = fs::read_to_string(&path).expect("readable");
-            let code = text.split("#[cfg(test)]").next().unwrap_or("").to_owned();
+            let code = text
+                .split("#[cfg(test)]\nmod tests {")
+                .next()
+                .unwrap_or("")
+                .to_owned();
             (path, code)
         })
         .collect()
@@ -223,12 +229,36 @@ fn configuration(item: &str, text: &str) -> Vec<Diagnostic> {
         .unwrap_or_default()
 }
 
+/// What the verifier says.
 fn broken_invariants(program: &trisect_ir::Program) -> Vec<Diagnostic> {
-    let Err(errors) = trisect_ir::verify(program) else {
-        return Vec::new();
+    match trisect_ir::verify(program) {
+        Ok(()) => Vec::new(),
+        Err(found) => found.0.iter().map(|error| error.diagnostic("")).collect(),
+    }
+}
+
+/// The refusals of a device for the nodes of a network function.
+fn refusals(target: &dyn Target, model: &str, control: &str) -> Vec<Diagnostic> {
+    let text = network_function("", control);
+    let program = match trisect_p4::compile_str("example.p4", &text, &Options::default()) {
+        Ok(program) => program,
+        Err(found) => return found,
     };
-    let code = trisect_ir::verify::BROKEN_INVARIANT;
-    vec![Diagnostic::error(code, "", Span::default(), errors.to_string())]
+    let spec = DeviceSpec {
+        name: "device".to_owned(),
+        model: model.to_owned(),
+        limits: Resources::new(),
+    };
+    let device = target.device(&spec).expect("a model of the target");
+    let mut found = Vec::new();
+    for node in program.control.nodes.keys() {
+        if let Verdict::Unable(refusals) = device.check(&program, node) {
+            found.extend(refusals.into_iter().map(|refusal| {
+                Diagnostic::warning(refusal.code, "", Span::default(), refusal.to_string())
+            }));
+        }
+    }
+    found
 }
 
 fn read(block: &Block<'_>) -> Vec<Diagnostic> {
@@ -246,6 +276,8 @@ fn read(block: &Block<'_>) -> Vec<Diagnostic> {
             Ok(program) => broken_invariants(&program),
             Err(found) => vec![*found],
         },
+        "bmv2" => refusals(&trisect_bmv2::Bmv2, "simple_switch", text),
+        "nic" => refusals(&trisect_rte_flow::RteFlow, "generic", text),
         item if item.contains('.') => configuration(item, text),
         other => panic!("no reader is called `{other}`"),
     }

@@ -21,6 +21,7 @@
 //! - Rules read as data give what was written.
 
 pub mod caps;
+pub mod codes;
 mod decide;
 mod effects;
 mod item;

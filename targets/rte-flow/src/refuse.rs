@@ -1,7 +1,6 @@
 //! Why something cannot become rules, and how that is said.
 
-use crate::ItemKind;
-use trisect_ir::diag::Code;
+use crate::{ItemKind, codes};
 use trisect_ir::{Expr, FieldRef, HeaderId, MetaId, NodeId, Program, TableId};
 use trisect_target::Refusal;
 
@@ -77,7 +76,7 @@ impl Why {
         let (code, operation, capability, hint) = match self {
             Self::At(_, why) => return why.refusal(program),
             Self::UnknownMeta(meta) => (
-                460,
+                codes::METADATA,
                 format!("use of metadata `{}`", program.metas[*meta].name),
                 "the NIC matches fields of the packet, and metadata only where rules set it to \
                  constants or fields"
@@ -85,74 +84,74 @@ impl Why {
                 "put what computes it on the NIC too, or both on the host",
             ),
             Self::NotMatchable(expr) => (
-                461,
+                codes::NOT_MATCHABLE,
                 format!("match on {}", expr_text(program, expr)),
                 "rte_flow matches bits of header fields against constants".to_owned(),
                 host,
             ),
             Self::TwoValues(expr) => (
-                462,
+                codes::TWO_VALUES,
                 format!("comparison in {}", expr_text(program, expr)),
                 "rte_flow compares fields with constants only".to_owned(),
                 host,
             ),
             Self::NoItem(header) => (
-                463,
+                codes::NO_ITEM,
                 format!("match on header `{}`", program.headers[*header].name),
                 "no rte_flow item names it".to_owned(),
                 host,
             ),
             Self::NoField(f) => (
-                463,
+                codes::NO_ITEM,
                 format!("match on {}", field(f)),
                 "its rte_flow item does not have that field".to_owned(),
                 host,
             ),
             Self::ItemMissing(kind) => (
-                464,
+                codes::NOT_IN_MODEL,
                 format!("match on item `{kind}`"),
                 "this NIC model does not list it".to_owned(),
                 "choose another model, or run it on the host",
             ),
             Self::ActionMissing(name) => (
-                464,
+                codes::NOT_IN_MODEL,
                 format!("action `{name}`"),
                 "this NIC model does not list it".to_owned(),
                 "choose another model, or run it on the host",
             ),
             Self::NshFields => (
-                465,
+                codes::NOT_SO_DEEP,
                 "dispatch on the service path of NSH".to_owned(),
                 "this NIC model does not match fields of NSH behind Ethernet".to_owned(),
                 "choose another model, or run it on the host",
             ),
             Self::Stack(kind, most) => (
-                465,
+                codes::NOT_SO_DEEP,
                 format!("match behind stacks of `{kind}`"),
                 format!("this NIC model parses at most {most} of them, the program more"),
                 "choose another model, or run it on the host",
             ),
-            Self::Operation(what, why) => (466, what.clone(), (*why).to_owned(), host),
+            Self::Operation(what, why) => (codes::OPERATION, what.clone(), (*why).to_owned(), host),
             Self::FlowTable(table) => (
-                467,
+                codes::FLOW_TABLE,
                 format!("table `{}`", program.tables[*table].name),
                 "it is filled from the data path; rules are inserted by the host".to_owned(),
                 host,
             ),
             Self::NotConstant(what) => (
-                468,
+                codes::NOT_CONSTANT,
                 what.clone(),
                 "its value must be known when the rules are made".to_owned(),
                 host,
             ),
             Self::NotSettable(f) => (
-                469,
+                codes::NOT_SETTABLE,
                 format!("assignment to {}", field(f)),
                 "no rte_flow action sets this field to such a value".to_owned(),
                 host,
             ),
             Self::Checksum(f) => (
-                470,
+                codes::CHECKSUM,
                 format!("assignment to {}", field(f)),
                 "the NIC updates the checksum incrementally (RFC 1624); the program does \
                  otherwise, or this is not yet recognised"
@@ -160,32 +159,32 @@ impl Why {
                 "update the checksum with InternetChecksum subtract and add, as the library does",
             ),
             Self::NotToHost => (
-                471,
+                codes::NOT_TO_HOST,
                 "emit to an external port".to_owned(),
                 "the NIC delivers to its host only".to_owned(),
                 "run it on the switch",
             ),
             Self::WithoutNsh => (
-                472,
+                codes::WITHOUT_NSH,
                 "frames without NSH".to_owned(),
                 "the NIC leaves them to the host".to_owned(),
                 "begin the piece with a branch on the service path",
             ),
             Self::Nonstandard(what) => (
-                473,
+                codes::NONSTANDARD,
                 what.clone(),
                 "the NIC parses the standard headers only".to_owned(),
                 host,
             ),
             Self::Limit(quantity, needed, available) => (
-                474,
+                codes::RESOURCES,
                 format!("{needed} {quantity}"),
                 format!("this NIC has {available}"),
                 "put less on this NIC",
             ),
         };
         Refusal {
-            code: Code(code),
+            code,
             operation,
             capability,
             hint: hint.to_owned(),
