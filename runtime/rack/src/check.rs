@@ -11,7 +11,7 @@ use serde::Serialize;
 use trisect_interp::{Interpreter, Outcome, Packet, reason_text};
 use trisect_ir::Program;
 use trisect_ir::state::State;
-use trisect_wire::{FlowKey, decode, describe, diff};
+use trisect_wire::{FlowKey, Layers, decode, describe, diff};
 
 use crate::{Arrival, EndedHow, Report};
 
@@ -259,16 +259,26 @@ fn fate_difference(packet: usize, arrival: &Arrival, meant: &Meant, how: &EndedH
     }
 }
 
+/// Whether the frame holds a transport header. A datagram's first fragment does and its later ones do
+/// not: to a pipeline that asks for ports these are two flows.
+fn has_ports(frame: &[u8]) -> bool {
+    Layers::parse(frame).first_transport().is_some()
+}
+
 /// The uncut pipeline is done with one packet before the next comes, so on each port the packets of
 /// a flow leave in the order in which they came.
 fn check_order(out: &mut CheckReport, arrivals: &[Arrival], report: &Report) {
-    let mut last: BTreeMap<(u16, FlowKey), usize> = BTreeMap::new();
+    let mut last: BTreeMap<(u16, FlowKey, bool), usize> = BTreeMap::new();
     for e in &report.ended {
         let (EndedHow::Left { port, .. }, Some(arrival)) = (&e.how, arrivals.get(e.arrival)) else {
             continue;
         };
         let latest = last
-            .entry((*port, FlowKey::of(&arrival.bytes)))
+            .entry((
+                *port,
+                FlowKey::of(&arrival.bytes),
+                has_ports(&arrival.bytes),
+            ))
             .or_insert(e.arrival);
         if *latest <= e.arrival {
             *latest = e.arrival;
