@@ -4,6 +4,7 @@ mod args;
 mod compile;
 mod explain;
 mod listing;
+mod plan;
 mod run;
 mod table;
 

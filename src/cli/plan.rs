@@ -1,0 +1,128 @@
+//! Making a plan, and showing it as text.
+
+use super::args::StrategyArg;
+use super::table::table;
+use serde::Serialize;
+use trisect::project::Project;
+use trisect_plan::cut::Strategy;
+use trisect_plan::explain::{NodePlan, WhyNot};
+use trisect_plan::plan::{Input, Plan};
+use trisect_plan::site::Site;
+
+impl From<StrategyArg> for Strategy {
+    fn from(arg: StrategyArg) -> Self {
+        match arg {
+            StrategyArg::Host => Self::Host,
+            StrategyArg::E2 => Self::E2,
+            StrategyArg::Best => Self::Best,
+        }
+    }
+}
+
+/// Makes the project's plan.
+pub fn make(project: &Project, strategy: StrategyArg) -> anyhow::Result<Plan> {
+    let registry = trisect::registry::registry()?;
+    Ok(Plan::make(&Input {
+        name: &project.name,
+        policy: &project.policy,
+        library: &project.library,
+        programs: &project.programs,
+        rack: &project.rack,
+        registry: &registry,
+        strategy: strategy.into(),
+        traffic: Default::default(),
+    })?)
+}
+
+/// A row of the cut's table.
+#[derive(Serialize)]
+pub struct NodeRow {
+    /// The node.
+    node: String,
+    /// Where it runs.
+    device: String,
+    /// Expected part of the packets that reach it.
+    frequency: f64,
+    /// Why there.
+    why: String,
+}
+
+/// The cut, node by node.
+pub fn rows(plan: &Plan) -> Vec<NodeRow> {
+    plan.nodes
+        .iter()
+        .map(|n| NodeRow {
+            node: n.name.clone(),
+            device: n.device.clone(),
+            frequency: n.frequency,
+            why: why(n),
+        })
+        .collect()
+}
+
+/// Why a node runs where it runs, in a few words; `trisect explain` says it all.
+fn why(node: &NodePlan) -> String {
+    let saved = node.elsewhere.iter().find_map(|other| match (&other.why, other.site) {
+        (WhyNot::Costs(delta), Site::Host(_)) if *delta > 0.05 => Some(*delta),
+        _ => None,
+    });
+    if !matches!(node.site, Site::Host(_)) {
+        return saved.map_or_else(
+            || "costs no host cycles here".to_owned(),
+            |delta| format!("saves {delta:.1} host cycles per packet"),
+        );
+    }
+    let reasons = node.elsewhere.iter().filter(|other| !matches!(other.site, Site::Host(_)));
+    let reasons: Vec<String> =
+        reasons.map(|other| format!("{}: {}", other.device, short(&other.why))).collect();
+    reasons.join("; ")
+}
+
+fn short(why: &WhyNot) -> String {
+    match why {
+        WhyNot::Unable(refusals) => match refusals.first() {
+            Some(refusal) => format!("cannot {}", refusal.operation),
+            None => "cannot".to_owned(),
+        },
+        WhyNot::Companion { node, .. } => format!("belongs with {node}"),
+        WhyNot::Rule(_) => "a rule of the cut forbids it".to_owned(),
+        WhyNot::Full { shortage, .. } => format!("no room ({})", shortage.quantity),
+        WhyNot::Costs(_) => "not worth it".to_owned(),
+    }
+}
+
+/// The cut, the devices and what limits the rack.
+pub fn text(plan: &Plan) -> String {
+    let mut out = format!("{}: strategy {}\n\n", plan.name, plan.strategy);
+    let rows = rows(plan).into_iter().map(|r| {
+        vec![r.node, r.device, format!("{:.1} %", r.frequency * 100.0), r.why]
+    });
+    out.push_str(&table(&["NODE", "DEVICE", "PACKETS", "WHY"], rows));
+    out.push('\n');
+    let rows = plan.devices.iter().map(|d| {
+        let used = d
+            .uses
+            .iter()
+            .map(|(name, amount)| match d.budget.get(name) {
+                Some(budget) => format!("{name} {amount} of {budget}"),
+                None => format!("{name} {amount}"),
+            })
+            .collect::<Vec<_>>()
+            .join(", ");
+        let load = d.load.map_or(String::new(), |l| format!("{:.1} %", l * 100.0));
+        vec![d.name.clone(), d.kind.to_string(), d.nodes.to_string(), load, used]
+    });
+    out.push_str(&table(&["DEVICE", "KIND", "NODES", "LOAD", "RESOURCES USED"], rows));
+    out.push_str(&format!(
+        "\nPredicted: {:.1} host cycles per packet in the pipeline and {:.1} for I/O; \
+         no cut under this strategy costs less than {:.1} in all\n\
+         Predicted bottleneck: {} at {:.2} times the offered load of {:.2} Mpps\n",
+        plan.cost.cycles - plan.cost.io,
+        plan.cost.io,
+        plan.bound,
+        plan.prediction.bottleneck,
+        plan.prediction.load_factor,
+        plan.prediction.offered_pps / 1e6,
+    ));
+    out
+}

@@ -1,0 +1,192 @@
+//! `trisect run`.
+
+use super::args::Run;
+use super::table::table;
+use super::{Ended, plan, print, print_json};
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use trisect::project::Project;
+use trisect::run::{self, HostWork, Traffic};
+use trisect_plan::plan::Plan;
+use trisect_rack::{CheckReport, Expected, Progress, Report, Role, Summary};
+
+/// What a run tells programs.
+#[derive(Serialize)]
+struct Answer<'a> {
+    project: &'a str,
+    strategy: String,
+    cut: Vec<plan::NodeRow>,
+    devices: &'a [trisect_plan::plan::DevicePlan],
+    prediction: &'a trisect_plan::plan::Prediction,
+    predicted_host_cycles: f64,
+    bound_host_cycles: f64,
+    unclassified: u64,
+    summary: &'a Summary,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host_work: Option<HostWork>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    check: Option<&'a CheckReport>,
+    written: Vec<PathBuf>,
+}
+
+/// Compiles, plays, reports.
+pub fn main(args: &Run) -> anyhow::Result<Ended> {
+    let project = Project::load(&args.source.project, args.source.rack.as_deref())?;
+    let plan = plan::make(&project, args.source.strategy)?;
+    let traffic = traffic(args, &project)?;
+
+    let mut rack = run::rack(&plan, args.sample)?;
+    let bar = progress(traffic.arrivals.len() as u64, "playing", args.json);
+    let report = rack
+        .run(&traffic.arrivals, &mut |p: Progress| bar.set_position(p.arrived as u64))
+        .context("the embedded rack stopped")?;
+    bar.finish_and_clear();
+
+    let expected = args.check.then(|| {
+        let bar = progress(0, "checking against the uncut pipeline", args.json);
+        let expected = trisect_rack::expect(&plan.uncut, &traffic.arrivals);
+        bar.finish_and_clear();
+        expected
+    });
+    let checked =
+        expected.as_ref().map(|e| trisect_rack::check(&traffic.arrivals, e, &report));
+    let written = match &args.out {
+        None => Vec::new(),
+        Some(folder) => trisect_rack::write_egress(folder, &report)
+            .with_context(|| format!("cannot write captures to {}", folder.display()))?,
+    };
+
+    let work = expected.as_ref().map(|e| host_work(&plan, e, &report, &traffic));
+    let summary = report.summary();
+    if args.json {
+        print_json(&Answer {
+            project: &plan.name,
+            strategy: plan.strategy.to_string(),
+            cut: plan::rows(&plan),
+            devices: &plan.devices,
+            prediction: &plan.prediction,
+            predicted_host_cycles: plan.cost.cycles,
+            bound_host_cycles: plan.bound,
+            unclassified: traffic.unclassified,
+            summary: &summary,
+            host_work: work,
+            check: checked.as_ref(),
+            written,
+        })?;
+    } else {
+        print(&plan::text(&plan))?;
+        print(&text(&plan, &summary, &traffic, work.as_ref()))?;
+        for file in &written {
+            print(&format!("wrote {}", file.display()))?;
+        }
+        if let Some(check) = &checked {
+            print(&check.to_string())?;
+        }
+    }
+    Ok(match checked {
+        Some(check) if !check.holds() => Ended::Different,
+        _ => Ended::Well,
+    })
+}
+
+fn traffic(args: &Run, project: &Project) -> anyhow::Result<Traffic> {
+    Ok(match &args.pcap {
+        Some(path) => {
+            run::one_capture(path, args.ingress.as_deref(), &project.policy, &project.rack)?
+        }
+        None => run::bundled(&project.traffic()?)?,
+    })
+}
+
+/// A bar on standard error where a person looks on.
+fn progress(total: u64, what: &'static str, json: bool) -> ProgressBar {
+    if json {
+        return ProgressBar::hidden();
+    }
+    let bar = if total == 0 { ProgressBar::new_spinner() } else { ProgressBar::new(total) };
+    if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {eta}")
+        && total > 0
+    {
+        bar.set_style(style);
+    }
+    bar.set_message(what);
+    bar
+}
+
+fn host_work(plan: &Plan, expected: &Expected, report: &Report, traffic: &Traffic) -> HostWork {
+    let hosts: BTreeMap<String, u64> = report
+        .devices
+        .iter()
+        .filter(|d| d.role == Role::Host)
+        .map(|d| (d.name.clone(), d.packets))
+        .collect();
+    HostWork::new(plan, expected.visits(), &hosts, traffic.arrivals.len() as u64)
+}
+
+/// What happened to the packets.
+fn text(plan: &Plan, summary: &Summary, traffic: &Traffic, work: Option<&HostWork>) -> String {
+    let mut out = format!("\nTraffic: {} packets", summary.packets);
+    if traffic.unclassified > 0 {
+        out.push_str(&format!(", {} of no traffic class", traffic.unclassified));
+    }
+    out.push_str(&format!(" in {}\n", seconds(summary.duration_ns)));
+
+    let rows = summary.devices.iter().map(|d| {
+        let done = work.and_then(|w| w.share.get(&d.name)).map_or(String::new(), |s| percent(*s));
+        let dropped: u64 = d.drops.values().sum();
+        vec![
+            d.name.clone(),
+            d.packets.to_string(),
+            d.bytes.to_string(),
+            percent(d.share),
+            done,
+            dropped.to_string(),
+        ]
+    });
+    let head = ["DEVICE", "FRAMES", "BYTES", "PACKETS SEEN", "OF THE WORK", "DROPPED"];
+    out.push_str(&table(&head, rows));
+
+    out.push_str("\nLeft the rack\n");
+    let names: Vec<&str> = plan.rack.external_ports().map(|p| p.name.as_str()).collect();
+    let rows = summary.ports.iter().map(|(port, count)| {
+        let name = names.get(usize::from(*port)).copied().unwrap_or("?");
+        vec![name.to_owned(), count.packets.to_string(), count.bytes.to_string()]
+    });
+    out.push_str(&table(&["PORT", "PACKETS", "BYTES"], rows));
+
+    if !summary.drops.is_empty() {
+        out.push_str("\nDropped\n");
+        let rows = summary.drops.iter().map(|(why, n)| vec![n.to_string(), why.clone()]);
+        out.push_str(&table(&["PACKETS", "REASON"], rows));
+    }
+    out.push_str(&format!("\nSampled trajectories: {}\n", summary.trajectories));
+    let rows = summary.paths.iter().map(|p| {
+        vec![p.packets.to_string(), micros(p.mean_ns), micros(p.max_ns), p.path.clone()]
+    });
+    out.push_str(&table(&["PACKETS", "MEAN", "MAX", "PATH"], rows));
+    if let Some(work) = work {
+        out.push_str(&format!(
+            "\nHost cores in this run: {:.1} cycles per packet in the pipeline, {:.1} for I/O\n",
+            work.node_cycles, work.io_cycles
+        ));
+    }
+    if let Some(busiest) = &summary.busiest {
+        out.push_str(&format!("Busiest queue in this run: {busiest}\n"));
+    }
+    out
+}
+
+fn percent(part: f64) -> String {
+    format!("{:.1} %", part * 100.0)
+}
+
+fn micros(ns: u64) -> String {
+    format!("{:.2} us", ns as f64 / 1e3)
+}
+
+fn seconds(ns: u64) -> String {
+    format!("{:.3} s", ns as f64 / 1e9)
+}

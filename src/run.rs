@@ -1,0 +1,146 @@
+//! Playing traffic through the rack of a plan.
+
+use crate::problems::Problems;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use trisect_ir::diag::{Diagnostic, Span};
+use trisect_plan::plan::Plan;
+use trisect_policy::Policy;
+use trisect_ports::{Capture, CaptureError};
+use trisect_rack::{Arrival, arrivals, by_flow};
+
+/// A capture cannot be played.
+pub const BAD_CAPTURE: trisect_ir::diag::Code = trisect_ir::diag::Code(501);
+/// The rack has no external port of that name.
+pub const NO_SUCH_PORT: trisect_ir::diag::Code = trisect_ir::diag::Code(502);
+/// There is nothing to play.
+pub const NO_TRAFFIC: trisect_ir::diag::Code = trisect_ir::diag::Code(503);
+
+/// Traffic to play, and how much of it entered nowhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// The packets, in the order of their times.
+    pub arrivals: Vec<Arrival>,
+    /// Packets that no traffic class takes; they are played at the first external port, where the
+    /// pipeline drops them.
+    pub unclassified: u64,
+}
+
+/// Reads one capture. All packets come in on `ingress` if it is given; else each comes in on a port of
+/// the first traffic class that takes it, by a hash of its flow, so that both directions of a
+/// connection meet the same port.
+///
+/// # Errors
+/// An unreadable capture, or an unknown port.
+pub fn one_capture(
+    path: &Path,
+    ingress: Option<&str>,
+    policy: &Policy,
+    rack: &trisect_policy::Rack,
+) -> Result<Traffic, Problems> {
+    let capture = Capture::open(path).map_err(|e| bad_capture(&e))?;
+    let fixed = match ingress {
+        None => None,
+        Some(name) => Some(rack.port_number(name).ok_or_else(|| unknown_port(name, rack))?),
+    };
+    let all: Vec<u16> = (0..).zip(rack.external_ports()).map(|(number, _)| number).collect();
+    let classes: Vec<(&trisect_policy::Filter, Vec<u16>)> = policy
+        .pipelines
+        .iter()
+        .map(|p| {
+            let named: Vec<u16> =
+                p.class.ports.iter().filter_map(|name| rack.port_number(name)).collect();
+            (&p.class.filter.value, if named.is_empty() { all.clone() } else { named })
+        })
+        .collect();
+    let mut unclassified = 0;
+    let port = |frame: &[u8]| {
+        fixed.or_else(|| {
+            let taking = classes.iter().find(|(filter, _)| filter.eval(frame));
+            if taking.is_none() {
+                unclassified += 1;
+            }
+            taking.map_or(all.first().copied(), |(_, ports)| by_flow(ports, frame))
+        })
+    };
+    let (arrivals, _) = arrivals(&capture, port).map_err(|e| bad_capture(&e))?;
+    Ok(Traffic { arrivals, unclassified })
+}
+
+/// Reads one capture per ingress port and merges them by time; of packets of the same time, those of
+/// the lower port come first.
+///
+/// # Errors
+/// An unreadable capture, or no capture at all.
+pub fn bundled(captures: &[(u16, PathBuf)]) -> Result<Traffic, Problems> {
+    if captures.is_empty() {
+        let found = Diagnostic::error(NO_TRAFFIC, "traffic", Span::default(), "nothing to play")
+            .reason("the project has no traffic folder")
+            .help("give a capture with --pcap, or put one at traffic/PORT.pcap");
+        return Err(Problems::plain(found));
+    }
+    let mut all = Vec::new();
+    for (port, path) in captures {
+        let capture = Capture::open(path).map_err(|e| bad_capture(&e))?;
+        all.extend(arrivals(&capture, |_| Some(*port)).map_err(|e| bad_capture(&e))?.0);
+    }
+    all.sort_by_key(|a| (a.time_ns, a.port));
+    Ok(Traffic { arrivals: all, unclassified: 0 })
+}
+
+fn bad_capture(error: &CaptureError) -> Problems {
+    let file = error.file.display().to_string();
+    let found = Diagnostic::error(BAD_CAPTURE, file, Span::default(), error.to_string())
+        .help(error.way_out());
+    Problems::plain(found)
+}
+
+fn unknown_port(name: &str, rack: &trisect_policy::Rack) -> Problems {
+    let known: Vec<&str> = rack.external_ports().map(|p| p.name.as_str()).collect();
+    let message = format!("the rack has no external port `{name}`");
+    let found = Diagnostic::error(NO_SUCH_PORT, "--ingress", Span::default(), message)
+        .help(format!("its external ports are {}", known.join(", ")));
+    Problems::plain(found)
+}
+
+/// Cycles that the host cores spent per packet in a run, by the plan's estimate for each node and the
+/// number of times that each was run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HostWork {
+    /// Cycles in nodes of the pipeline per packet of the capture.
+    pub node_cycles: f64,
+    /// Cycles for receiving and sending per packet of the capture.
+    pub io_cycles: f64,
+    /// Executions of nodes by device, as parts of all.
+    pub share: BTreeMap<String, f64>,
+}
+
+impl HostWork {
+    /// From how often each node of the uncut program ran, and how many packets each host saw.
+    pub fn new(plan: &Plan, visits: &[(String, u64)], hosts: &BTreeMap<String, u64>, packets: u64) -> Self {
+        let ran: BTreeMap<&str, u64> = visits.iter().map(|(n, v)| (n.as_str(), *v)).collect();
+        let per_packet = |n: f64| if packets == 0 { 0.0 } else { n / packets as f64 };
+        let mut cycles = 0.0;
+        let mut by_device: BTreeMap<String, u64> = BTreeMap::new();
+        for node in &plan.nodes {
+            let count = ran.get(node.name.as_str()).copied().unwrap_or(0);
+            cycles += count as f64 * node.cycles as f64;
+            *by_device.entry(node.device.clone()).or_default() += count;
+        }
+        let total: u64 = by_device.values().sum();
+        let io: f64 = plan
+            .servers
+            .iter()
+            .map(|s| hosts.get(&s.name).copied().unwrap_or(0) as f64 * s.io_cycles as f64)
+            .sum();
+        Self {
+            node_cycles: per_packet(cycles),
+            io_cycles: per_packet(io),
+            share: by_device
+                .into_iter()
+                .map(|(device, n)| (device, if total == 0 { 0.0 } else { n as f64 / total as f64 }))
+                .collect(),
+        }
+    }
+}
