@@ -10,6 +10,6 @@ pub fn registry() -> Result<Registry, DuplicateTarget> {
     Registry::new(vec![
         Box::new(trisect_bmv2::Bmv2),
         Box::new(trisect_rte_flow::RteFlow),
-        Box::new(trisect_host::Host),
+        Box::new(trisect_host::HostTarget),
     ])
 }

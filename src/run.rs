@@ -8,7 +8,10 @@ use trisect_ir::diag::{Diagnostic, Span};
 use trisect_plan::plan::Plan;
 use trisect_policy::Policy;
 use trisect_ports::{Capture, CaptureError};
-use trisect_rack::{Arrival, arrivals, by_flow};
+use trisect_rack::{Arrival, Compiled, Engine, Rack, Role, arrivals, by_flow};
+use trisect_rte_flow::NicModel;
+use trisect_sample::{HashRange, SampleSpec, Sampler};
+use trisect_target::{Artifact, DeviceSpec, Resources};
 
 /// A capture cannot be played.
 pub const BAD_CAPTURE: trisect_ir::diag::Code = trisect_ir::diag::Code(501);
@@ -143,4 +146,97 @@ impl HostWork {
                 .collect(),
         }
     }
+}
+
+/// Why a plan cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The embedded rack cannot be like the plan's.
+    #[error(transparent)]
+    Spec(#[from] trisect_rack::SpecError),
+    /// The targets are not those that the plan was made with.
+    #[error(transparent)]
+    Registry(#[from] trisect_target::DuplicateTarget),
+    /// A device cannot be configured.
+    #[error(transparent)]
+    Artifacts(#[from] crate::artifacts::ArtifactError),
+    /// What was emitted for a device cannot be loaded.
+    #[error("device {device}: what was emitted for it cannot be loaded: {reason}")]
+    Load {
+        /// The device.
+        device: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The embedded rack of a plan: every device runs what the plan's targets emit for it. The switch
+/// runs its P4 text, read back; the NICs run their rules, read back; the hosts run machine code.
+/// One packet in `one_in` is sampled.
+///
+/// # Errors
+/// See [`RunError`].
+pub fn rack(plan: &Plan, one_in: u32) -> Result<Rack, RunError> {
+    let registry = crate::registry::registry()?;
+    let mut artifacts: BTreeMap<String, Vec<Artifact>> =
+        crate::artifacts::all(plan, &registry)?.into_iter().map(|d| (d.device, d.files)).collect();
+    let (switch, servers) = trisect_rack::specs(&plan.rack)?;
+    let mut rack = trisect_rack::assemble(switch, servers, &plan.pieces, |asked| {
+        let load = |reason: String| RunError::Load { device: asked.name.to_owned(), reason };
+        let files = artifacts.remove(asked.name).unwrap_or_default();
+        Ok::<_, RunError>(match asked.role {
+            Role::Switch => switch_engine(&files).map_err(load)?,
+            Role::Nic => nic_engine(plan, asked.server.unwrap_or(0), &files).map_err(load)?,
+            Role::Host => {
+                let cycles = visit_cycles(plan, asked.server.unwrap_or(0));
+                let code = Compiled::new(asked.piece, cycles).map_err(|e| load(e.to_string()))?;
+                Box::new(code) as Box<dyn Engine>
+            }
+        })
+    })?;
+    let spec = SampleSpec::new(SAMPLING_SEED, HashRange::one_in(one_in), plan.sampling.clone());
+    rack.sampler = Some(Sampler::new(spec));
+    Ok(rack)
+}
+
+/// From which the sampling key grows. A deployment draws its own; the embedded rack is repeatable.
+const SAMPLING_SEED: u64 = 0x7315_ec70;
+
+fn switch_engine(files: &[Artifact]) -> Result<Box<dyn Engine>, String> {
+    let text = String::from_utf8_lossy(file(files, trisect_bmv2::PROGRAM_FILE)?);
+    let entries = serde_json::from_slice(file(files, trisect_bmv2::ENTRIES_FILE)?)
+        .map_err(|e| e.to_string())?;
+    let program = trisect_bmv2::read_back(&text, &entries).map_err(|e| e.to_string())?;
+    Ok(Box::new(Compiled::new(&program, 0).map_err(|e| e.to_string())?))
+}
+
+fn nic_engine(plan: &Plan, server: usize, files: &[Artifact]) -> Result<Box<dyn Engine>, String> {
+    let nic = plan
+        .rack
+        .servers
+        .get(server)
+        .and_then(|s| s.nics.first())
+        .ok_or("the rack file gives the server no NIC")?;
+    let spec = DeviceSpec {
+        name: nic.name.clone(),
+        model: nic.model.clone(),
+        limits: Resources::new().with(trisect_target::resource::RULES, nic.rules),
+    };
+    let device = trisect_rte_flow::Nic::new(&spec).map_err(|e| e.to_string())?;
+    let rules = serde_json::from_slice(file(files, trisect_rte_flow::target::RULES_JSON)?)
+        .map_err(|e| e.to_string())?;
+    let model = NicModel::new(device.capabilities(), &rules).map_err(|e| e.to_string())?;
+    Ok(Box::new(model))
+}
+
+fn file<'a>(files: &'a [Artifact], name: &str) -> Result<&'a [u8], String> {
+    let found = files.iter().find(|f| f.name == name);
+    found.map(|f| f.bytes.as_slice()).ok_or_else(|| format!("there is no {name}"))
+}
+
+/// Mean cycles of a packet's visit to a host, by the plan's estimate.
+fn visit_cycles(plan: &Plan, server: usize) -> u64 {
+    let at = |list: &[f64]| list.get(server).copied().unwrap_or(0.0);
+    let (cycles, visits) = (at(&plan.cost.by_server), at(&plan.cost.stays_by_server));
+    if visits > 0.0 { (cycles / visits).round() as u64 } else { 0 }
 }

@@ -63,12 +63,11 @@ fn placement(plan: &Plan) -> String {
 fn files(plan: &Plan) -> anyhow::Result<Vec<(PathBuf, Vec<u8>)>> {
     let mut files = vec![
         (PathBuf::from("plan.json"), plan.to_json()?.into_bytes()),
-        (PathBuf::from("plan.svg"), trisect_plan::svg::picture(plan).into_bytes()),
     ];
     let registry = trisect::registry::registry()?;
-    for (device, artifacts) in trisect::artifacts::all(plan, &registry)? {
-        for artifact in artifacts {
-            files.push((Path::new(&device).join(&artifact.name), artifact.bytes));
+    for device in trisect::artifacts::all(plan, &registry)? {
+        for artifact in device.files {
+            files.push((Path::new(&device.device).join(&artifact.name), artifact.bytes));
         }
     }
     Ok(files)

@@ -10,7 +10,7 @@ where
 {
     let mut table = Table::new();
     table
-        .load_preset(presets::NOTHING)
+        .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
         .set_header(head.to_vec());
     for row in rows {

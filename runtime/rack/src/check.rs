@@ -181,6 +181,28 @@ impl CheckReport {
     }
 }
 
+impl fmt::Display for CheckReport {
+    /// One line, and the first differences if there are any.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = format!(
+            "{} packets, {} flows and the final state compared with the uncut pipeline",
+            self.packets, self.flows
+        );
+        if self.holds() {
+            return write!(f, "Check: {what}: no difference");
+        }
+        write!(f, "Check: {what}: {} differences", self.count)?;
+        for difference in &self.differences {
+            write!(f, "\n{difference}")?;
+        }
+        let more = self.count - self.differences.len();
+        if more > 0 {
+            write!(f, "\n... and {more} more")?;
+        }
+        Ok(())
+    }
+}
+
 /// Compares a run of the rack with the uncut pipeline over the same arrivals.
 #[must_use]
 pub fn check(arrivals: &[Arrival], expected: &Expected, report: &Report) -> CheckReport {

@@ -25,11 +25,13 @@
 
 mod assemble;
 mod check;
+mod compiled;
 mod egress;
 mod engine;
 mod event;
 mod ingress;
 mod queue;
+mod rules;
 mod report;
 mod sim;
 mod specs;
@@ -37,6 +39,7 @@ mod summary;
 
 pub use assemble::{Asked, Idle, assemble};
 pub use check::{CheckReport, Difference, Expected, Place, check, expect};
+pub use compiled::Compiled;
 pub use egress::write_egress;
 pub use engine::{Engine, EngineError, Fate, Frame, Interpreted, PassThrough};
 pub use ingress::{Arrival, arrivals, by_flow};
