@@ -46,10 +46,15 @@ pub fn all(plan: &Plan, registry: &Registry) -> Result<Vec<DeviceArtifacts>, Art
             continue;
         };
         let name = machines.name(site);
-        let files = device
-            .lower(piece)
-            .map_err(|error| ArtifactError::Lower { device: name.clone(), error })?;
-        all.push(DeviceArtifacts { site, device: name, files });
+        let files = device.lower(piece).map_err(|error| ArtifactError::Lower {
+            device: name.clone(),
+            error,
+        })?;
+        all.push(DeviceArtifacts {
+            site,
+            device: name,
+            files,
+        });
     }
     Ok(all)
 }

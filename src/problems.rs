@@ -40,7 +40,10 @@ impl Problems {
     }
     /// One diagnostic that no text belongs to.
     pub fn plain(diagnostic: Diagnostic) -> Self {
-        Self { diagnostics: vec![diagnostic], texts: BTreeMap::new() }
+        Self {
+            diagnostics: vec![diagnostic],
+            texts: BTreeMap::new(),
+        }
     }
     /// A file that could not be read, and what it was wanted for.
     pub fn unreadable(path: &std::path::Path, error: &std::io::Error, help: &str) -> Self {

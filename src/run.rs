@@ -45,16 +45,29 @@ pub fn one_capture(
     let capture = Capture::open(path).map_err(|e| bad_capture(&e))?;
     let fixed = match ingress {
         None => None,
-        Some(name) => Some(rack.port_number(name).ok_or_else(|| unknown_port(name, rack))?),
+        Some(name) => Some(
+            rack.port_number(name)
+                .ok_or_else(|| unknown_port(name, rack))?,
+        ),
     };
-    let all: Vec<u16> = (0..).zip(rack.external_ports()).map(|(number, _)| number).collect();
+    let all: Vec<u16> = (0..)
+        .zip(rack.external_ports())
+        .map(|(number, _)| number)
+        .collect();
     let classes: Vec<(&trisect_policy::Filter, Vec<u16>)> = policy
         .pipelines
         .iter()
         .map(|p| {
-            let named: Vec<u16> =
-                p.class.ports.iter().filter_map(|name| rack.port_number(name)).collect();
-            (&p.class.filter.value, if named.is_empty() { all.clone() } else { named })
+            let named: Vec<u16> = p
+                .class
+                .ports
+                .iter()
+                .filter_map(|name| rack.port_number(name))
+                .collect();
+            (
+                &p.class.filter.value,
+                if named.is_empty() { all.clone() } else { named },
+            )
         })
         .collect();
     let mut unclassified = 0;
@@ -68,7 +81,10 @@ pub fn one_capture(
         })
     };
     let (arrivals, _) = arrivals(&capture, port).map_err(|e| bad_capture(&e))?;
-    Ok(Traffic { arrivals, unclassified })
+    Ok(Traffic {
+        arrivals,
+        unclassified,
+    })
 }
 
 /// Reads one capture per ingress port and merges them by time; of packets of the same time, those of
@@ -86,10 +102,17 @@ pub fn bundled(captures: &[(u16, PathBuf)]) -> Result<Traffic, Problems> {
     let mut all = Vec::new();
     for (port, path) in captures {
         let capture = Capture::open(path).map_err(|e| bad_capture(&e))?;
-        all.extend(arrivals(&capture, |_| Some(*port)).map_err(|e| bad_capture(&e))?.0);
+        all.extend(
+            arrivals(&capture, |_| Some(*port))
+                .map_err(|e| bad_capture(&e))?
+                .0,
+        );
     }
     all.sort_by_key(|a| (a.time_ns, a.port));
-    Ok(Traffic { arrivals: all, unclassified: 0 })
+    Ok(Traffic {
+        arrivals: all,
+        unclassified: 0,
+    })
 }
 
 fn bad_capture(error: &CaptureError) -> Problems {
@@ -121,9 +144,20 @@ pub struct HostWork {
 
 impl HostWork {
     /// From how often each node of the uncut program ran, and how many packets each host saw.
-    pub fn new(plan: &Plan, visits: &[(String, u64)], hosts: &BTreeMap<String, u64>, packets: u64) -> Self {
+    pub fn new(
+        plan: &Plan,
+        visits: &[(String, u64)],
+        hosts: &BTreeMap<String, u64>,
+        packets: u64,
+    ) -> Self {
         let ran: BTreeMap<&str, u64> = visits.iter().map(|(n, v)| (n.as_str(), *v)).collect();
-        let per_packet = |n: f64| if packets == 0 { 0.0 } else { n / packets as f64 };
+        let per_packet = |n: f64| {
+            if packets == 0 {
+                0.0
+            } else {
+                n / packets as f64
+            }
+        };
         let mut cycles = 0.0;
         let mut by_device: BTreeMap<String, u64> = BTreeMap::new();
         for node in &plan.nodes {
@@ -142,7 +176,16 @@ impl HostWork {
             io_cycles: per_packet(io),
             share: by_device
                 .into_iter()
-                .map(|(device, n)| (device, if total == 0 { 0.0 } else { n as f64 / total as f64 }))
+                .map(|(device, n)| {
+                    (
+                        device,
+                        if total == 0 {
+                            0.0
+                        } else {
+                            n as f64 / total as f64
+                        },
+                    )
+                })
                 .collect(),
         }
     }
@@ -178,11 +221,16 @@ pub enum RunError {
 /// See [`RunError`].
 pub fn rack(plan: &Plan, one_in: u32) -> Result<Rack, RunError> {
     let registry = crate::registry::registry()?;
-    let mut artifacts: BTreeMap<String, Vec<Artifact>> =
-        crate::artifacts::all(plan, &registry)?.into_iter().map(|d| (d.device, d.files)).collect();
+    let mut artifacts: BTreeMap<String, Vec<Artifact>> = crate::artifacts::all(plan, &registry)?
+        .into_iter()
+        .map(|d| (d.device, d.files))
+        .collect();
     let (switch, servers) = trisect_rack::specs(&plan.rack)?;
     let mut rack = trisect_rack::assemble(switch, servers, &plan.pieces, |asked| {
-        let load = |reason: String| RunError::Load { device: asked.name.to_owned(), reason };
+        let load = |reason: String| RunError::Load {
+            device: asked.name.to_owned(),
+            reason,
+        };
         let files = artifacts.remove(asked.name).unwrap_or_default();
         Ok::<_, RunError>(match asked.role {
             Role::Switch => switch_engine(&files).map_err(load)?,
@@ -194,7 +242,11 @@ pub fn rack(plan: &Plan, one_in: u32) -> Result<Rack, RunError> {
             }
         })
     })?;
-    let spec = SampleSpec::new(SAMPLING_SEED, HashRange::one_in(one_in), plan.sampling.clone());
+    let spec = SampleSpec::new(
+        SAMPLING_SEED,
+        HashRange::one_in(one_in),
+        plan.sampling.clone(),
+    );
     rack.sampler = Some(Sampler::new(spec));
     Ok(rack)
 }
@@ -207,7 +259,9 @@ fn switch_engine(files: &[Artifact]) -> Result<Box<dyn Engine>, String> {
     let entries = serde_json::from_slice(file(files, trisect_bmv2::ENTRIES_FILE)?)
         .map_err(|e| e.to_string())?;
     let program = trisect_bmv2::read_back(&text, &entries).map_err(|e| e.to_string())?;
-    Ok(Box::new(Compiled::new(&program, 0).map_err(|e| e.to_string())?))
+    Ok(Box::new(
+        Compiled::new(&program, 0).map_err(|e| e.to_string())?,
+    ))
 }
 
 fn nic_engine(plan: &Plan, server: usize, files: &[Artifact]) -> Result<Box<dyn Engine>, String> {
@@ -231,12 +285,18 @@ fn nic_engine(plan: &Plan, server: usize, files: &[Artifact]) -> Result<Box<dyn 
 
 fn file<'a>(files: &'a [Artifact], name: &str) -> Result<&'a [u8], String> {
     let found = files.iter().find(|f| f.name == name);
-    found.map(|f| f.bytes.as_slice()).ok_or_else(|| format!("there is no {name}"))
+    found
+        .map(|f| f.bytes.as_slice())
+        .ok_or_else(|| format!("there is no {name}"))
 }
 
 /// Mean cycles of a packet's visit to a host, by the plan's estimate.
 fn visit_cycles(plan: &Plan, server: usize) -> u64 {
     let at = |list: &[f64]| list.get(server).copied().unwrap_or(0.0);
     let (cycles, visits) = (at(&plan.cost.by_server), at(&plan.cost.stays_by_server));
-    if visits > 0.0 { (cycles / visits).round() as u64 } else { 0 }
+    if visits > 0.0 {
+        (cycles / visits).round() as u64
+    } else {
+        0
+    }
 }

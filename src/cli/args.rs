@@ -5,7 +5,12 @@ use std::path::PathBuf;
 
 /// Cut one network-function pipeline between a switch, SmartNICs and host cores.
 #[derive(Debug, Parser)]
-#[command(name = "trisect", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "trisect",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

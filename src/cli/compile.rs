@@ -52,7 +52,10 @@ fn emit(stage: Stage, project: &Project, plan: &Plan) -> anyhow::Result<String> 
 fn placement(plan: &Plan) -> String {
     let mut out = String::new();
     for (instance, server) in plan.igraph.instances.iter().zip(&plan.placement) {
-        let name = plan.servers.get(usize::from(server.0)).map_or("?", |s| s.name.as_str());
+        let name = plan
+            .servers
+            .get(usize::from(server.0))
+            .map_or("?", |s| s.name.as_str());
         // Writing to a String cannot fail.
         let _ = writeln!(out, "{} on {name}", instance.name);
     }
@@ -61,13 +64,14 @@ fn placement(plan: &Plan) -> String {
 
 /// All files of a compilation by their path: the plan, its picture, and a folder per device.
 fn files(plan: &Plan) -> anyhow::Result<Vec<(PathBuf, Vec<u8>)>> {
-    let mut files = vec![
-        (PathBuf::from("plan.json"), plan.to_json()?.into_bytes()),
-    ];
+    let mut files = vec![(PathBuf::from("plan.json"), plan.to_json()?.into_bytes())];
     let registry = trisect::registry::registry()?;
     for device in trisect::artifacts::all(plan, &registry)? {
         for artifact in device.files {
-            files.push((Path::new(&device.device).join(&artifact.name), artifact.bytes));
+            files.push((
+                Path::new(&device.device).join(&artifact.name),
+                artifact.bytes,
+            ));
         }
     }
     Ok(files)
@@ -76,14 +80,18 @@ fn files(plan: &Plan) -> anyhow::Result<Vec<(PathBuf, Vec<u8>)>> {
 /// Writes into a new folder beside the wanted one and then takes its place, so that what is there is
 /// always whole. Only a folder that an earlier compilation wrote is replaced.
 fn write(folder: &Path, files: &[(PathBuf, Vec<u8>)]) -> anyhow::Result<Vec<PathBuf>> {
-    let occupied = folder.read_dir().is_ok_and(|mut entries| entries.next().is_some());
+    let occupied = folder
+        .read_dir()
+        .is_ok_and(|mut entries| entries.next().is_some());
     if occupied && !folder.join("plan.json").is_file() {
         bail!(
             "{} is not empty and holds no plan.json; choose an empty folder or remove it first",
             folder.display()
         );
     }
-    let name = folder.file_name().context("the output folder needs a name")?;
+    let name = folder
+        .file_name()
+        .context("the output folder needs a name")?;
     let fresh = folder.with_file_name(format!(".{}.new", name.to_string_lossy()));
     if fresh.exists() {
         std::fs::remove_dir_all(&fresh)?;

@@ -17,7 +17,10 @@ pub fn targets(args: &Targets) -> anyhow::Result<Ended> {
             Some(target) => vec![target],
             None => {
                 let known: Vec<&str> = registry.iter().map(Target::name).collect();
-                bail!("there is no target `{name}`; there are {}", known.join(", "))
+                bail!(
+                    "there is no target `{name}`; there are {}",
+                    known.join(", ")
+                )
             }
         },
     };
@@ -59,13 +62,21 @@ fn target_json(target: &dyn Target) -> serde_json::Value {
 }
 
 fn target_text(target: &dyn Target) -> String {
-    let mut text = format!("{} ({}): {}\n", target.name(), target.kind(), target.description());
+    let mut text = format!(
+        "{} ({}): {}\n",
+        target.name(),
+        target.kind(),
+        target.description()
+    );
     for model in target.models() {
         let limits = match model.budget.is_empty() {
             true => "no limits of its own".to_owned(),
             false => model.budget.to_string(),
         };
-        text.push_str(&format!("\nmodel {}: {}\n  {limits}\n", model.name, model.description));
+        text.push_str(&format!(
+            "\nmodel {}: {}\n  {limits}\n",
+            model.name, model.description
+        ));
         let rows = target.capabilities(&model.name).into_iter().map(|c| {
             let support = match c.support {
                 Support::Yes => "yes".to_owned(),
@@ -91,8 +102,14 @@ pub fn nfs(args: &Nfs) -> anyhow::Result<Ended> {
         }
     }
     if let (Some(name), true) = (&args.name, descriptions.is_empty()) {
-        let known: Vec<&str> = trisect_p4::library::library().iter().map(|nf| nf.name).collect();
-        bail!("there is no network function `{name}`; there are {}", known.join(", "));
+        let known: Vec<&str> = trisect_p4::library::library()
+            .iter()
+            .map(|nf| nf.name)
+            .collect();
+        bail!(
+            "there is no network function `{name}`; there are {}",
+            known.join(", ")
+        );
     }
     if args.json {
         let all: Vec<_> = descriptions.iter().map(|(_, d)| d).collect();
@@ -100,8 +117,9 @@ pub fn nfs(args: &Nfs) -> anyhow::Result<Ended> {
     } else if args.name.is_some() {
         for (nf, _) in descriptions {
             let comment = nf.source.lines().take_while(|line| line.starts_with("//"));
-            let page: String =
-                comment.map(|l| l.trim_start_matches("//").trim_start().to_owned() + "\n").collect();
+            let page: String = comment
+                .map(|l| l.trim_start_matches("//").trim_start().to_owned() + "\n")
+                .collect();
             print(&format!("{page}\n{}", nf.description))?;
         }
     } else {

@@ -52,7 +52,10 @@ fn report(error: &anyhow::Error, json: bool) {
     match error.downcast_ref::<Problems>() {
         Some(problems) if json => println!("{}", json!({ "errors": problems.to_json() })),
         Some(problems) => eprint!("{problems}"),
-        None if json => println!("{}", json!({ "errors": [{ "message": format!("{error:#}") }] })),
+        None if json => println!(
+            "{}",
+            json!({ "errors": [{ "message": format!("{error:#}") }] })
+        ),
         None => eprintln!("error: {error:#}"),
     }
 }

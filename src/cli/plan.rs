@@ -62,19 +62,26 @@ pub fn rows(plan: &Plan) -> Vec<NodeRow> {
 
 /// Why a node runs where it runs, in a few words; `trisect explain` says it all.
 fn why(node: &NodePlan) -> String {
-    let saved = node.elsewhere.iter().find_map(|other| match (&other.why, other.site) {
-        (WhyNot::Costs(delta), Site::Host(_)) if *delta > 0.05 => Some(*delta),
-        _ => None,
-    });
+    let saved = node
+        .elsewhere
+        .iter()
+        .find_map(|other| match (&other.why, other.site) {
+            (WhyNot::Costs(delta), Site::Host(_)) if *delta > 0.05 => Some(*delta),
+            _ => None,
+        });
     if !matches!(node.site, Site::Host(_)) {
         return saved.map_or_else(
             || "costs no host cycles here".to_owned(),
             |delta| format!("saves {delta:.1} host cycles per packet"),
         );
     }
-    let reasons = node.elsewhere.iter().filter(|other| !matches!(other.site, Site::Host(_)));
-    let reasons: Vec<String> =
-        reasons.map(|other| format!("{}: {}", other.device, short(&other.why))).collect();
+    let reasons = node
+        .elsewhere
+        .iter()
+        .filter(|other| !matches!(other.site, Site::Host(_)));
+    let reasons: Vec<String> = reasons
+        .map(|other| format!("{}: {}", other.device, short(&other.why)))
+        .collect();
     reasons.join("; ")
 }
 
@@ -95,7 +102,12 @@ fn short(why: &WhyNot) -> String {
 pub fn text(plan: &Plan) -> String {
     let mut out = format!("{}: strategy {}\n\n", plan.name, plan.strategy);
     let rows = rows(plan).into_iter().map(|r| {
-        vec![r.node, r.device, format!("{:.1} %", r.frequency * 100.0), r.why]
+        vec![
+            r.node,
+            r.device,
+            format!("{:.1} %", r.frequency * 100.0),
+            r.why,
+        ]
     });
     out.push_str(&table(&["NODE", "DEVICE", "PACKETS", "WHY"], rows));
     out.push('\n');
@@ -109,10 +121,21 @@ pub fn text(plan: &Plan) -> String {
             })
             .collect::<Vec<_>>()
             .join(", ");
-        let load = d.load.map_or(String::new(), |l| format!("{:.1} %", l * 100.0));
-        vec![d.name.clone(), d.kind.to_string(), d.nodes.to_string(), load, used]
+        let load = d
+            .load
+            .map_or(String::new(), |l| format!("{:.1} %", l * 100.0));
+        vec![
+            d.name.clone(),
+            d.kind.to_string(),
+            d.nodes.to_string(),
+            load,
+            used,
+        ]
     });
-    out.push_str(&table(&["DEVICE", "KIND", "NODES", "LOAD", "RESOURCES USED"], rows));
+    out.push_str(&table(
+        &["DEVICE", "KIND", "NODES", "LOAD", "RESOURCES USED"],
+        rows,
+    ));
     out.push_str(&format!(
         "\nPredicted: {:.1} host cycles per packet in the pipeline and {:.1} for I/O; \
          no cut under this strategy costs less than {:.1} in all\n\

@@ -41,7 +41,9 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
     let mut rack = run::rack(&plan, args.sample)?;
     let bar = progress(traffic.arrivals.len() as u64, "playing", args.json);
     let report = rack
-        .run(&traffic.arrivals, &mut |p: Progress| bar.set_position(p.arrived as u64))
+        .run(&traffic.arrivals, &mut |p: Progress| {
+            bar.set_position(p.arrived as u64)
+        })
         .context("the embedded rack stopped")?;
     bar.finish_and_clear();
 
@@ -51,15 +53,18 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
         bar.finish_and_clear();
         expected
     });
-    let checked =
-        expected.as_ref().map(|e| trisect_rack::check(&traffic.arrivals, e, &report));
+    let checked = expected
+        .as_ref()
+        .map(|e| trisect_rack::check(&traffic.arrivals, e, &report));
     let written = match &args.out {
         None => Vec::new(),
         Some(folder) => trisect_rack::write_egress(folder, &report)
             .with_context(|| format!("cannot write captures to {}", folder.display()))?,
     };
 
-    let work = expected.as_ref().map(|e| host_work(&plan, e, &report, &traffic));
+    let work = expected
+        .as_ref()
+        .map(|e| host_work(&plan, e, &report, &traffic));
     let summary = report.summary();
     if args.json {
         print_json(&Answer {
@@ -94,9 +99,12 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
 
 fn traffic(args: &Run, project: &Project) -> anyhow::Result<Traffic> {
     Ok(match &args.pcap {
-        Some(path) => {
-            run::one_capture(path, args.ingress.as_deref(), &project.policy, &project.rack)?
-        }
+        Some(path) => run::one_capture(
+            path,
+            args.ingress.as_deref(),
+            &project.policy,
+            &project.rack,
+        )?,
         None => run::bundled(&project.traffic()?)?,
     })
 }
@@ -106,7 +114,11 @@ fn progress(total: u64, what: &'static str, json: bool) -> ProgressBar {
     if json {
         return ProgressBar::hidden();
     }
-    let bar = if total == 0 { ProgressBar::new_spinner() } else { ProgressBar::new(total) };
+    let bar = if total == 0 {
+        ProgressBar::new_spinner()
+    } else {
+        ProgressBar::new(total)
+    };
     if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {eta}")
         && total > 0
     {
@@ -123,7 +135,12 @@ fn host_work(plan: &Plan, expected: &Expected, report: &Report, traffic: &Traffi
         .filter(|d| d.role == Role::Host)
         .map(|d| (d.name.clone(), d.packets))
         .collect();
-    HostWork::new(plan, expected.visits(), &hosts, traffic.arrivals.len() as u64)
+    HostWork::new(
+        plan,
+        expected.visits(),
+        &hosts,
+        traffic.arrivals.len() as u64,
+    )
 }
 
 /// What happened to the packets.
@@ -135,7 +152,9 @@ fn text(plan: &Plan, summary: &Summary, traffic: &Traffic, work: Option<&HostWor
     out.push_str(&format!(" in {}\n", seconds(summary.duration_ns)));
 
     let rows = summary.devices.iter().map(|d| {
-        let done = work.and_then(|w| w.share.get(&d.name)).map_or(String::new(), |s| percent(*s));
+        let done = work
+            .and_then(|w| w.share.get(&d.name))
+            .map_or(String::new(), |s| percent(*s));
         let dropped: u64 = d.drops.values().sum();
         vec![
             d.name.clone(),
@@ -146,25 +165,51 @@ fn text(plan: &Plan, summary: &Summary, traffic: &Traffic, work: Option<&HostWor
             dropped.to_string(),
         ]
     });
-    let head = ["DEVICE", "FRAMES", "BYTES", "PACKETS SEEN", "OF THE WORK", "DROPPED"];
+    let head = [
+        "DEVICE",
+        "FRAMES",
+        "BYTES",
+        "PACKETS SEEN",
+        "OF THE WORK",
+        "DROPPED",
+    ];
     out.push_str(&table(&head, rows));
 
     out.push_str("\nLeft the rack\n");
-    let names: Vec<&str> = plan.rack.external_ports().map(|p| p.name.as_str()).collect();
+    let names: Vec<&str> = plan
+        .rack
+        .external_ports()
+        .map(|p| p.name.as_str())
+        .collect();
     let rows = summary.ports.iter().map(|(port, count)| {
         let name = names.get(usize::from(*port)).copied().unwrap_or("?");
-        vec![name.to_owned(), count.packets.to_string(), count.bytes.to_string()]
+        vec![
+            name.to_owned(),
+            count.packets.to_string(),
+            count.bytes.to_string(),
+        ]
     });
     out.push_str(&table(&["PORT", "PACKETS", "BYTES"], rows));
 
     if !summary.drops.is_empty() {
         out.push_str("\nDropped\n");
-        let rows = summary.drops.iter().map(|(why, n)| vec![n.to_string(), why.clone()]);
+        let rows = summary
+            .drops
+            .iter()
+            .map(|(why, n)| vec![n.to_string(), why.clone()]);
         out.push_str(&table(&["PACKETS", "REASON"], rows));
     }
-    out.push_str(&format!("\nSampled trajectories: {}\n", summary.trajectories));
+    out.push_str(&format!(
+        "\nSampled trajectories: {}\n",
+        summary.trajectories
+    ));
     let rows = summary.paths.iter().map(|p| {
-        vec![p.packets.to_string(), micros(p.mean_ns), micros(p.max_ns), p.path.clone()]
+        vec![
+            p.packets.to_string(),
+            micros(p.mean_ns),
+            micros(p.max_ns),
+            p.path.clone(),
+        ]
     });
     out.push_str(&table(&["PACKETS", "MEAN", "MAX", "PATH"], rows));
     if let Some(work) = work {

@@ -17,5 +17,7 @@ where
         table.add_row(row.into_iter().map(Into::into).collect::<Vec<String>>());
     }
     let text = table.to_string();
-    text.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+    text.lines()
+        .map(|line| line.trim_end().to_owned() + "\n")
+        .collect()
 }
