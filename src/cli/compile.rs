@@ -64,7 +64,13 @@ fn placement(plan: &Plan) -> String {
 
 /// All files of a compilation by their path: the plan, its picture, and a folder per device.
 fn files(plan: &Plan) -> anyhow::Result<Vec<(PathBuf, Vec<u8>)>> {
-    let mut files = vec![(PathBuf::from("plan.json"), plan.to_json()?.into_bytes())];
+    let mut files = vec![
+        (PathBuf::from("plan.json"), plan.to_json()?.into_bytes()),
+        (
+            PathBuf::from("plan.svg"),
+            trisect_plan::svg::picture(plan).into_bytes(),
+        ),
+    ];
     let registry = trisect::registry::registry()?;
     for device in trisect::artifacts::all(plan, &registry)? {
         for artifact in device.files {

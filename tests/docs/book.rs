@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use trisect::pages;
 use trisect_ir::diag::Severity;
@@ -115,5 +117,69 @@ fn the_errors_chapter_lists_every_page() {
         fs::write(&path, &expected).expect("written");
     } else {
         assert!(text == expected, "BLESS=1 rewrites {}", path.display());
+    }
+}
+
+/// What a line of a console block prints: `$ trisect ARGUMENTS [| head -N | tail -N]`, run in `folder`.
+fn console(command: &str, folder: &Path) -> String {
+    let mut parts = command.split(" | ");
+    let arguments = parts.next().and_then(|c| c.strip_prefix("$ trisect "));
+    let output = Command::new(env!("CARGO_BIN_EXE_trisect"))
+        .args(arguments.expect("a trisect command").split_whitespace())
+        .current_dir(folder)
+        .output()
+        .expect("the command runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command}: {errors}");
+    let text = String::from_utf8(output.stdout).expect("text");
+    let mut lines: Vec<&str> = text.lines().collect();
+    for part in parts {
+        let (kind, count) = part.split_once(" -").expect("head -N or tail -N");
+        let count: usize = count.parse().expect("a number of lines");
+        match kind {
+            "head" => lines.truncate(count),
+            "tail" => drop(lines.drain(..lines.len().saturating_sub(count))),
+            other => panic!("{other} is not understood"),
+        }
+    }
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// The chapter with what the commands of its console blocks print.
+fn with_output(text: &str, folder: &Path) -> String {
+    let mut out = String::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let _ = writeln!(out, "{line}");
+        if line != "```console" {
+            continue;
+        }
+        let block: Vec<&str> = lines.by_ref().take_while(|l| *l != "```").collect();
+        for command in block.iter().filter(|line| line.starts_with("$ ")) {
+            let _ = write!(out, "{command}\n{}", console(command, folder));
+        }
+        let _ = writeln!(out, "```");
+    }
+    out
+}
+
+/// `BLESS=1` writes what is printed into the chapters.
+#[cfg(unix)]
+#[test]
+fn commands_print_what_the_book_shows() {
+    for (name, text) in chapters() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::os::unix::fs::symlink(root().join("examples"), folder.path().join("examples"))
+            .expect("the examples");
+        let found = with_output(&text, folder.path());
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(root().join("docs/src").join(&name), found).expect("written");
+            continue;
+        }
+        let differs = found.lines().zip(text.lines()).find(|(a, b)| a != b);
+        assert!(
+            found == text,
+            "{name}: found and shown: {differs:?}; BLESS=1 rewrites it"
+        );
     }
 }
