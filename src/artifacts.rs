@@ -18,7 +18,7 @@ pub enum ArtifactError {
         /// The device.
         device: String,
         /// Why.
-        error: LowerError,
+        error: Box<LowerError>,
     },
 }
 

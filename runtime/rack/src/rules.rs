@@ -28,7 +28,9 @@ impl Engine for NicModel {
                 reason: self.drop_reason(reason).to_owned(),
             },
             Verdict::Dropped { rule: None, .. } => {
-                return Err(EngineError("a packet went round in the NIC's groups".into()));
+                return Err(EngineError(
+                    "a packet went round in the NIC's groups".into(),
+                ));
             }
             Verdict::Port(port) => {
                 return Err(EngineError(format!(

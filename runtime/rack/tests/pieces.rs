@@ -27,13 +27,11 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
+/// Names with values.
+type Named = Vec<(&'static str, &'static str)>;
+
 /// Parameters and configuration files (below `examples`) with which a network function is tried.
-fn settings(
-    nf: &str,
-) -> (
-    Vec<(&'static str, &'static str)>,
-    Vec<(&'static str, &'static str)>,
-) {
+fn settings(nf: &str) -> (Named, Named) {
     let nat = ("inside", "nat-lb/inside.entries");
     match nf {
         "source-nat" => (vec![("EXTERNAL_ADDRESS", "0xcb007107")], vec![nat]),
