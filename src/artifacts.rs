@@ -48,7 +48,7 @@ pub fn all(plan: &Plan, registry: &Registry) -> Result<Vec<DeviceArtifacts>, Art
         let name = machines.name(site);
         let files = device.lower(piece).map_err(|error| ArtifactError::Lower {
             device: name.clone(),
-            error,
+            error: Box::new(error),
         })?;
         all.push(DeviceArtifacts {
             site,
