@@ -12,6 +12,7 @@
 //! | `policy`       | a policy for the library and the rack of `examples/l3-firewall`        |
 //! | `nf-toml`      | an NF description                                                      |
 //! | `rack-toml`    | a rack description                                                     |
+//! | `plan-toml`    | a rack description that a plan is made for                             |
 //! | `ir`           | an IR program in text form                                             |
 //! | `NF.ITEM`      | a configuration file for that item of a function of the library        |
 //! | `bmv2`, `nic`  | as `p4-control`: is every node possible on that device? Other refusals than the page's may be among the answers, also for `right` |
@@ -111,6 +112,24 @@ fn configuration(item: &str, text: &str) -> Vec<Diagnostic> {
         .unwrap_or_default()
 }
 
+/// What the planner says to a rack.
+fn planned(text: &str) -> Vec<Diagnostic> {
+    let rack = match Rack::from_toml(text, "rack.toml") {
+        Ok(rack) => rack,
+        Err(found) => return found,
+    };
+    let registry = trisect::registry::registry().expect("names are unique");
+    match trisect_plan::machines::Machines::new(&rack, &registry) {
+        Ok(_) => Vec::new(),
+        Err(e) => vec![Diagnostic::error(
+            e.code(),
+            "",
+            Span::default(),
+            e.to_string(),
+        )],
+    }
+}
+
 /// What the verifier says.
 fn broken_invariants(program: &trisect_ir::Program) -> Vec<Diagnostic> {
     match trisect_ir::verify(program) {
@@ -155,6 +174,7 @@ pub fn read(block: &Block<'_>) -> Vec<Diagnostic> {
             .err()
             .unwrap_or_default(),
         "rack-toml" => Rack::from_toml(text, "rack.toml").err().unwrap_or_default(),
+        "plan-toml" => planned(text),
         "ir" => match trisect_ir::text::read("example.tri", text) {
             Ok(program) => broken_invariants(&program),
             Err(found) => vec![*found],

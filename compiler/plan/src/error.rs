@@ -3,7 +3,7 @@
 use crate::split::SplitError;
 use trisect_ir::diag::Code;
 use trisect_ir::transform::ImportError;
-use trisect_target::{DeviceError, Refusal};
+use trisect_target::DeviceError;
 
 /// Why there is no plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,14 +70,6 @@ pub enum PlanError {
     /// Every node can run somewhere, but not all of them together.
     #[error("no cut keeps all rules: {0}")]
     NoCut(String),
-    /// A device refuses its piece, and no other cut was found.
-    #[error("{device} refuses its piece: {}", refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
-    DoesNotFit {
-        /// The device.
-        device: String,
-        /// Its reasons.
-        refusals: Vec<Refusal>,
-    },
     /// The program cannot be split: a bug of the cut.
     #[error("the cut cannot be carried out: {0}")]
     Split(#[from] SplitError),
@@ -106,7 +98,6 @@ impl PlanError {
             Self::Cycle(_) => 308,
             Self::NowhereToRun { .. } => 309,
             Self::NoCut(_) => 310,
-            Self::DoesNotFit { .. } => 311,
             Self::Split(_) => 312,
             Self::Invalid { .. } => 313,
         })
@@ -135,9 +126,6 @@ impl PlanError {
                 "change the NF, or add a device that can do it; hosts can run everything that the IR has"
             }
             Self::NoCut(_) => "try the strategy `host`, or add servers",
-            Self::DoesNotFit { .. } => {
-                "give the device more room in the rack file, or use another strategy"
-            }
             Self::Split(_) | Self::Invalid { .. } => {
                 "this is a fault of the compiler; please report it with the policy and rack files"
             }

@@ -5,9 +5,17 @@
 //! ```
 //!
 //! [`compile_file`] and [`compile_str`] go the whole way; [`parse_file`] and [`parse_str`] do the first
-//! two steps; [`printer`] turns a tree back into text. [`library`] holds the network functions that
+//! two steps; [`printer`] turns a tree back into text. [`mod@library`] holds the network functions that
 //! come with Trisect.
-//! Findings are [`Diagnostic`]s with stable codes; nothing here panics on any input.
+//! Findings are [`Diagnostic`]s with stable codes.
+//!
+//! # Invariants
+//! - No input panics, loops for ever or fills the memory: depth, macro expansion, inlining and the
+//!   number of errors are bounded, and what exceeds a bound is a diagnostic.
+//! - A program that compiles passes the verifier of the IR; what cannot be translated exactly is refused
+//!   ([`codes::UNSUPPORTED`]), never left out.
+//! - [`printer`] and [`parser`] are inverse: printed text parses to the same tree.
+//! - The same text and options give the same program, names and order included.
 
 pub mod ast;
 pub mod codes;

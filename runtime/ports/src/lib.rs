@@ -6,6 +6,12 @@
 //! * [`CaptureWriter`] writes under a temporary name and renames when it is finished: a file under
 //!   its final name is whole.
 //! * [`Port`] is what a packet source and sink looks like; [`Faults`] and [`Trace`] wrap one.
+//!
+//! Invariants
+//! * no bytes of a file panic; a capture that ends early or lies about lengths is an error with its
+//!   place, never a shorter capture;
+//! * times are nanoseconds, and what is written with them reads back the same;
+//! * faults are drawn from a seed: the same seed gives the same faults.
 
 mod capture;
 mod fault;

@@ -11,6 +11,12 @@
 //! * [`SampleSpec`]: key, range and fields; made by the compiler, given to every device.
 //! * [`Record`]: what a device reports; [`join`] makes [`Trajectory`]s of them, [`summary`] counts
 //!   the paths.
+//!
+//! Invariants
+//! * whether a packet is sampled depends on key, range and its invariant fields only, so all devices
+//!   agree without talking to each other;
+//! * sampling reads packets and never changes one;
+//! * [`join`] loses no record, and its result does not depend on the order of devices.
 
 mod join;
 mod record;

@@ -21,6 +21,12 @@
 //! | added from the data path | [`flow::FlowTable`] | as exact |
 //!
 //! Each has [`linear::LinearTable`] as its reference, and property tests compare the two.
+//!
+//! # Invariants
+//!
+//! - Every structure gives the entry that a linear scan gives, ties included.
+//! - Time comes with the call and never from a clock; what ages looks at that.
+//! - A dump of the state is in canonical order, whatever the order of insertion.
 
 pub mod alloc;
 pub mod bitvec;
