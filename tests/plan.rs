@@ -2,15 +2,13 @@
 //! deterministic, read back, and their pieces, on interpreters in the embedded rack, keep the law over
 //! the bundled traffic and over real captures.
 
-#[path = "../compiler/plan/tests/common/mock.rs"]
-mod mock;
-
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use trisect::project::Project;
 use trisect_plan::pgraph::Traffic;
 use trisect_plan::{Input, Plan, Strategy, explain, svg};
 use trisect_ports::Capture;
+use trisect_target::Registry;
 use trisect_rack::{
     Arrival, Engine, Interpreted, arrivals, assemble, by_flow, check, expect, specs,
 };
@@ -26,7 +24,12 @@ fn project(name: &str) -> Project {
 }
 
 fn plan(project: &Project, strategy: Strategy) -> Plan {
-    let registry = mock::registry();
+    let registry = Registry::new(vec![
+        Box::new(trisect_host::HostTarget),
+        Box::new(trisect_bmv2::Bmv2),
+        Box::new(trisect_rte_flow::RteFlow),
+    ])
+    .expect("different names");
     Plan::make(&Input {
         name: &project.name,
         policy: &project.policy,

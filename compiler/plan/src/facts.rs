@@ -1,7 +1,8 @@
 //! A program with everything that the cut derives from it, computed once.
 
-use crate::analysis::{Clean, Effects, Graph, Liveness, Purity, Slot};
+use crate::analysis::{Clean, Effects, Graph, Purity, Slot};
 use std::collections::{BTreeMap, BTreeSet};
+use trisect_ir::analysis::liveness;
 use trisect_ir::{
     Entity, MetaId, MetaKind, NodeId, NodeKind, ObjectId, ObjectKind, Op, Program, StdMeta, TableId,
 };
@@ -15,14 +16,14 @@ pub struct Facts<'a> {
     pub graph: Graph,
     /// Effects by node index.
     pub effects: Vec<Effects>,
-    /// Live metadata.
-    pub liveness: Liveness,
     /// Where a crossing changes nothing.
     pub clean: Clean,
     /// Which decisions are the same for a whole flow.
     pub purity: Purity,
     /// Nodes that use one stateful thing, by thing. Only what is bound to one device.
     pub shared: BTreeMap<Stateful, Vec<NodeId>>,
+    /// By node index: live metadata.
+    live_in: Vec<BTreeSet<MetaId>>,
     /// By node index: metadata that may have been assigned before the node.
     set_before: Vec<BTreeSet<MetaId>>,
 }
@@ -47,8 +48,8 @@ impl<'a> Facts<'a> {
             .map(|node| Effects::of_node(program, node))
             .collect();
         Self {
-            liveness: Liveness::new(&graph, &effects),
-            clean: Clean::new(program, &graph, &effects),
+            live_in: live_in(program),
+            clean: Clean::new(program),
             purity: Purity::new(program, &graph, &effects),
             shared: shared(&graph, &effects),
             set_before: set_before(&graph, &effects),
@@ -93,10 +94,14 @@ impl<'a> Facts<'a> {
             _ => None,
         })
     }
+    /// Metadata whose value at the node's entry may still be read: what must travel if packets are
+    /// moved there. Without `parser_error`, which every parse sets anew.
+    pub fn live_in(&self, node: NodeId) -> &BTreeSet<MetaId> {
+        &self.live_in[node.index()]
+    }
     /// Bits of metadata that are live at a node's entry.
     pub fn live_bits(&self, node: NodeId) -> u32 {
-        self.liveness
-            .live_in(node)
+        self.live_in(node)
             .iter()
             .map(|m| self.program.metas[*m].width)
             .sum()
@@ -173,6 +178,18 @@ fn metas_written(effects: &Effects) -> impl Iterator<Item = MetaId> + '_ {
         Slot::Meta(meta) => Some(*meta),
         _ => None,
     })
+}
+
+fn live_in(program: &Program) -> Vec<BTreeSet<MetaId>> {
+    liveness(program)
+        .before
+        .values()
+        .map(|live| {
+            let mut metas = live.metas.clone();
+            metas.remove(&StdMeta::ParserError.id());
+            metas
+        })
+        .collect()
 }
 
 fn set_before(graph: &Graph, effects: &[Effects]) -> Vec<BTreeSet<MetaId>> {

@@ -445,7 +445,7 @@ pub(crate) fn nic_exits(facts: &Facts, assignment: &Assignment) -> Vec<NicExit> 
             if !leaves {
                 continue;
             }
-            let live = facts.liveness.live_in(next);
+            let live = facts.live_in(next);
             let carried: BTreeSet<MetaId> = live.intersection(&known.sometimes).copied().collect();
             let mixed = carried
                 .iter()

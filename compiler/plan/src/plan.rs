@@ -369,7 +369,6 @@ fn crossings(facts: &Facts, problem: &Problem, assignment: &Assignment) -> Vec<C
     let name = |node| facts.program.control.nodes[node].name.clone();
     let live = |node| -> Vec<String> {
         facts
-            .liveness
             .live_in(node)
             .iter()
             .map(|m| facts.program.metas[*m].name.clone())

@@ -4,11 +4,9 @@
 mod clean;
 mod effects;
 mod graph;
-mod liveness;
 mod purity;
 
 pub use clean::Clean;
 pub use effects::{Effects, Slot};
 pub use graph::Graph;
-pub use liveness::Liveness;
 pub use purity::{Purity, flow_fields};

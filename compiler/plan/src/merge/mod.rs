@@ -16,7 +16,7 @@ use crate::igraph::IGraph;
 use crate::pgraph::{PGraph, PNode, PPipeline};
 use conditions::Attributes;
 use std::collections::{BTreeMap, BTreeSet};
-use trisect_ir::transform::{import, remove_unreachable};
+use trisect_ir::transform::{import, prune_parser, remove_unreachable};
 use trisect_ir::{
     Entity, Expr, LValue, Node, NodeId, NodeKind, Op, PrimaryMap, Program, StdMeta, Successors,
 };
@@ -196,7 +196,21 @@ impl<'a> Merger<'a> {
             .keys()
             .map(|n| Effects::of_node(program, n))
             .collect();
-        let clean = Clean::new(program, &graph, &effects);
+        // The parser that counts is the one that is left at the end.
+        let mut pruned = program.clone();
+        prune_parser(&mut pruned);
+        let clean = Clean::new(&pruned);
+        // Pruning renumbers nodes; names stay.
+        let there: BTreeMap<&str, NodeId> = pruned
+            .control
+            .nodes
+            .iter()
+            .map(|(id, node)| (node.name.as_str(), id))
+            .collect();
+        let pruned_id = |n: &NodeId| {
+            let name = program.control.nodes[*n].name.as_str();
+            there.get(name).copied()
+        };
         let position: BTreeMap<NodeId, usize> = graph
             .order
             .iter()
@@ -215,10 +229,12 @@ impl<'a> Merger<'a> {
                 };
                 let dirty = leaving
                     .iter()
-                    .any(|n| clean.dirty_after(program, *n, &effects));
+                    .filter_map(pruned_id)
+                    .any(|n| clean.dirty_after(n));
                 let written = leaving
                     .iter()
-                    .any(|n| clean.written_after(program, *n, &effects));
+                    .filter_map(pruned_id)
+                    .any(|n| clean.written_after(n));
                 (dirty && reads(reads_headers)) || (written && reads(|e| e.reads_raw_frame))
             })
             .min_by_key(|(_, (_, behind))| position.get(behind).copied())
@@ -227,6 +243,7 @@ impl<'a> Merger<'a> {
 
     fn finish(mut self, notes: Notes) -> Merged {
         remove_unreachable(&mut self.program);
+        prune_parser(&mut self.program);
         let nodes = &self.program.control.nodes;
         let id: BTreeMap<&str, NodeId> = nodes.iter().map(|(i, n)| (n.name.as_str(), i)).collect();
         let shares = notes

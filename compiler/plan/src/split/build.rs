@@ -5,6 +5,7 @@ use super::Cut;
 use super::encapsulation::Encapsulation;
 use crate::site::Site;
 use std::collections::BTreeMap;
+use trisect_ir::transform::{prune_parser, remove_unreachable};
 use trisect_ir::{
     BinOp, Control, Entity, Expr, LValue, MetaId, Node, NodeId, NodeKind, Op, PrimaryMap, Program,
     StdMeta,
@@ -212,7 +213,8 @@ impl<'c, 'f> Builder<'c, 'f> {
             nodes,
             entry: Some(entry),
         };
-        trisect_ir::transform::remove_unreachable(&mut self.program);
+        remove_unreachable(&mut self.program);
+        prune_parser(&mut self.program);
         self.program
     }
 }

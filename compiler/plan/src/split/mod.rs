@@ -235,7 +235,7 @@ impl<'a> Cut<'a> {
             }
         }
         for (i, (_, node)) in targets.into_iter().enumerate() {
-            let live = self.facts.liveness.live_in(node);
+            let live = self.facts.live_in(node);
             self.continuations.push(Continuation {
                 spi: i as u32 + 1,
                 node,
