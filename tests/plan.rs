@@ -8,10 +8,10 @@ use trisect::project::Project;
 use trisect_plan::pgraph::Traffic;
 use trisect_plan::{Input, Plan, Strategy, explain, svg};
 use trisect_ports::Capture;
-use trisect_target::Registry;
 use trisect_rack::{
     Arrival, Engine, Interpreted, arrivals, assemble, by_flow, check, expect, specs,
 };
+use trisect_target::Registry;
 
 const EXAMPLES: [&str; 3] = ["central-office", "l3-firewall", "nat-lb"];
 const STRATEGIES: [Strategy; 3] = [Strategy::Host, Strategy::E2, Strategy::Best];

@@ -40,6 +40,7 @@ pub struct Machines {
     /// The servers.
     pub servers: Vec<ServerFigures>,
     switch: Box<dyn Device>,
+    deep_switch: Box<dyn Device>,
     nics: Vec<Box<dyn Device>>,
     hosts: Vec<Box<dyn Device>>,
 }
@@ -94,11 +95,25 @@ impl Machines {
             model,
             limits,
         };
+        let mut deep = spec.clone();
+        let stages = u64::from(u32::MAX);
+        deep.limits = deep
+            .limits
+            .with(resource::STAGES, stages)
+            .with(
+                resource::SRAM_BITS,
+                u64::from(switch.sram_kib) * 8192 * stages,
+            )
+            .with(
+                resource::TCAM_BITS,
+                u64::from(switch.tcam_kib) * 8192 * stages,
+            );
         let mut machines = Self {
             switch_name: switch.name.clone(),
             ports: Ports::default(),
             servers: Vec::new(),
             switch: registry.device(&switch.model, &spec)?,
+            deep_switch: registry.device(&switch.model, &deep)?,
             nics: Vec::new(),
             hosts: Vec::new(),
         };
@@ -141,6 +156,11 @@ impl Machines {
             Site::Nic(ServerId(s)) => self.nics.get(usize::from(s)).map(AsRef::as_ref),
             Site::Host(ServerId(s)) => self.hosts.get(usize::from(s)).map(AsRef::as_ref),
         }
+    }
+    /// A switch of the same kind that has any number of stages: tells whether a piece is refused for
+    /// its depth alone.
+    pub(crate) fn deep_switch(&self) -> &dyn Device {
+        &*self.deep_switch
     }
     /// All sites, the switch first, then NIC and host of each server.
     pub fn sites(&self) -> Vec<Site> {

@@ -376,22 +376,27 @@ fn object_resources(program: &Program, object: ObjectId) -> Resources {
     Resources::new().with(resource::SRAM_BITS, bits)
 }
 
-/// What a piece takes in all: memories in sum, stages along the longest path.
+/// What a piece takes in all: memories in sum, a table or object once however many nodes use it;
+/// stages by dependencies.
 pub(crate) fn total(program: &Program, stage: &Stage) -> Resources {
-    let graph = Graph::new(program);
     let mut used = Resources::new();
-    let mut stages_before: trisect_ir::PrimaryMap<NodeId, u64> =
-        program.control.nodes.values().map(|_| 0).collect();
-    let mut deepest = 0;
-    for node in &graph.order {
-        let own = resources(program, *node, stage);
-        let through = stages_before[*node] + own.get(resource::STAGES).unwrap_or(0);
-        deepest = deepest.max(through);
-        for next in program.control.nodes[*node].kind.successors() {
-            stages_before[next] = stages_before[next].max(through);
+    let mut tables = std::collections::BTreeSet::new();
+    let takes = |node: NodeId| {
+        resources(program, node, stage)
+            .get(resource::STAGES)
+            .unwrap_or(0)
+    };
+    let order = trisect_ir::analysis::topological(program);
+    for node in &order {
+        let again = match program.control.nodes[*node].kind {
+            NodeKind::Apply(table, _) => !tables.insert(table),
+            _ => false,
+        };
+        if !again {
+            used.add(&resources(program, *node, stage));
         }
-        used.add(&own);
     }
-    used.with(resource::STAGES, deepest)
+    let (stages, _) = trisect_ir::analysis::levels(program, |node| Some(takes(node))).deepest();
+    used.with(resource::STAGES, stages)
         .with(resource::PARSER_STATES, program.parser.states.len() as u64)
 }

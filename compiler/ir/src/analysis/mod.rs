@@ -5,6 +5,7 @@ mod effects;
 pub mod graph;
 mod identity;
 mod invariance;
+mod levels;
 mod liveness;
 
 pub use clean::{Cleanness, Headers, clean};
@@ -12,6 +13,7 @@ pub use effects::{Effects, node_effects, op_effects};
 pub use identity::{NotIdentity, deparse_identity, parser_fields};
 pub(crate) use identity::{emitted_at, extracts, ordered_from};
 pub use invariance::{FlowInvariance, Variant, standard_flow_fields};
+pub use levels::{Levels, levels};
 pub use liveness::{Live, Liveness, liveness};
 
 use crate::{NodeId, Program};

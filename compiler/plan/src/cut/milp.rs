@@ -9,6 +9,7 @@
 //! - `z[e] >= x(target at server) - x(source at the same server)`; none begins from host to its NIC;
 //! - forward only: a packet that has left a server does not come back to it;
 //! - what a NIC node reads is set on that NIC, since it cannot read live metadata;
+//! - metadata that a NIC has set and that is wider than META does not leave it;
 //! - a thing whose order of use matters, if on the switch, is met either before all visits or after
 //!   one on every way;
 //! - where packets of one flow may part on the switch, either no way behind it visits a server or
@@ -25,6 +26,7 @@ use good_lp::{
 use std::collections::{BTreeMap, BTreeSet};
 use trisect_ir::{NodeId, NodeKind};
 use trisect_target::resource;
+use trisect_target::wire::META_BITS;
 
 /// Seconds after which the best solution so far is taken. A backstop: what is usual takes a few
 /// hundredths.
@@ -61,6 +63,7 @@ pub(super) fn solve(
         model.forward_only();
     }
     model.nic_reads();
+    model.nic_carries();
     model.histories();
     model.reorder();
     model.learnt(restrictions);
@@ -278,6 +281,51 @@ impl Model<'_, '_> {
             }
         }
     }
+    /// Metadata wider than META does not leave the NIC that has set it.
+    fn nic_carries(&mut self) {
+        let program = self.facts.program;
+        let writers: Vec<NodeId> = self.facts.sited().collect();
+        for writer in writers {
+            let wide: Vec<_> = self
+                .facts
+                .effects(writer)
+                .writes
+                .iter()
+                .filter_map(|slot| match slot {
+                    Slot::Meta(meta) if program.metas[*meta].width > META_BITS => Some(*meta),
+                    _ => None,
+                })
+                .collect();
+            if wide.is_empty() {
+                continue;
+            }
+            let mut from: Vec<NodeId> = self.facts.graph.descendants(writer).into_iter().collect();
+            from.push(writer);
+            for server in self.servers_of(writer) {
+                let nic = Site::Nic(server);
+                if !self.may_be(writer, nic) {
+                    continue;
+                }
+                for &a in &from {
+                    if !self.may_be(a, nic) {
+                        continue;
+                    }
+                    for &b in self.facts.graph.succs(a) {
+                        let live = self.facts.live_in(b);
+                        if !wide.iter().any(|m| live.contains(m)) {
+                            continue;
+                        }
+                        let mut sum = self.at(writer, nic) - self.at(b, nic);
+                        if a != writer {
+                            sum += self.at(a, nic);
+                        }
+                        let most = if a == writer { 0.0 } else { 1.0 };
+                        self.constraints.push(constraint!(sum <= most));
+                    }
+                }
+            }
+        }
+    }
     /// Things whose order of use matters, on the switch.
     fn histories(&mut self) {
         let mut groups: BTreeSet<usize> = BTreeSet::new();
@@ -376,14 +424,17 @@ impl Model<'_, '_> {
         }
     }
     fn learnt(&mut self, restrictions: &Restrictions) {
-        for choices in &restrictions.not_all {
+        for never in &restrictions.never_again {
             let mut sum = Expression::default();
-            for choice in choices {
+            for choice in &never.choices {
                 if let Some(x) = self.x.get(choice) {
                     sum += *x;
                 }
             }
-            let most = choices.len() as f64 - 1.0;
+            if let Some(x) = never.unless.and_then(|choice| self.x.get(&choice)) {
+                sum -= *x;
+            }
+            let most = never.choices.len() as f64 - 1.0;
             self.constraints.push(constraint!(sum <= most));
         }
         for (chain, most) in &restrictions.chains {

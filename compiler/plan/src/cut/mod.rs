@@ -13,6 +13,7 @@ mod problem;
 
 pub use problem::{Cost, Group, Problem};
 
+use crate::analysis::Slot;
 use crate::error::PlanError;
 use crate::facts::Facts;
 use crate::legal;
@@ -25,8 +26,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
-use trisect_ir::NodeId;
-use trisect_target::{LowerError, Shortage};
+use trisect_ir::{MetaId, NodeId};
+use trisect_target::wire::META_BITS;
+use trisect_target::{LowerError, Shortage, resource};
 
 /// How the cut is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -108,13 +110,20 @@ pub fn cut(
     Ok((problem, solution))
 }
 
+/// Not all of these choices at once, unless that other one is made, too.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct NeverAgain {
+    pub choices: Vec<(usize, Site)>,
+    pub unless: Option<(usize, Site)>,
+}
+
 /// What a strategy leaves open, and what has been learnt.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Restrictions {
     /// Sites that a group must not have.
     pub never: BTreeSet<(usize, Site)>,
-    /// Not all of these at once.
-    pub not_all: Vec<Vec<(usize, Site)>>,
+    /// What must not come again.
+    pub never_again: Vec<NeverAgain>,
     /// Chains of nodes on the switch with the stages that each takes and the most in sum.
     pub chains: Vec<(Vec<(usize, u64)>, u64)>,
     /// Whether packets may come back to a server that they have left.
@@ -229,25 +238,39 @@ impl Search<'_, '_> {
     /// Solves, checks, learns, until the solution holds.
     fn solve_rounds(&self, mut restrictions: Restrictions) -> Result<Solution, PlanError> {
         let mut last = String::from("there is none");
+        let budget = self.problem.budgets.get(&Site::Switch);
+        let mut stages = budget
+            .and_then(|b| b.get(resource::STAGES))
+            .unwrap_or(u64::MAX);
         for _ in 0..MAX_ROUNDS {
             let solved = milp::solve(self.facts, self.problem, &restrictions)
                 .map_err(|why| PlanError::NoCut(format!("{why}; {last}")))?;
             let assignment = self.problem.assignment(&solved.sites);
             if let Some(violation) = legal::check(self.facts, &assignment).into_iter().next() {
                 last = violation.to_string();
-                restrictions
-                    .not_all
-                    .push(self.involved(&violation, &solved.sites));
+                restrictions.never_again.push(self.involved(
+                    &violation,
+                    &assignment,
+                    &solved.sites,
+                ));
                 continue;
             }
-            if let Some(chain) = self.problem.too_long(self.facts, &assignment) {
-                last = format!("the switch has {} stages", chain.1);
-                restrictions.chains.push(chain);
+            if let Some(chain) = self.problem.too_long(self.facts, &assignment, stages) {
+                last = format!("the nodes on the switch have {stages} stages");
+                restrictions.chains.push((chain, stages));
                 continue;
             }
             let pieces = split(self.facts, &assignment, &self.machines.ports)?;
+            let (_, depth) = self.problem.longest_chain(self.facts, &assignment);
             match self.refused(&pieces, &solved.sites)? {
-                Some((why, learnt)) => {
+                // Dispatch and exits take stages, too: the nodes have to do with fewer.
+                Some((site, why, _))
+                    if site == Site::Switch && self.too_deep(&pieces) && depth > 1 =>
+                {
+                    last = why;
+                    stages = depth - 1;
+                }
+                Some((_, why, learnt)) => {
                     last = why;
                     restrictions.never.extend(learnt);
                 }
@@ -263,11 +286,31 @@ impl Search<'_, '_> {
         }
         Err(PlanError::NoCut(last))
     }
-    /// The choices that a violation depends on: all of them at once must not come again.
-    fn involved(&self, violation: &legal::Violation, sites: &[Site]) -> Vec<(usize, Site)> {
+    /// The choices that a violation depends on.
+    fn involved(
+        &self,
+        violation: &legal::Violation,
+        assignment: &Assignment,
+        sites: &[Site],
+    ) -> NeverAgain {
         let nodes = &self.facts.program.control.nodes;
         let named = |name: &str| nodes.find(|n| n.name == *name);
         let cone: BTreeSet<NodeId> = match violation {
+            legal::Violation::NicCarries { to, site, .. } => {
+                return self.too_much_from_nic(to, *site, assignment);
+            }
+            legal::Violation::NicMixes { to, meta, site } => {
+                let exit = legal::nic_exits(self.facts, assignment)
+                    .into_iter()
+                    .find(|e| nodes[e.to].name == *to && Site::Nic(e.server) == *site);
+                let writers = named(to).map(|n| self.writers(n, meta)).unwrap_or_default();
+                writers.into_iter().chain(exit.map(|e| e.from)).collect()
+            }
+            legal::Violation::NicReads { node, meta, .. } => {
+                let reader = named(node);
+                let writers = reader.map(|n| self.writers(n, meta)).unwrap_or_default();
+                writers.into_iter().chain(reader).collect()
+            }
             legal::Violation::Reorder { node, .. } => match named(node) {
                 Some(node) => {
                     let mut cone = self.facts.graph.descendants(node);
@@ -295,7 +338,68 @@ impl Search<'_, '_> {
             .filter_map(|n| self.problem.group_of(*n))
             .filter(|g| self.problem.groups[*g].sites.len() > 1)
             .collect();
-        groups.into_iter().map(|g| (g, sites[g])).collect()
+        NeverAgain {
+            choices: groups.into_iter().map(|g| (g, sites[g])).collect(),
+            unless: None,
+        }
+    }
+    /// The nodes before this one that assign a metadata field.
+    fn writers(&self, node: NodeId, meta: &str) -> Vec<NodeId> {
+        let Some(meta) = self.facts.program.meta_named(meta) else {
+            return Vec::new();
+        };
+        let before = self.facts.graph.ancestors(node);
+        before
+            .into_iter()
+            .filter(|n| self.facts.effects(*n).writes.contains(&Slot::Meta(meta)))
+            .collect()
+    }
+    /// An exit from a NIC with more live metadata than META carries: as few writers as are too many
+    /// must not be on the NIC together with the exit's source, unless its target is, too.
+    fn too_much_from_nic(&self, to: &str, nic: Site, assignment: &Assignment) -> NeverAgain {
+        let program = self.facts.program;
+        let bits = |metas: &BTreeSet<MetaId>| -> u32 {
+            metas.iter().map(|m| program.metas[*m].width).sum()
+        };
+        let exit = legal::nic_exits(self.facts, assignment)
+            .into_iter()
+            .find(|e| {
+                program.control.nodes[e.to].name == to
+                    && Site::Nic(e.server) == nic
+                    && bits(&e.carried) > META_BITS
+            });
+        let Some(exit) = exit else {
+            return NeverAgain::default();
+        };
+        let mut widest: Vec<MetaId> = exit.carried.into_iter().collect();
+        widest.sort_by_key(|m| (std::cmp::Reverse(program.metas[*m].width), *m));
+        let mut before = self.facts.graph.ancestors(exit.from);
+        before.insert(exit.from);
+        let mut nodes = BTreeSet::from([exit.from]);
+        let mut sum = 0;
+        for meta in widest {
+            let writer = before.iter().find(|n| {
+                assignment.site(**n) == nic
+                    && self.facts.effects(**n).writes.contains(&Slot::Meta(meta))
+            });
+            nodes.extend(writer.copied());
+            sum += program.metas[meta].width;
+            if sum > META_BITS {
+                break;
+            }
+        }
+        let groups: BTreeSet<usize> = nodes
+            .iter()
+            .filter_map(|n| self.problem.group_of(*n))
+            .collect();
+        NeverAgain {
+            choices: groups.into_iter().map(|g| (g, nic)).collect(),
+            unless: self.problem.group_of(exit.to).map(|g| (g, nic)),
+        }
+    }
+    /// Whether a switch with as many stages as needed would take the piece.
+    fn too_deep(&self, pieces: &Pieces) -> bool {
+        self.machines.deep_switch().fit(&pieces.switch).is_ok()
     }
     /// What a device says to its piece: why it refuses, and which choices must not come again.
     #[allow(clippy::type_complexity)]
@@ -303,7 +407,7 @@ impl Search<'_, '_> {
         &self,
         pieces: &Pieces,
         sites: &[Site],
-    ) -> Result<Option<(String, Vec<(usize, Site)>)>, PlanError> {
+    ) -> Result<Option<(Site, String, Vec<(usize, Site)>)>, PlanError> {
         for site in self.machines.sites() {
             let (Some(piece), Some(device)) = (pieces.at(site), self.machines.device(site)) else {
                 continue;
@@ -351,7 +455,7 @@ impl Search<'_, '_> {
             if learnt.is_empty() {
                 return Err(PlanError::NoCut(why));
             }
-            return Ok(Some((why, learnt)));
+            return Ok(Some((site, why, learnt)));
         }
         Ok(None)
     }

@@ -10,6 +10,7 @@ use crate::place::Placement;
 use crate::site::{Assignment, ServerId, Site};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use trisect_ir::analysis::levels;
 use trisect_ir::{Entity, NodeId, NodeKind};
 use trisect_target::{Refusal, Resources, Use, Verdict, resource};
 
@@ -306,57 +307,31 @@ impl Problem {
         }
         sum
     }
-    /// The chain of dependent nodes on the switch that takes the most stages: groups with their
-    /// stages, and the sum.
-    fn longest_chain(&self, facts: &Facts, assignment: &Assignment) -> (Vec<NodeId>, u64) {
-        let on_switch: Vec<NodeId> = facts
-            .sited()
-            .filter(|n| assignment.site(*n) == Site::Switch)
-            .collect();
-        let stages = |n: NodeId| {
-            self.used(n, Site::Switch)
-                .and_then(|u| u.resources.get(resource::STAGES))
-                .unwrap_or(0)
-        };
-        let mut best: BTreeMap<NodeId, (u64, Option<NodeId>)> = BTreeMap::new();
-        for (i, &b) in on_switch.iter().enumerate() {
-            let before = facts.graph.ancestors(b);
-            let mut longest = (0, None);
-            for &a in &on_switch[..i] {
-                if before.contains(&a) && facts.effects(a).conflicts(facts.effects(b)) {
-                    let (sum, _) = best[&a];
-                    if sum > longest.0 {
-                        longest = (sum, Some(a));
-                    }
-                }
+    /// The chain of dependent nodes on the switch that takes the most stages, and how many.
+    pub(crate) fn longest_chain(
+        &self,
+        facts: &Facts,
+        assignment: &Assignment,
+    ) -> (Vec<NodeId>, u64) {
+        let takes = |node: NodeId| {
+            if facts.is_terminal(node) || assignment.site(node) != Site::Switch {
+                return None;
             }
-            best.insert(b, (longest.0 + stages(b), longest.1));
-        }
-        let Some((&last, &(sum, _))) = best
-            .iter()
-            .max_by_key(|(n, (sum, _))| (*sum, std::cmp::Reverse(**n)))
-        else {
-            return (Vec::new(), 0);
+            let used = self.used(node, Site::Switch)?;
+            Some(used.resources.get(resource::STAGES).unwrap_or(0))
         };
-        let mut chain = Vec::new();
-        let mut at = Some(last);
-        while let Some(node) = at {
-            chain.push(node);
-            at = best.get(&node).and_then(|(_, before)| *before);
-        }
-        chain.reverse();
-        (chain, sum)
+        let (stages, chain) = levels(facts.program, takes).deepest();
+        (chain, stages)
     }
-    /// A chain of dependent nodes that does not fit the switch's stages: groups with their stages,
-    /// and how many there are.
+    /// A chain of dependent nodes that takes more than `most` stages: groups with their stages.
     pub(crate) fn too_long(
         &self,
         facts: &Facts,
         assignment: &Assignment,
-    ) -> Option<(Vec<(usize, u64)>, u64)> {
-        let budget = self.budgets.get(&Site::Switch)?.get(resource::STAGES)?;
+        most: u64,
+    ) -> Option<Vec<(usize, u64)>> {
         let (chain, sum) = self.longest_chain(facts, assignment);
-        if sum <= budget {
+        if sum <= most {
             return None;
         }
         let mut by_group: BTreeMap<usize, u64> = BTreeMap::new();
@@ -367,7 +342,7 @@ impl Problem {
                 .get(resource::STAGES);
             *by_group.entry(self.group_of(node)?).or_default() += stages.unwrap_or(0);
         }
-        Some((by_group.into_iter().collect(), budget))
+        Some(by_group.into_iter().collect())
     }
 }
 
