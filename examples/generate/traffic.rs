@@ -164,7 +164,7 @@ fn payload(rng: &mut Rng, attacks: u64) -> Vec<u8> {
         rng.next()
     );
     if rng.chance(attacks) {
-        text.push_str(rng.pick(ATTACKS.as_slice()));
+        text.push_str(rng.pick::<&str>(ATTACKS.as_slice()));
     }
     while rng.chance(60) {
         text.push_str(&format!(
