@@ -2,6 +2,8 @@
 //! deterministic, read back, and their pieces, on interpreters in the embedded rack, keep the law over
 //! the bundled traffic and over real captures.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // a test fails by panicking
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use trisect::project::Project;
