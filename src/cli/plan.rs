@@ -138,11 +138,17 @@ pub fn text(plan: &Plan) -> String {
     ));
     out.push_str(&format!(
         "\nPredicted: {:.1} host cycles per packet in the pipeline and {:.1} for I/O; \
-         no cut under this strategy costs less than {:.1} in all\n\
+         gap to the best cut under strategy {}: at most {:.2} %{}\n\
          Predicted bottleneck: {} at {:.2} times the offered load of {:.2} Mpps\n",
         plan.cost.cycles - plan.cost.io,
         plan.cost.io,
-        plan.bound,
+        plan.strategy,
+        100.0 * plan.gap(),
+        if plan.found_by == plan.strategy {
+            String::new()
+        } else {
+            format!(" (this cut is that of strategy {})", plan.found_by)
+        },
         plan.prediction.bottleneck,
         plan.prediction.load_factor,
         plan.prediction.offered_pps / 1e6,

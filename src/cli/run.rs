@@ -22,7 +22,7 @@ struct Answer<'a> {
     devices: &'a [trisect_plan::plan::DevicePlan],
     prediction: &'a trisect_plan::plan::Prediction,
     predicted_host_cycles: f64,
-    bound_host_cycles: f64,
+    optimality_gap: f64,
     unclassified: u64,
     summary: &'a Summary,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,7 +74,7 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
             devices: &plan.devices,
             prediction: &plan.prediction,
             predicted_host_cycles: plan.cost.cycles,
-            bound_host_cycles: plan.bound,
+            optimality_gap: plan.gap(),
             unclassified: traffic.unclassified,
             summary: &summary,
             host_work: work,

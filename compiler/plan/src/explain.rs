@@ -274,10 +274,15 @@ pub fn text(plan: &Plan, subject: Option<&str>) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(
             out,
-            "strategy {}: {:.1} host cycles per packet (no cut under it is below {:.1}); bottleneck {} at {:.2} times the offered load\n",
+            "strategy {}{}: {:.1} host cycles per packet, gap to the best {:.2} %; bottleneck {} at {:.2} times the offered load\n",
             plan.strategy,
+            if plan.found_by == plan.strategy {
+                String::new()
+            } else {
+                format!(" (the cut is that of {})", plan.found_by)
+            },
             plan.cost.cycles,
-            plan.bound,
+            100.0 * plan.gap(),
             plan.prediction.bottleneck,
             plan.prediction.load_factor,
         );

@@ -80,8 +80,11 @@ pub struct Plan {
     pub sampling: Vec<Field>,
     /// What the cut costs.
     pub cost: Cost,
-    /// No legal cut under the strategy costs less, in host cycles per packet.
+    /// What is proven: no cut that the strategy allows has a smaller objective than this.
     pub bound: f64,
+    /// The strategy that found the cut: another one than was asked for where that found nothing, or
+    /// nothing as good.
+    pub found_by: Strategy,
     /// What limits the rack.
     pub prediction: Prediction,
 }
@@ -209,6 +212,7 @@ impl Plan {
             prediction: predict(input, &pgraph, machines, problem, &solution.cost),
             uncut: facts.program.clone(),
             bound: solution.bound,
+            found_by: solution.found_by,
             cost: solution.cost,
             assignment: solution.assignment,
             pieces: solution.pieces,
@@ -230,6 +234,13 @@ impl Plan {
     /// What the reader says.
     pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text)
+    }
+    /// How much better a cut could still be, as a part of the objective: 0 if this one is optimal.
+    pub fn gap(&self) -> f64 {
+        if self.cost.objective <= 0.0 {
+            return 0.0;
+        }
+        (1.0 - self.bound / self.cost.objective).max(0.0)
     }
     /// The device at a site.
     pub fn device(&self, site: Site) -> Option<&DevicePlan> {

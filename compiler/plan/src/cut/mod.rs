@@ -80,10 +80,22 @@ pub struct Solution {
     pub pieces: Pieces,
     /// Host cycles per packet, and what they consist of.
     pub cost: Cost,
-    /// What is proven: no legal cut under the strategy costs less. In host cycles per packet.
+    /// What is proven: no cut that the strategy allows has a smaller objective ([`Cost`]).
     pub bound: f64,
+    /// The strategy that found it. Where the rules or the devices leave `best` nothing, or less,
+    /// it is another one's.
+    pub found_by: Strategy,
 }
 
+/// No cut was found.
+struct NotFound {
+    error: PlanError,
+    /// What is proven all the same.
+    bound: f64,
+}
+
+/// Relative gap below which a solution is taken for the best.
+const CLOSE: f64 = 2e-4;
 /// How often a solution may come back with a new constraint before the next simpler strategy is
 /// tried.
 const MAX_ROUNDS: usize = 60;
@@ -106,7 +118,8 @@ pub fn cut(
         problem: &problem,
     };
     let mut solution = search.strategy(strategy)?;
-    solution.bound = solution.bound.min(solution.cost.cycles);
+    // The solver's arithmetic is inexact.
+    solution.bound = solution.bound.min(solution.cost.objective);
     Ok((problem, solution))
 }
 
@@ -139,12 +152,31 @@ struct Search<'a, 'f> {
 impl Search<'_, '_> {
     fn strategy(&self, strategy: Strategy) -> Result<Solution, PlanError> {
         match strategy {
-            Strategy::Host => self.solve(self.only_hosts(&BTreeSet::new())),
+            Strategy::Host => self
+                .solve(self.only_hosts(&BTreeSet::new()))
+                .map(|found| Solution {
+                    found_by: Strategy::Host,
+                    ..found
+                })
+                .map_err(|not| not.error),
             Strategy::E2 => self.e2(),
             Strategy::Best => {
-                let best = self.solve(Restrictions::default());
-                // Where the rules leave nothing better, what the simpler strategy finds holds.
-                best.or_else(|_| self.e2())
+                let (best, bound) = match self.solve(Restrictions::default()) {
+                    Ok(best) if best.bound >= best.cost.objective * (1.0 - CLOSE) => {
+                        return Ok(best);
+                    }
+                    Ok(best) => (Some(best.clone()), best.bound),
+                    Err(not) => (None, not.bound),
+                };
+                // A device refused something on the way: the simpler strategy may have found better.
+                let simple = self.e2();
+                match (best, simple) {
+                    (Some(best), Ok(simple)) if simple.cost.objective < best.cost.objective => {
+                        Ok(Solution { bound, ..simple })
+                    }
+                    (Some(best), _) => Ok(best),
+                    (None, simple) => simple.map(|s| Solution { bound, ..s }),
+                }
             }
         }
     }
@@ -175,7 +207,9 @@ impl Search<'_, '_> {
     /// Offloads one NF after the other, as long as a cut remains.
     fn e2(&self) -> Result<Solution, PlanError> {
         let mut offloaded = BTreeSet::new();
-        let mut best = self.solve(self.only_hosts(&offloaded))?;
+        let mut best = self
+            .solve(self.only_hosts(&offloaded))
+            .map_err(|not| not.error)?;
         for nf in self.touching_ports() {
             let mut more = offloaded.clone();
             more.insert(nf);
@@ -193,6 +227,7 @@ impl Search<'_, '_> {
                 (best, offloaded) = (solution, more);
             }
         }
+        best.found_by = Strategy::E2;
         Ok(best)
     }
     /// NF instances that are first or last in all pipelines in which they are.
@@ -227,7 +262,7 @@ impl Search<'_, '_> {
             .collect()
     }
     /// Solves; packets come back to a server only if there is no other way.
-    fn solve(&self, restrictions: Restrictions) -> Result<Solution, PlanError> {
+    fn solve(&self, restrictions: Restrictions) -> Result<Solution, NotFound> {
         self.solve_rounds(restrictions.clone()).or_else(|_| {
             self.solve_rounds(Restrictions {
                 may_return: true,
@@ -236,15 +271,25 @@ impl Search<'_, '_> {
         })
     }
     /// Solves, checks, learns, until the solution holds.
-    fn solve_rounds(&self, mut restrictions: Restrictions) -> Result<Solution, PlanError> {
+    fn solve_rounds(&self, mut restrictions: Restrictions) -> Result<Solution, NotFound> {
+        // What is learnt from rules excludes only what is illegal, so each round's bound holds. What a
+        // device refuses is excluded by guess, so from then on bounds hold no more.
+        let mut certain = true;
+        let mut bound = 0.0_f64;
         let mut last = String::from("there is none");
         let budget = self.problem.budgets.get(&Site::Switch);
         let mut stages = budget
             .and_then(|b| b.get(resource::STAGES))
             .unwrap_or(u64::MAX);
         for _ in 0..MAX_ROUNDS {
-            let solved = milp::solve(self.facts, self.problem, &restrictions)
-                .map_err(|why| PlanError::NoCut(format!("{why}; {last}")))?;
+            let solved =
+                milp::solve(self.facts, self.problem, &restrictions).map_err(|why| NotFound {
+                    error: PlanError::NoCut(format!("{why}; {last}")),
+                    bound,
+                })?;
+            if certain {
+                bound = bound.max(solved.bound);
+            }
             let assignment = self.problem.assignment(&solved.sites);
             if let Some(violation) = legal::check(self.facts, &assignment).into_iter().next() {
                 last = violation.to_string();
@@ -260,9 +305,13 @@ impl Search<'_, '_> {
                 restrictions.chains.push((chain, stages));
                 continue;
             }
-            let pieces = split(self.facts, &assignment, &self.machines.ports)?;
+            let failed = |error: PlanError| NotFound { error, bound };
+            let pieces = split(self.facts, &assignment, &self.machines.ports)
+                .map_err(|error| failed(error.into()))?;
             let (_, depth) = self.problem.longest_chain(self.facts, &assignment);
-            match self.refused(&pieces, &solved.sites)? {
+            let refused = self.refused(&pieces, &solved.sites).map_err(failed)?;
+            certain &= refused.is_none();
+            match refused {
                 // Dispatch and exits take stages, too: the nodes have to do with fewer.
                 Some((site, why, _))
                     if site == Site::Switch && self.too_deep(&pieces) && depth > 1 =>
@@ -277,14 +326,18 @@ impl Search<'_, '_> {
                 None => {
                     return Ok(Solution {
                         cost: self.problem.cost(self.facts, &assignment),
-                        bound: solved.bound,
+                        bound,
+                        found_by: Strategy::Best,
                         assignment,
                         pieces,
                     });
                 }
             }
         }
-        Err(PlanError::NoCut(last))
+        Err(NotFound {
+            error: PlanError::NoCut(last),
+            bound,
+        })
     }
     /// The choices that a violation depends on.
     fn involved(
