@@ -4,9 +4,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
+use trisect_host::CompileError;
 use trisect_ir::{Program, StdMeta};
 use trisect_p4::Options;
 use trisect_plan::facts::Facts;
@@ -17,8 +17,8 @@ use trisect_policy::NfDescription;
 use trisect_policy::config::configure;
 use trisect_ports::Capture;
 use trisect_rack::{
-    Arrival, Engine, HostSpec, Interpreted, LinkSpec, ServerSpec, SwitchSpec, arrivals, assemble,
-    by_flow, check, expect,
+    Arrival, Asked, Compiled, Engine, Expected, HostSpec, Interpreted, LinkSpec, Role, ServerSpec,
+    SwitchSpec, arrivals, assemble, by_flow, check, expect,
 };
 
 const SERVER_PORTS: [u16; 2] = [8, 9];
@@ -27,7 +27,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Names with values.
+/// Names with texts or files.
 type Named = Vec<(&'static str, &'static str)>;
 
 /// Parameters and configuration files (below `examples`) with which a network function is tried.
@@ -148,15 +148,31 @@ fn specs() -> (SwitchSpec, Vec<ServerSpec>) {
     (switch, vec![server(0), server(1)])
 }
 
-fn held(program: &Program, pieces: &Pieces, arrivals: &[Arrival], what: &str) -> usize {
+/// Pieces on the interpreter.
+fn interpreted(asked: Asked<'_>) -> Result<Box<dyn Engine>, CompileError> {
+    Ok(Box::new(Interpreted::new(asked.piece, 500)))
+}
+
+/// Switch and hosts in machine code, the NIC on the interpreter.
+fn compiled(asked: Asked<'_>) -> Result<Box<dyn Engine>, CompileError> {
+    match asked.role {
+        Role::Nic => interpreted(asked),
+        Role::Switch | Role::Host => Ok(Box::new(Compiled::new(asked.piece, 500)?)),
+    }
+}
+
+fn held<E: std::fmt::Display>(
+    expected: &Expected,
+    pieces: &Pieces,
+    arrivals: &[Arrival],
+    engine: impl FnMut(Asked<'_>) -> Result<Box<dyn Engine>, E>,
+    what: &str,
+) -> usize {
     let (switch, servers) = specs();
-    let engine = |asked: trisect_rack::Asked<'_>| {
-        let engine: Box<dyn Engine> = Box::new(Interpreted::new(asked.piece, 500));
-        Ok::<_, Infallible>(engine)
-    };
-    let mut rack = assemble(switch, servers, pieces, engine).unwrap();
+    let assembled = assemble(switch, servers, pieces, engine);
+    let mut rack = assembled.unwrap_or_else(|e| panic!("{what}: {e}"));
     let report = rack.run(arrivals, &mut |_| ()).unwrap();
-    let found = check(arrivals, &expect(program, arrivals), &report);
+    let found = check(arrivals, expected, &report);
     if let Some(first) = found.differences.first() {
         panic!("{what}: {} differences, the first:\n{first}", found.count);
     }
@@ -214,6 +230,7 @@ fn every_library_function_keeps_the_law_however_it_is_cut() {
         let program = configured(nf);
         assert!(program.metas.len() >= StdMeta::ALL.len());
         let facts = Facts::new(&program);
+        let expected = expect(&program, &arrivals);
         let mut devices = 0;
         for round in 0..6 {
             let cut = random_cut(&facts, &mut random);
@@ -222,7 +239,14 @@ fn every_library_function_keeps_the_law_however_it_is_cut() {
             };
             let pieces = split(&facts, &cut, &ports).unwrap();
             let what = format!("{} cut {round}: {cut:?}", nf.name);
-            devices = devices.max(held(&program, &pieces, &arrivals, &what));
+            devices = devices.max(held(&expected, &pieces, &arrivals, interpreted, &what));
+            held(
+                &expected,
+                &pieces,
+                &arrivals,
+                compiled,
+                &format!("compiled {what}"),
+            );
         }
         assert!(devices > 0, "{}: no cut used a server", nf.name);
     }
