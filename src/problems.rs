@@ -4,9 +4,22 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 use trisect_ir::diag::{Code, Diagnostic, Severity, Span, line_column};
+use trisect_plan::error::PlanError;
+use trisect_target::LowerError;
+
+use crate::artifacts::ArtifactError;
+use crate::run::RunError;
 
 /// A file could not be read.
 pub const CANNOT_READ: Code = Code(500);
+/// A file or folder could not be written.
+pub const CANNOT_WRITE: Code = Code(504);
+/// A file that should hold a plan does not.
+pub const NOT_A_PLAN: Code = Code(505);
+/// The command line names a node, target, network function or code that there is not.
+pub const NO_SUCH_NAME: Code = Code(506);
+/// A device of the embedded rack cannot be set up, or failed.
+pub const RACK_FAILED: Code = Code(507);
 
 /// Diagnostics of one or several files, with their texts.
 #[derive(Clone, Debug, Default)]
@@ -20,9 +33,13 @@ pub struct Problems {
 struct Row<'a> {
     code: String,
     severity: Severity,
+    #[serde(skip_serializing_if = "str::is_empty")]
     file: &'a str,
-    line: usize,
-    column: usize,
+    /// Of what lies in a text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<usize>,
     message: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     reason: &'a str,
@@ -44,6 +61,22 @@ impl Problems {
             diagnostics: vec![diagnostic],
             texts: BTreeMap::new(),
         }
+    }
+    /// One error that belongs to no file.
+    pub fn error(
+        code: Code,
+        message: impl Into<String>,
+        reason: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
+        let found = Diagnostic::error(code, "", Span::default(), message);
+        Self::plain(found.reason(reason).help(help))
+    }
+    /// A file or folder that could not be written.
+    pub fn unwritable(path: &std::path::Path, error: &std::io::Error) -> Self {
+        let message = format!("cannot write {}", path.display());
+        let help = "choose a folder that you may write to, on a disk with room";
+        Self::error(CANNOT_WRITE, message, error.to_string(), help)
     }
     /// A file that could not be read, and what it was wanted for.
     pub fn unreadable(path: &std::path::Path, error: &std::io::Error, help: &str) -> Self {
@@ -86,8 +119,8 @@ impl Problems {
             .diagnostics
             .iter()
             .map(|d| {
-                let text = self.texts.get(&*d.file).map_or("", String::as_str);
-                let (line, column) = line_column(text, d.span.start);
+                let text = self.texts.get(&*d.file);
+                let (line, column) = text.map(|t| line_column(t, d.span.start)).unzip();
                 Row {
                     code: d.code.to_string(),
                     severity: d.severity,
@@ -118,6 +151,45 @@ impl fmt::Display for Problems {
 }
 
 impl std::error::Error for Problems {}
+
+impl From<PlanError> for Problems {
+    fn from(error: PlanError) -> Self {
+        Self::error(error.code(), error.to_string(), "", error.help())
+    }
+}
+
+impl From<ArtifactError> for Problems {
+    fn from(error: ArtifactError) -> Self {
+        match error {
+            ArtifactError::Rack(error) => error.into(),
+            ArtifactError::Lower { device, error } => match *error {
+                LowerError::Refused { node, refusal } => {
+                    let node = if node.is_empty() { "its piece" } else { &node };
+                    let message = format!("{device} cannot run {node}: {}", refusal.operation);
+                    Self::error(refusal.code, message, refusal.capability, refusal.hint)
+                }
+                fault => Self::error(RACK_FAILED, format!("{device}: {fault}"), "", REPORT),
+            },
+        }
+    }
+}
+
+impl From<RunError> for Problems {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Artifacts(error) => error.into(),
+            RunError::Spec(error) => {
+                let help = "the embedded rack has one switch, and servers with one linked NIC each";
+                Self::error(RACK_FAILED, error.to_string(), "", help)
+            }
+            other => Self::error(RACK_FAILED, other.to_string(), "", REPORT),
+        }
+    }
+}
+
+/// The way out of what is not the user's fault.
+pub const REPORT: &str =
+    "this is a fault of the compiler; please report it with the policy and rack files";
 
 fn plain(diagnostic: &Diagnostic) -> String {
     let mut text = diagnostic.message.clone();

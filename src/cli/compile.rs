@@ -2,16 +2,16 @@
 
 use super::args::{Compile, Stage};
 use super::{Ended, plan, print, print_json};
-use anyhow::{Context, bail};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use trisect::problems::{CANNOT_WRITE, Problems};
 use trisect::project::Project;
 use trisect_plan::plan::Plan;
 
 /// Compiles, and writes the plan with its artifacts or prints a stage.
 pub fn main(args: &Compile) -> anyhow::Result<Ended> {
-    let project = Project::load(&args.source.project, args.source.rack.as_deref())?;
+    let project = plan::project(&args.source)?;
     let plan = plan::make(&project, args.source.strategy)?;
     if let Some(stage) = args.emit {
         print(&emit(stage, &project, &plan)?)?;
@@ -72,7 +72,7 @@ fn files(plan: &Plan) -> anyhow::Result<Vec<(PathBuf, Vec<u8>)>> {
         ),
     ];
     let registry = trisect::registry::registry()?;
-    for device in trisect::artifacts::all(plan, &registry)? {
+    for device in trisect::artifacts::all(plan, &registry).map_err(Problems::from)? {
         for artifact in device.files {
             files.push((
                 Path::new(&device.device).join(&artifact.name),
@@ -83,35 +83,72 @@ fn files(plan: &Plan) -> anyhow::Result<Vec<(PathBuf, Vec<u8>)>> {
     Ok(files)
 }
 
-/// Writes into a new folder beside the wanted one and then takes its place, so that what is there is
-/// always whole. Only a folder that an earlier compilation wrote is replaced.
-fn write(folder: &Path, files: &[(PathBuf, Vec<u8>)]) -> anyhow::Result<Vec<PathBuf>> {
-    let occupied = folder
-        .read_dir()
-        .is_ok_and(|mut entries| entries.next().is_some());
-    if occupied && !folder.join("plan.json").is_file() {
-        bail!(
-            "{} is not empty and holds no plan.json; choose an empty folder or remove it first",
-            folder.display()
-        );
+/// Writes into a new folder beside the wanted one, which then takes its place, so that what is there
+/// is always whole. Only a folder that an earlier compilation wrote is replaced.
+fn write(folder: &Path, files: &[(PathBuf, Vec<u8>)]) -> Result<Vec<PathBuf>, Problems> {
+    let Some(name) = folder.file_name() else {
+        let message = format!("{} has no name of its own", folder.display());
+        let help = "name a folder that need not exist yet: -o build";
+        return Err(Problems::error(CANNOT_WRITE, message, "", help));
+    };
+    if !replaceable(folder) {
+        let message = format!("{} is in the way", folder.display());
+        let reason = "it is no folder, or holds what no compilation wrote";
+        let help = "choose another or an empty folder, or remove it first";
+        return Err(Problems::error(CANNOT_WRITE, message, reason, help));
     }
-    let name = folder
-        .file_name()
-        .context("the output folder needs a name")?;
-    let fresh = folder.with_file_name(format!(".{}.new", name.to_string_lossy()));
+    let beside =
+        |suffix: &str| folder.with_file_name(format!(".{}.{suffix}", name.to_string_lossy()));
+    let (fresh, old) = (beside("new"), beside("old"));
+    let done = fill(&fresh, files).and_then(|()| replace(folder, &fresh, &old));
+    if let Err(error) = done {
+        // It may not even be there.
+        let _ = std::fs::remove_dir_all(&fresh);
+        return Err(Problems::unwritable(folder, &error));
+    }
+    Ok(files.iter().map(|(path, _)| folder.join(path)).collect())
+}
+
+/// Whether a folder is absent, empty or of an earlier compilation: `plan.json`, `plan.svg` and folders.
+fn replaceable(folder: &Path) -> bool {
+    if folder.symlink_metadata().is_err() {
+        return true;
+    }
+    let Ok(entries) = folder.read_dir() else {
+        return false;
+    };
+    let names: Vec<_> = entries.flatten().collect();
+    let ours = |entry: &std::fs::DirEntry| {
+        entry.path().is_dir()
+            || ["plan.json", "plan.svg"]
+                .iter()
+                .any(|n| entry.file_name() == *n)
+    };
+    names.is_empty() || names.iter().all(ours) && folder.join("plan.json").is_file()
+}
+
+fn fill(fresh: &Path, files: &[(PathBuf, Vec<u8>)]) -> std::io::Result<()> {
     if fresh.exists() {
-        std::fs::remove_dir_all(&fresh)?;
+        std::fs::remove_dir_all(fresh)?;
     }
     for (path, bytes) in files {
         let path = fresh.join(path);
-        let parent = path.parent().unwrap_or(&fresh);
-        std::fs::create_dir_all(parent)
-            .and_then(|()| std::fs::write(&path, bytes))
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        std::fs::create_dir_all(path.parent().unwrap_or(fresh))?;
+        std::fs::write(&path, bytes)?;
+    }
+    Ok(())
+}
+
+fn replace(folder: &Path, fresh: &Path, old: &Path) -> std::io::Result<()> {
+    if old.exists() {
+        std::fs::remove_dir_all(old)?;
     }
     if folder.exists() {
-        std::fs::remove_dir_all(folder)?;
+        std::fs::rename(folder, old)?;
     }
-    std::fs::rename(&fresh, folder)?;
-    Ok(files.iter().map(|(path, _)| folder.join(path)).collect())
+    std::fs::rename(fresh, folder)?;
+    if old.exists() {
+        std::fs::remove_dir_all(old)?;
+    }
+    Ok(())
 }

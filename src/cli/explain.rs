@@ -2,9 +2,10 @@
 
 use super::args::Explain;
 use super::{Ended, print, print_json};
-use anyhow::{Context, bail};
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::path::Path;
+use trisect::problems::{NO_SUCH_NAME, NOT_A_PLAN, Problems};
 use trisect_plan::explain;
 use trisect_plan::plan::Plan;
 
@@ -27,12 +28,13 @@ fn explain_code(args: &Explain) -> anyhow::Result<Ended> {
         let near: Vec<&str> = trisect::pages::codes()
             .filter(|known| known[..3] == code[..3])
             .collect();
-        let all = if near.is_empty() {
-            trisect::pages::codes().collect()
+        let help = if near.is_empty() {
+            "the book's chapter on errors lists all codes".to_owned()
         } else {
-            near
+            format!("near it are {}", near.join(", "))
         };
-        bail!("there is no code {code}; there are {}", all.join(", "));
+        let message = format!("there is no code {code}");
+        return Err(Problems::error(NO_SUCH_NAME, message, "", help).into());
     };
     if args.json {
         print_json(&json!({ "code": code, "page": page }))?;
@@ -43,13 +45,13 @@ fn explain_code(args: &Explain) -> anyhow::Result<Ended> {
 }
 
 fn explain_plan(args: &Explain) -> anyhow::Result<Ended> {
-    let text = std::fs::read_to_string(&args.subject)
-        .with_context(|| format!("cannot read the plan {}", args.subject))?;
-    let plan = Plan::from_json(&text).with_context(|| {
-        format!(
-            "{} is not a plan of this version; `trisect compile` writes one",
-            args.subject
-        )
+    let path = Path::new(&args.subject);
+    let help = "give a plan.json that `trisect compile` wrote, or a code such as E0206";
+    let text = std::fs::read_to_string(path).map_err(|e| Problems::unreadable(path, &e, help))?;
+    let plan = Plan::from_json(&text).map_err(|error| {
+        let message = format!("{} is not a plan of this version", args.subject);
+        let help = "`trisect compile PROJECT -o DIR` writes DIR/plan.json";
+        Problems::error(NOT_A_PLAN, message, error.to_string(), help)
     })?;
     let node = args.node.as_deref();
     let chosen: Vec<_> = explain::select(&plan, node).collect();
@@ -61,14 +63,17 @@ fn explain_plan(args: &Explain) -> anyhow::Result<Ended> {
             .filter(|nf| !nf.is_empty())
             .collect();
         let devices: Vec<&str> = plan.devices.iter().map(|d| d.name.as_str()).collect();
-        bail!(
-            "the plan has no node, NF or device `{}`; NFs are {}, devices are {}; \
-             `trisect explain {}` lists all nodes",
-            node.unwrap_or(""),
+        let message = format!(
+            "the plan has no node, NF or device `{}`",
+            node.unwrap_or("")
+        );
+        let help = format!(
+            "NFs are {}, devices are {}; `trisect explain {}` lists all nodes",
             nfs.into_iter().collect::<Vec<_>>().join(", "),
             devices.join(", "),
             args.subject,
         );
+        return Err(Problems::error(NO_SUCH_NAME, message, "", help).into());
     }
     if args.json {
         print_json(&chosen)?;

@@ -3,8 +3,8 @@
 use super::args::{Nfs, Targets};
 use super::table::table;
 use super::{Ended, print, print_json};
-use anyhow::bail;
 use serde_json::json;
+use trisect::problems::{NO_SUCH_NAME, Problems};
 use trisect_policy::NfDescription;
 use trisect_target::{Support, Target};
 
@@ -17,10 +17,7 @@ pub fn targets(args: &Targets) -> anyhow::Result<Ended> {
             Some(target) => vec![target],
             None => {
                 let known: Vec<&str> = registry.iter().map(Target::name).collect();
-                bail!(
-                    "there is no target `{name}`; there are {}",
-                    known.join(", ")
-                )
+                return Err(unknown("target", name, &known).into());
             }
         },
     };
@@ -45,6 +42,16 @@ pub fn targets(args: &Targets) -> anyhow::Result<Ended> {
         print("`trisect targets NAME` shows what a target can do.")?;
     }
     Ok(Ended::Well)
+}
+
+fn unknown(what: &str, name: &str, known: &[&str]) -> Problems {
+    let message = format!("there is no {what} `{name}`");
+    Problems::error(
+        NO_SUCH_NAME,
+        message,
+        "",
+        format!("there are {}", known.join(", ")),
+    )
 }
 
 fn target_json(target: &dyn Target) -> serde_json::Value {
@@ -96,7 +103,7 @@ pub fn nfs(args: &Nfs) -> anyhow::Result<Ended> {
     for nf in trisect_p4::library::library() {
         let file = format!("{}.nf.toml", nf.name);
         let description = NfDescription::from_toml(nf.description, &file)
-            .map_err(|found| trisect::problems::Problems::of(found, &file, nf.description))?;
+            .map_err(|found| Problems::of(found, &file, nf.description))?;
         if args.name.as_deref().is_none_or(|wanted| wanted == nf.name) {
             descriptions.push((nf, description));
         }
@@ -106,10 +113,7 @@ pub fn nfs(args: &Nfs) -> anyhow::Result<Ended> {
             .iter()
             .map(|nf| nf.name)
             .collect();
-        bail!(
-            "there is no network function `{name}`; there are {}",
-            known.join(", ")
-        );
+        return Err(unknown("network function", name, &known).into());
     }
     if args.json {
         let all: Vec<_> = descriptions.iter().map(|(_, d)| d).collect();

@@ -11,6 +11,7 @@ mod table;
 use args::{Cli, Command};
 use clap::Parser;
 use serde_json::json;
+use std::io::Write;
 use std::process::ExitCode;
 use trisect::problems::Problems;
 
@@ -49,15 +50,24 @@ pub fn main() -> ExitCode {
 
 /// Diagnostics go to standard error as text; with `--json` to standard output as an object.
 fn report(error: &anyhow::Error, json: bool) {
-    match error.downcast_ref::<Problems>() {
-        Some(problems) if json => println!("{}", json!({ "errors": problems.to_json() })),
-        Some(problems) => eprint!("{problems}"),
-        None if json => println!(
-            "{}",
-            json!({ "errors": [{ "message": format!("{error:#}") }] })
-        ),
-        None => eprintln!("error: {error:#}"),
+    let problems = error.downcast_ref::<Problems>();
+    if json {
+        let errors = problems.map_or_else(
+            || json!([{ "message": format!("{error:#}") }]),
+            Problems::to_json,
+        );
+        // Whoever closed standard output does not want to know.
+        let _ = print_json(&json!({ "errors": errors }));
+    } else if let Some(problems) = problems {
+        complain(&problems.to_string());
+    } else {
+        complain(&format!("error: {error:#}\n"));
     }
+}
+
+/// Writes to standard error; nobody is left to be told if that fails.
+fn complain(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// Standard output was closed by its reader (`trisect ... | head`).
@@ -67,7 +77,6 @@ struct Closed;
 
 /// Prints a text, and a newline if it does not end in one.
 fn print(text: &str) -> anyhow::Result<()> {
-    use std::io::Write;
     let newline = if text.ends_with('\n') { "" } else { "\n" };
     let mut out = std::io::stdout().lock();
     match write!(out, "{text}{newline}").and_then(|()| out.flush()) {

@@ -1,8 +1,9 @@
 //! Making a plan, and showing it as text.
 
-use super::args::StrategyArg;
+use super::args::{Source, StrategyArg};
 use super::table::table;
 use serde::Serialize;
+use trisect::problems::Problems;
 use trisect::project::Project;
 use trisect_plan::cut::Strategy;
 use trisect_plan::explain::{NodePlan, WhyNot};
@@ -19,6 +20,13 @@ impl From<StrategyArg> for Strategy {
     }
 }
 
+/// Reads the project; warnings go to standard error.
+pub fn project(source: &Source) -> Result<Project, Problems> {
+    let project = Project::load(&source.project, source.rack.as_deref())?;
+    super::complain(&project.warnings.to_string());
+    Ok(project)
+}
+
 /// Makes the project's plan.
 pub fn make(project: &Project, strategy: StrategyArg) -> anyhow::Result<Plan> {
     let registry = trisect::registry::registry()?;
@@ -31,7 +39,8 @@ pub fn make(project: &Project, strategy: StrategyArg) -> anyhow::Result<Plan> {
         registry: &registry,
         strategy: strategy.into(),
         traffic: Default::default(),
-    })?)
+    })
+    .map_err(Problems::from)?)
 }
 
 /// A row of the cut's table.

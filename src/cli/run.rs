@@ -3,11 +3,11 @@
 use super::args::Run;
 use super::table::table;
 use super::{Ended, plan, print, print_json};
-use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use trisect::problems::{CANNOT_WRITE, Problems, RACK_FAILED, REPORT};
 use trisect::project::Project;
 use trisect::run::{self, HostWork, Traffic};
 use trisect_plan::plan::Plan;
@@ -34,17 +34,17 @@ struct Answer<'a> {
 
 /// Compiles, plays, reports.
 pub fn main(args: &Run) -> anyhow::Result<Ended> {
-    let project = Project::load(&args.source.project, args.source.rack.as_deref())?;
-    let plan = plan::make(&project, args.source.strategy)?;
+    let project = plan::project(&args.source)?;
     let traffic = traffic(args, &project)?;
+    let plan = plan::make(&project, args.source.strategy)?;
 
-    let mut rack = run::rack(&plan, args.sample)?;
+    let mut rack = run::rack(&plan, args.sample).map_err(Problems::from)?;
     let bar = progress(traffic.arrivals.len() as u64, "playing", args.json);
     let report = rack
         .run(&traffic.arrivals, &mut |p: Progress| {
             bar.set_position(p.arrived as u64)
         })
-        .context("the embedded rack stopped")?;
+        .map_err(|error| Problems::error(RACK_FAILED, chain(&error), "", REPORT))?;
     bar.finish_and_clear();
 
     let expected = args.check.then(|| {
@@ -58,8 +58,11 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
         .map(|e| trisect_rack::check(&traffic.arrivals, e, &report));
     let written = match &args.out {
         None => Vec::new(),
-        Some(folder) => trisect_rack::write_egress(folder, &report)
-            .with_context(|| format!("cannot write captures to {}", folder.display()))?,
+        Some(folder) => trisect_rack::write_egress(folder, &report).map_err(|error| {
+            let help = "choose a folder that you may write to, on a disk with room";
+            let message = format!("cannot write captures to {}", folder.display());
+            Problems::error(CANNOT_WRITE, message, error.to_string(), help)
+        })?,
     };
 
     let work = expected
@@ -95,6 +98,17 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
         Some(check) if !check.holds() => Ended::Different,
         _ => Ended::Well,
     })
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(&format!(": {inner}"));
+        cause = inner.source();
+    }
+    text
 }
 
 fn traffic(args: &Run, project: &Project) -> anyhow::Result<Traffic> {
