@@ -28,7 +28,13 @@ pub fn write_egress(dir: &Path, report: &Report) -> Result<Vec<PathBuf>, WriteEr
     }
     let mut files = Vec::new();
     for (file, writer) in writers {
-        writer.finish()?;
+        if let Err(error) = writer.finish() {
+            for whole in &files {
+                // One that cannot be removed is whole at least.
+                let _ = std::fs::remove_file(whole);
+            }
+            return Err(error);
+        }
         files.push(file);
     }
     Ok(files)
