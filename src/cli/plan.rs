@@ -97,8 +97,8 @@ fn why(node: &NodePlan) -> String {
 fn short(why: &WhyNot) -> String {
     match why {
         WhyNot::Unable(refusals) => match refusals.first() {
-            Some(refusal) => format!("cannot {}", refusal.operation),
-            None => "cannot".to_owned(),
+            Some(refusal) => format!("unable ({})", refusal.operation),
+            None => "unable".to_owned(),
         },
         WhyNot::Companion { node, .. } => format!("belongs with {node}"),
         WhyNot::Rule(_) => "a rule of the cut forbids it".to_owned(),
