@@ -3,7 +3,6 @@
 //! the bundled traffic and over real captures.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // a test fails by panicking
-
 #![allow(clippy::expect_used)]
 
 use std::path::{Path, PathBuf};

@@ -12,6 +12,8 @@ use trisect_target::{Device, DeviceSpec, Registry, Resources, TargetKind, resour
 pub struct ServerFigures {
     /// Its name.
     pub name: String,
+    /// Its NIC's name: `s1.nic`.
+    pub nic: String,
     /// Cores that run NFs.
     pub cores: u32,
     /// Clock in Hz.
@@ -140,6 +142,7 @@ impl Machines {
             machines.ports.servers.push(nic.link.port);
             machines.servers.push(ServerFigures {
                 name: server.name.clone(),
+                nic: format!("{}.{}", server.name, nic.name),
                 cores: server.cores.saturating_sub(server.io_cores).max(1),
                 hz: server.ghz * 1e9,
                 io_cycles: server.io_cycles,
@@ -171,15 +174,12 @@ impl Machines {
     }
     /// A site's name for people: `tor`, `s1 NIC`, `s1`.
     pub fn name(&self, site: Site) -> String {
-        let server = |s: ServerId| {
-            self.servers
-                .get(usize::from(s.0))
-                .map_or("?", |s| s.name.as_str())
+        let server = |s: ServerId| self.servers.get(usize::from(s.0));
+        let name = match site {
+            Site::Switch => Some(&self.switch_name),
+            Site::Nic(s) => server(s).map(|s| &s.nic),
+            Site::Host(s) => server(s).map(|s| &s.name),
         };
-        match site {
-            Site::Switch => self.switch_name.clone(),
-            Site::Nic(s) => format!("{} NIC", server(s)),
-            Site::Host(s) => server(s).to_owned(),
-        }
+        name.map_or_else(|| "?".to_owned(), Clone::clone)
     }
 }
