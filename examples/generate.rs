@@ -27,7 +27,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// All generated files by their path below the examples' folder.
-fn files() -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+pub fn files() -> anyhow::Result<Vec<(String, Vec<u8>)>> {
     let mut files = vec![
         (
             "central-office/acl.entries".to_owned(),

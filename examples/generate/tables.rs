@@ -1,6 +1,6 @@
 //! Access lists, routes and patterns.
 
-use crate::rng::Rng;
+use super::rng::Rng;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 

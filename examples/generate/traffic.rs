@@ -1,7 +1,7 @@
 //! Bundled traffic: one capture per ingress port.
 
-use crate::rng::Rng;
-use crate::tables::{ATTACKS, SERVER_NETS};
+use super::rng::Rng;
+use super::tables::{ATTACKS, SERVER_NETS};
 use trisect_wire::{Mac, build::Build};
 
 /// A frame with its arrival time in nanoseconds.

@@ -26,7 +26,8 @@ pub(crate) fn parse<T: DeserializeOwned>(
             .next()
             .unwrap_or("malformed TOML")
             .to_string();
-        vec![Diagnostic::error(code, file, span, message)]
+        let help = format!("`trisect explain {code}` shows how such a file is written");
+        vec![Diagnostic::error(code, file, span, message).help(help)]
     })
 }
 

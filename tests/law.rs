@@ -1,0 +1,84 @@
+//! The law, on the real rack: every capture of `../shared/traces` through every example with every
+//! strategy. The switch runs the emitted P4, read back; the NICs the emitted rules; the hosts machine
+//! code. Packets, their order and the final state are those of the uncut pipeline on the interpreter.
+
+#![allow(clippy::expect_used, clippy::panic)] // a test fails by panicking
+
+use std::path::{Path, PathBuf};
+use trisect::project::Project;
+use trisect::run;
+use trisect_plan::pgraph::Traffic;
+use trisect_plan::{Input, Plan, Strategy};
+
+const STRATEGIES: [Strategy; 3] = [Strategy::Host, Strategy::E2, Strategy::Best];
+
+/// The captures; none, said aloud, where there are none.
+fn traces() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/traces");
+    let Ok(list) = std::fs::read_dir(&folder) else {
+        println!("SKIPPED: no real captures at {}", folder.display());
+        return Vec::new();
+    };
+    let mut files: Vec<PathBuf> = list.flatten().map(|entry| entry.path()).collect();
+    files.retain(|file| file.extension().is_some_and(|e| e != "md"));
+    files.sort();
+    files
+}
+
+fn plans(project: &Project) -> Vec<Plan> {
+    let registry = trisect::registry::registry().expect("targets");
+    STRATEGIES
+        .iter()
+        .map(|strategy| {
+            Plan::make(&Input {
+                name: &project.name,
+                policy: &project.policy,
+                library: &project.library,
+                programs: &project.programs,
+                rack: &project.rack,
+                registry: &registry,
+                strategy: *strategy,
+                traffic: Traffic::default(),
+            })
+            .expect("there is a plan")
+        })
+        .collect()
+}
+
+/// Plays all captures through one example; the uncut pipeline sees each capture once.
+fn keeps_the_law(name: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("examples")
+        .join(name);
+    let project = Project::load(&folder, None).expect("the example loads");
+    let plans = plans(&project);
+    for file in traces() {
+        let traffic = run::one_capture(&file, None, &project.policy, &project.rack)
+            .unwrap_or_else(|problems| panic!("{problems}"));
+        let arrivals = &traffic.arrivals;
+        assert!(!arrivals.is_empty(), "{}", file.display());
+        for plan in &plans {
+            let mut rack = run::rack(plan, 64).expect("a rack");
+            let report = rack.run(arrivals, &mut |_| {}).expect("runs");
+            let expected = trisect_rack::expect(&plan.uncut, arrivals);
+            let result = trisect_rack::check(arrivals, &expected, &report);
+            let what = format!("{name}, {}, {}", plan.strategy, file.display());
+            assert!(result.holds(), "{what}: {result}");
+        }
+    }
+}
+
+#[test]
+fn real_captures_through_central_office() {
+    keeps_the_law("central-office");
+}
+
+#[test]
+fn real_captures_through_l3_firewall() {
+    keeps_the_law("l3-firewall");
+}
+
+#[test]
+fn real_captures_through_nat_lb() {
+    keeps_the_law("nat-lb");
+}
