@@ -3,7 +3,6 @@
 //! the bundled traffic and over real captures.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // a test fails by panicking
-#![allow(clippy::expect_used)]
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -125,6 +124,56 @@ fn traces() -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = list.filter_map(|e| Some(e.ok()?.path())).collect();
     files.sort();
     files
+}
+
+/// Ten times the load on servers with few cores: several instances, on several servers.
+fn grown(project: &mut Project) {
+    for pipeline in &mut project.policy.pipelines {
+        if let Some(rate) = &mut pipeline.class.rate {
+            rate.0 *= 10;
+        }
+    }
+    let first = project.rack.servers[0].clone();
+    let port = project
+        .rack
+        .servers
+        .iter()
+        .flat_map(|s| &s.nics)
+        .map(|n| n.link.port)
+        .max();
+    for k in 0..3 {
+        let mut server = first.clone();
+        server.name = format!("more{k}");
+        server.nics[0].link.port = port.unwrap_or(0) + 1 + k;
+        project.rack.servers.push(server);
+    }
+    for server in &mut project.rack.servers {
+        server.cores = 4;
+    }
+}
+
+#[test]
+fn several_instances_on_several_servers_keep_the_law() {
+    for name in EXAMPLES {
+        let mut project = project(name);
+        grown(&mut project);
+        let arrivals = bundled(&project);
+        for strategy in STRATEGIES {
+            let start = Instant::now();
+            let plan = plan(&project, strategy);
+            println!(
+                "{name} grown, {strategy}: {} instances, {:?}, {} nodes, {:.1} cycles per packet, gap {:.2} %, found by {}, {:?}",
+                plan.igraph.instances.len(),
+                plan.placement,
+                plan.nodes.len(),
+                plan.cost.cycles,
+                100.0 * plan.gap(),
+                plan.found_by,
+                start.elapsed()
+            );
+            keeps_the_law(&plan, &arrivals, name);
+        }
+    }
 }
 
 /// Runs a plan's pieces in the rack and compares with the uncut program.
