@@ -46,11 +46,11 @@ fn plans(project: &Project) -> Vec<Plan> {
 }
 
 /// Plays all captures through one example; the uncut pipeline sees each capture once.
-fn keeps_the_law(name: &str) {
+fn keeps_the_law(name: &str, rack: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("examples")
         .join(name);
-    let project = Project::load(&folder, None).expect("the example loads");
+    let project = Project::load(&folder, Some(&folder.join(rack))).expect("the example loads");
     let plans = plans(&project);
     for file in traces() {
         let traffic = run::one_capture(&file, None, &project.policy, &project.rack)
@@ -58,11 +58,11 @@ fn keeps_the_law(name: &str) {
         let arrivals = &traffic.arrivals;
         assert!(!arrivals.is_empty(), "{}", file.display());
         for plan in &plans {
-            let mut rack = run::rack(plan, 64).expect("a rack");
-            let report = rack.run(arrivals, &mut |_| {}).expect("runs");
+            let mut embedded = run::rack(plan, 64).expect("a rack");
+            let report = embedded.run(arrivals, &mut |_| {}).expect("runs");
             let expected = trisect_rack::expect(&plan.uncut, arrivals);
             let result = trisect_rack::check(arrivals, &expected, &report);
-            let what = format!("{name}, {}, {}", plan.strategy, file.display());
+            let what = format!("{name}, {rack}, {}, {}", plan.strategy, file.display());
             assert!(result.holds(), "{what}: {result}");
         }
     }
@@ -70,15 +70,20 @@ fn keeps_the_law(name: &str) {
 
 #[test]
 fn real_captures_through_central_office() {
-    keeps_the_law("central-office");
+    keeps_the_law("central-office", "rack.toml");
 }
 
 #[test]
 fn real_captures_through_l3_firewall() {
-    keeps_the_law("l3-firewall");
+    keeps_the_law("l3-firewall", "rack.toml");
 }
 
 #[test]
 fn real_captures_through_nat_lb() {
-    keeps_the_law("nat-lb");
+    keeps_the_law("nat-lb", "rack.toml");
+}
+
+#[test]
+fn real_captures_through_a_nic_that_does_the_work() {
+    keeps_the_law("l3-firewall", "rack-nic.toml");
 }

@@ -104,6 +104,7 @@ fn policies() {
     for (what, project, code) in cases {
         refused(what, &project, code, POLICY);
     }
+    refused("no pipeline", &small().write(POLICY, ""), "E0200", POLICY);
     let missing = small();
     fs::remove_file(missing.path(POLICY)).expect("removed");
     refused("no policy", &missing, "E0500", "");

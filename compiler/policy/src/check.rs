@@ -90,6 +90,16 @@ impl Policy {
         for nf in &self.nfs {
             check.instance(nf, library);
         }
+        if self.pipelines.is_empty() {
+            let found = check
+                .error(
+                    codes::POLICY_SYNTAX,
+                    Span::default(),
+                    "the policy has no pipeline",
+                )
+                .help("add one: pipeline NAME { class ports PORT; in -> NF -> PORT; }");
+            check.found.push(found);
+        }
         let ports: Vec<&str> = rack
             .external_ports()
             .map(|port| port.name.as_str())
