@@ -58,11 +58,12 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
         .map(|e| trisect_rack::check(&traffic.arrivals, e, &report));
     let written = match &args.out {
         None => Vec::new(),
-        Some(folder) => trisect_rack::write_egress(folder, &report).map_err(|error| {
-            let help = "choose a folder that you may write to, on a disk with room";
-            let message = format!("cannot write captures to {}", folder.display());
-            Problems::error(CANNOT_WRITE, message, error.to_string(), help)
-        })?,
+        Some(folder) => trisect_rack::write_egress(folder, &report, |port| port_name(&plan, port))
+            .map_err(|error| {
+                let help = "choose a folder that you may write to, on a disk with room";
+                let message = format!("cannot write captures to {}", folder.display());
+                Problems::error(CANNOT_WRITE, message, error.to_string(), help)
+            })?,
     };
 
     let work = expected
@@ -190,15 +191,9 @@ fn text(plan: &Plan, summary: &Summary, traffic: &Traffic, work: Option<&HostWor
     out.push_str(&table(&head, rows));
 
     out.push_str("\nLeft the rack\n");
-    let names: Vec<&str> = plan
-        .rack
-        .external_ports()
-        .map(|p| p.name.as_str())
-        .collect();
     let rows = summary.ports.iter().map(|(port, count)| {
-        let name = names.get(usize::from(*port)).copied().unwrap_or("?");
         vec![
-            name.to_owned(),
+            port_name(plan, *port),
             count.packets.to_string(),
             count.bytes.to_string(),
         ]
@@ -236,6 +231,12 @@ fn text(plan: &Plan, summary: &Summary, traffic: &Traffic, work: Option<&HostWor
         out.push_str(&format!("Busiest queue in this run: {busiest}\n"));
     }
     out
+}
+
+/// The name of an external port in the rack description.
+fn port_name(plan: &Plan, port: u16) -> String {
+    let named = plan.rack.external_ports().nth(usize::from(port));
+    named.map_or_else(|| format!("port {port}"), |p| p.name.clone())
 }
 
 fn percent(part: f64) -> String {

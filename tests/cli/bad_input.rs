@@ -315,7 +315,7 @@ fn folders_that_cannot_be_written() {
 fn captures_that_cannot_get_their_name_leave_none() {
     let project = Project::like("l3-firewall");
     let out = project.path("out");
-    fs::create_dir_all(out.join("port-2.pcap/mine")).expect("in the way");
+    fs::create_dir_all(out.join("p2.pcap/mine")).expect("in the way");
     let out_name = out.display().to_string();
     let output = trisect(&["run", project.folder(), "--out", &out_name]);
     assert_eq!(output.status.code(), Some(1));

@@ -6,20 +6,24 @@ use trisect_ports::{CaptureWriter, WriteError};
 
 use crate::Report;
 
-/// Writes one pcap per external port that anything left on, `port-3.pcap` in `dir`, which is made if
-/// need be; gives their names. All are written before the first gets its final name, so that a failure leaves none that
-/// looks whole.
+/// Writes one pcap per external port that anything left on, called by the port's `name` (`p3.pcap`),
+/// into `dir`, which is made if need be; gives their paths. All are written before the first gets its
+/// final name, so that a failure leaves none that looks whole.
 ///
 /// # Errors
 /// If a file cannot be written.
-pub fn write_egress(dir: &Path, report: &Report) -> Result<Vec<PathBuf>, WriteError> {
+pub fn write_egress(
+    dir: &Path,
+    report: &Report,
+    name: impl Fn(u16) -> String,
+) -> Result<Vec<PathBuf>, WriteError> {
     std::fs::create_dir_all(dir).map_err(|source| WriteError::Io {
         file: dir.to_owned(),
         source,
     })?;
     let mut writers = Vec::new();
     for (port, frames) in report.egress() {
-        let file = dir.join(format!("port-{port}.pcap"));
+        let file = dir.join(format!("{}.pcap", name(port)));
         let mut writer = CaptureWriter::create(&file)?;
         for (time_ns, bytes) in frames {
             writer.write(time_ns, bytes)?;

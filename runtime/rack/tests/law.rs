@@ -319,12 +319,12 @@ fn what_left_is_written_and_summed() {
     let dir = tempfile::tempdir().unwrap();
     let report = run(&mut rack(made(switch_step), made(host_step)));
     let summary = report.summary();
-    let files = write_egress(dir.path(), &report).unwrap();
+    let files = write_egress(dir.path(), &report, |port| format!("p{port}")).unwrap();
     let names: Vec<_> = files
         .iter()
         .map(|f| f.file_name().unwrap().to_owned())
         .collect();
-    assert_eq!(names, ["port-1.pcap", "port-2.pcap"]);
+    assert_eq!(names, ["p1.pcap", "p2.pcap"]);
     for (file, count) in files.iter().zip(summary.ports.values()) {
         let capture = Capture::open(file).unwrap();
         let packets = capture.read_all().unwrap();
