@@ -664,6 +664,57 @@ impl<'a> Elab<'a> {
         )
     }
 
+    /// A counter: its size, unless it is direct, then its unit.
+    pub(super) fn counter_object(
+        &mut self,
+        instance: &Instance<'a>,
+        direct: bool,
+        env: &Rc<Env<'a>>,
+    ) -> R<ExternKind> {
+        let (size, unit) = self.cells_and_unit(instance, direct, env)?;
+        let id = self.add_object(&instance.name, ObjectKind::Counter { size, unit });
+        Ok(match direct {
+            true => ExternKind::DirectCounter(id),
+            false => ExternKind::Counter(id),
+        })
+    }
+
+    /// A meter: its size, unless it is direct, then its unit; the rates from its annotation.
+    pub(super) fn meter_object(
+        &mut self,
+        instance: &Instance<'a>,
+        direct: bool,
+        env: &Rc<Env<'a>>,
+    ) -> R<ExternKind> {
+        let (size, unit) = self.cells_and_unit(instance, direct, env)?;
+        let kind = ObjectKind::Meter {
+            size,
+            unit,
+            default: self.meter_rates(instance.annotations, env)?,
+            cells: Default::default(),
+        };
+        let id = self.add_object(&instance.name, kind);
+        Ok(match direct {
+            true => ExternKind::DirectMeter(id),
+            false => ExternKind::Meter(id),
+        })
+    }
+
+    fn cells_and_unit(
+        &mut self,
+        instance: &Instance<'a>,
+        direct: bool,
+        env: &Rc<Env<'a>>,
+    ) -> R<(Option<u32>, CountUnit)> {
+        let (args, span) = (&instance.args, instance.span);
+        let size = match direct {
+            true => None,
+            false => Some(self.size_argument(args, 0, env, span)?),
+        };
+        let unit = self.unit_argument(args, usize::from(!direct), env, span)?;
+        Ok((size, unit))
+    }
+
     /// A register of `size` cells.
     pub(super) fn register_object(
         &mut self,

@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use trisect_ir::{Expr, HashAlgorithm, LValue, ObjectKind, Op, StdMeta};
+use trisect_ir::{Expr, HashAlgorithm, LValue, Op, StdMeta};
 
 use super::externs::{Args, Instance};
 use super::ops::resize;
@@ -201,39 +201,13 @@ impl<'a> Elab<'a> {
         instance: &Instance<'a>,
         env: &Rc<Env<'a>>,
     ) -> R<Option<ExternKind>> {
-        let (args, span) = (&instance.args, instance.span);
         let name = &instance.name;
         Ok(Some(match type_name {
-            "Counter" => {
-                let size = Some(self.size_argument(args, 0, env, span)?);
-                let unit = self.unit_argument(args, 1, env, span)?;
-                ExternKind::Counter(self.add_object(name, ObjectKind::Counter { size, unit }))
-            }
-            "DirectCounter" => {
-                let unit = self.unit_argument(args, 0, env, span)?;
-                let kind = ObjectKind::Counter { size: None, unit };
-                ExternKind::DirectCounter(self.add_object(name, kind))
+            "Counter" | "DirectCounter" => {
+                self.counter_object(instance, type_name == "DirectCounter", env)?
             }
             "Meter" | "DirectMeter" => {
-                let direct = type_name == "DirectMeter";
-                let size = match direct {
-                    true => None,
-                    false => Some(self.size_argument(args, 0, env, span)?),
-                };
-                let unit = self.unit_argument(args, usize::from(!direct), env, span)?;
-                let default = self.meter_rates(instance.annotations, env)?;
-                let kind = ObjectKind::Meter {
-                    size,
-                    unit,
-                    default,
-                    cells: Default::default(),
-                };
-                let id = self.add_object(name, kind);
-                if direct {
-                    ExternKind::DirectMeter(id)
-                } else {
-                    ExternKind::Meter(id)
-                }
+                self.meter_object(instance, type_name == "DirectMeter", env)?
             }
             "Register" => self.register_object(instance, Some(1), env)?,
             "Hash" => ExternKind::Hash(HashAlgorithm::Crc32, instance.type_arg(0, 32)),

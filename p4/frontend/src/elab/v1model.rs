@@ -6,7 +6,7 @@
 
 use std::rc::Rc;
 
-use trisect_ir::{BinOp, Expr, HashAlgorithm, LValue, ObjectKind, Op, StdMeta, SumTerm};
+use trisect_ir::{BinOp, Expr, HashAlgorithm, LValue, Op, StdMeta, SumTerm};
 
 use super::externs::{Args, Instance, hash_in_range};
 use super::ops::{fold, resize};
@@ -163,39 +163,12 @@ impl<'a> Elab<'a> {
         instance: &Instance<'a>,
         env: &Rc<Env<'a>>,
     ) -> R<Option<ExternKind>> {
-        let (args, span) = (&instance.args, instance.span);
-        let name = &instance.name;
         Ok(Some(match type_name {
-            "counter" => {
-                let size = Some(self.size_argument(args, 0, env, span)?);
-                let unit = self.unit_argument(args, 1, env, span)?;
-                ExternKind::Counter(self.add_object(name, ObjectKind::Counter { size, unit }))
-            }
-            "direct_counter" => {
-                let unit = self.unit_argument(args, 0, env, span)?;
-                let kind = ObjectKind::Counter { size: None, unit };
-                ExternKind::DirectCounter(self.add_object(name, kind))
+            "counter" | "direct_counter" => {
+                self.counter_object(instance, type_name == "direct_counter", env)?
             }
             "meter" | "direct_meter" => {
-                let direct = type_name == "direct_meter";
-                let size = match direct {
-                    true => None,
-                    false => Some(self.size_argument(args, 0, env, span)?),
-                };
-                let unit = self.unit_argument(args, usize::from(!direct), env, span)?;
-                let default = self.meter_rates(instance.annotations, env)?;
-                let kind = ObjectKind::Meter {
-                    size,
-                    unit,
-                    default,
-                    cells: Default::default(),
-                };
-                let id = self.add_object(name, kind);
-                if direct {
-                    ExternKind::DirectMeter(id)
-                } else {
-                    ExternKind::Meter(id)
-                }
+                self.meter_object(instance, type_name == "direct_meter", env)?
             }
             "register" => self.register_object(instance, None, env)?,
             _ => return Ok(None),
