@@ -143,6 +143,9 @@ pub(crate) struct Restrictions {
     pub may_return: bool,
 }
 
+/// Which device refuses its piece, why, and which choices must not come again.
+type Refused = (Site, String, Vec<(usize, Site)>);
+
 struct Search<'a, 'f> {
     facts: &'a Facts<'f>,
     machines: &'a Machines,
@@ -455,12 +458,7 @@ impl Search<'_, '_> {
         self.machines.deep_switch().fit(&pieces.switch).is_ok()
     }
     /// What a device says to its piece: why it refuses, and which choices must not come again.
-    #[allow(clippy::type_complexity)]
-    fn refused(
-        &self,
-        pieces: &Pieces,
-        sites: &[Site],
-    ) -> Result<Option<(Site, String, Vec<(usize, Site)>)>, PlanError> {
+    fn refused(&self, pieces: &Pieces, sites: &[Site]) -> Result<Option<Refused>, PlanError> {
         for site in self.machines.sites() {
             let (Some(piece), Some(device)) = (pieces.at(site), self.machines.device(site)) else {
                 continue;

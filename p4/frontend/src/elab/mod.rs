@@ -25,6 +25,7 @@ mod call;
 mod declare;
 mod expr;
 mod externs;
+mod objects;
 mod ops;
 mod parser;
 mod pna;
