@@ -29,6 +29,7 @@ pub mod parser;
 pub mod pp;
 pub mod printer;
 pub mod span;
+pub mod typed;
 
 use std::path::Path;
 
