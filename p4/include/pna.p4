@@ -187,6 +187,15 @@ match_kind {
 }
 
 enum PNA_HashAlgorithm_t {
+#ifdef TRISECT_DPDK_EXTERNS
+    IDENTITY,
+    CRC32,
+    CRC32_CUSTOM,
+    CRC16,
+    CRC16_CUSTOM,
+    ONES_COMPLEMENT16,  // the sum of IPv4, TCP and UDP
+    TOEPLITZ,           // the hash of receive-side scaling
+#endif
     TARGET_DEFAULT      // Trisect: CRC-32
 }
 
@@ -225,13 +234,23 @@ enum PNA_CounterType_t {
 @noWarn("unused")
 extern Counter<W, S> {
     Counter(bit<32> n_counters, PNA_CounterType_t type);
+#ifdef TRISECT_DPDK_EXTERNS
+    void count(in S index);
+    void count(in S index, in bit<32> pkt_len);
+#else
     void count(in S index, @optional in bit<32> increment);
+#endif
 }
 
 @noWarn("unused")
 extern DirectCounter<W> {
     DirectCounter(PNA_CounterType_t type);
+#ifdef TRISECT_DPDK_EXTERNS
+    void count();
+    void count(in bit<32> pkt_len);
+#else
     void count(@optional in bit<32> increment);
+#endif
 }
 
 enum PNA_MeterType_t {
@@ -246,12 +265,23 @@ extern Meter<S> {
     Meter(bit<32> n_meters, PNA_MeterType_t type);
     PNA_MeterColor_t execute(in S index, in PNA_MeterColor_t color);
     PNA_MeterColor_t execute(in S index);
+#ifdef TRISECT_DPDK_EXTERNS
+    PNA_MeterColor_t dpdk_execute(in S index, in PNA_MeterColor_t color, in bit<32> pkt_len);
+    PNA_MeterColor_t dpdk_execute(in S index, in bit<32> pkt_len);
+#endif
 }
 
 extern DirectMeter {
     DirectMeter(PNA_MeterType_t type);
+#ifdef TRISECT_DPDK_EXTERNS
+    PNA_MeterColor_t execute(in PNA_MeterColor_t color);
+    PNA_MeterColor_t execute();
+    PNA_MeterColor_t dpdk_execute(in PNA_MeterColor_t color, in bit<32> pkt_len);
+    PNA_MeterColor_t dpdk_execute(in bit<32> pkt_len);
+#else
     PNA_MeterColor_t execute(in PNA_MeterColor_t color, @optional in bit<32> pkt_len);
     PNA_MeterColor_t execute(@optional in bit<32> pkt_len);
+#endif
 }
 
 extern Register<T, S> {
@@ -278,6 +308,25 @@ extern Digest<T> {
     Digest();
     void pack(in T data);
 }
+
+#ifdef TRISECT_DPDK_EXTERNS
+enum ipsec_status {
+    IPSEC_SUCCESS,
+    IPSEC_ERROR
+}
+
+// Encrypts or decrypts the packet behind the pipeline, by the security association set here.
+extern ipsec_accelerator {
+    ipsec_accelerator();
+    void set_sa_index<T>(in T sa_index);
+    // Bytes from the packet's start to its IP header.
+    void set_ip_header_offset<T>(in T offset);
+    void enable();
+    void disable();
+    // Whether the packet comes from the accelerator, and how it fared there.
+    bool from_ipsec(out ipsec_status status);
+}
+#endif
 
 enum PNA_Direction_t {
     NET_TO_HOST,

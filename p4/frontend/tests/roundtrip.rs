@@ -3,6 +3,8 @@
 
 #![allow(clippy::expect_used, clippy::panic)] // a test fails by panicking
 
+mod common;
+
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
@@ -78,18 +80,8 @@ fn own_sources_survive_printing() {
 
 #[test]
 fn foreign_sources_survive_printing() {
-    let Some(folder) = std::env::var_os("TRISECT_P4_SUITE").map(PathBuf::from) else {
-        eprintln!("SKIPPED: TRISECT_P4_SUITE is not set; no foreign P4 programs were printed");
-        return;
-    };
-    let mut options = Options::default();
-    if let Some(include) = std::env::var_os("TRISECT_P4_INCLUDE") {
-        options = options.with_include_dir(include);
-    }
-    let mut files = Vec::new();
-    p4_files(&folder, &mut files);
-    for file in files {
-        check(&file, &options);
+    for file in common::suite_programs().unwrap_or_default() {
+        check(&file, &Options::default());
     }
 }
 

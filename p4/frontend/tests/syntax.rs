@@ -174,6 +174,12 @@ fn old_pragmas_are_annotations() {
 #[test]
 fn embedded_files_are_found() {
     let program = good("#include <core.p4>\n#include <v1model.p4>\n#include <trisect/std.p4>\n");
+    for (path, _) in trisect_p4::embedded::FILES {
+        good(&format!("#include <{path}>\n"));
+    }
+    for architecture in ["<bmv2/psa.p4>", "<dpdk/psa.p4>", "\"psa.p4\""] {
+        assert!(names(&good(&format!("#include {architecture}\n"))).contains(&"PSA_Switch"));
+    }
     assert!(names(&program).contains(&"packet_in") && names(&program).contains(&"V1Switch"));
     let none = Options {
         embedded: false,
