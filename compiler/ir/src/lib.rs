@@ -56,6 +56,7 @@ pub mod analysis;
 #[cfg(any(feature = "arbitrary", test))]
 pub mod arbitrary;
 pub mod bits;
+pub mod bridge;
 pub mod control;
 pub mod diag;
 pub mod entity;
@@ -73,6 +74,7 @@ pub mod transform;
 pub mod verify;
 
 pub use bits::Bits;
+pub use bridge::Bridge;
 pub use control::{Action, Control, Index, Node, NodeKind, Op, Param, Successors};
 pub use entity::{
     ActionId, DropReasonId, Entity, HeaderId, HeaderTypeId, MetaId, NodeId, ObjectId, PrimaryMap,
