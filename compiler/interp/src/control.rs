@@ -181,12 +181,7 @@ impl Run<'_> {
                 let value = self.eval(expr, context.args);
                 self.packet.assign(to, &value);
             }
-            Op::SetValid(header) => {
-                if self.packet.headers[*header].is_none() {
-                    let zero = crate::HeaderValue::zero(self.program.header_type(*header));
-                    self.packet.headers[*header] = Some(zero);
-                }
-            }
+            Op::SetValid(header) => self.packet.set_valid(self.program, *header),
             Op::SetInvalid(header) => self.packet.headers[*header] = None,
             Op::Copy { dst, src } => {
                 self.packet.headers[*dst] = self.packet.headers[*src].clone();

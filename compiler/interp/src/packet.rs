@@ -150,6 +150,13 @@ impl PacketState {
         self.metas[meta.id()] = Bits::new(width, value);
     }
 
+    /// Makes a header valid, all zeros if it was not.
+    pub fn set_valid(&mut self, program: &Program, header: HeaderId) {
+        if self.headers[header].is_none() {
+            self.headers[header] = Some(HeaderValue::zero(program.header_type(header)));
+        }
+    }
+
     /// Assigns a place; nothing happens if it is in an invalid header.
     pub fn assign(&mut self, to: &LValue, value: &Bits) {
         let place = match to.place {

@@ -74,6 +74,18 @@ fn perform(program: &Program, packet: &mut PacketState, op: &ParserOp) -> Result
             packet.assign(to, &value);
             Ok(())
         }
+        ParserOp::SetValid(header) => {
+            packet.set_valid(program, *header);
+            Ok(())
+        }
+        ParserOp::SetInvalid(header) => {
+            packet.headers[*header] = None;
+            Ok(())
+        }
+        ParserOp::Copy { dst, src } => {
+            packet.headers[*dst] = packet.headers[*src].clone();
+            Ok(())
+        }
         ParserOp::Verify(cond, code) => {
             if value(program, packet, cond)?.is_zero() {
                 return Err(*code);

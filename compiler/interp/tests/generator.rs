@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use trisect_interp::{EntryRef, Interpreter, Packet};
 use trisect_ir::arbitrary::{Choices, Shape, packets, program};
-use trisect_ir::{StdMeta, transform};
+use trisect_ir::{ParserOp, StdMeta, transform};
 
 /// Bytes that look random and are the same every time.
 fn noise(seed: u64, count: usize) -> Vec<u8> {
@@ -51,6 +51,11 @@ fn programs_are_rich_and_packets_go_everywhere() {
         ] {
             count(word, text.contains(word));
         }
+        let mut parser_ops = program.parser.states.values().flat_map(|s| &s.ops);
+        count(
+            "header made or copied by the parser",
+            parser_ops.any(|op| matches!(op, ParserOp::SetValid(_) | ParserOp::Copy { .. })),
+        );
         let mut interpreter = Interpreter::new(&program);
         for a in arrivals {
             let (outcome, trace) = interpreter.run_traced(Packet::new(a.port, a.time_ns, a.bytes));

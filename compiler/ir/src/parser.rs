@@ -1,6 +1,6 @@
 //! The parser: a state machine that extracts headers.
 
-use crate::{Expr, HeaderId, KeySet, LValue, PrimaryMap, StateId};
+use crate::{Expr, HeaderId, KeySet, LValue, Place, PrimaryMap, StateId};
 use serde::{Deserialize, Serialize};
 
 /// Parser errors that every program knows, with their `parser_error` codes (core.p4's order).
@@ -64,6 +64,17 @@ pub enum ParserOp {
     Advance(Expr),
     /// Assigns a place.
     Set(LValue, Expr),
+    /// Makes a header valid; all fields 0 if it was not. See [`Op::SetValid`](crate::Op::SetValid).
+    SetValid(HeaderId),
+    /// Makes a header invalid. Bytes that it was extracted from are then lost to the deparser.
+    SetInvalid(HeaderId),
+    /// Copies a header of the same type: validity, fields and varbit.
+    Copy {
+        /// To.
+        dst: HeaderId,
+        /// From.
+        src: HeaderId,
+    },
     /// Ends parsing with the error code unless the condition holds.
     Verify(Expr, u8),
 }
@@ -137,6 +148,7 @@ impl ParserOp {
         match self {
             Self::Extract { varbit, .. } => varbit.iter().collect(),
             Self::Advance(e) | Self::Set(_, e) | Self::Verify(e, _) => vec![e],
+            Self::SetValid(_) | Self::SetInvalid(_) | Self::Copy { .. } => vec![],
         }
     }
     /// The same, to change.
@@ -144,6 +156,20 @@ impl ParserOp {
         match self {
             Self::Extract { varbit, .. } => varbit.iter_mut().collect(),
             Self::Advance(e) | Self::Set(_, e) | Self::Verify(e, _) => vec![e],
+            Self::SetValid(_) | Self::SetInvalid(_) | Self::Copy { .. } => vec![],
+        }
+    }
+    /// The header that the operation changes other than by extracting it.
+    pub fn written_header(&self) -> Option<HeaderId> {
+        match self {
+            Self::SetValid(header) | Self::SetInvalid(header) | Self::Copy { dst: header, .. } => {
+                Some(*header)
+            }
+            Self::Set(to, _) => match to.place {
+                Place::Field(field) => Some(field.header),
+                Place::Meta(_) => None,
+            },
+            Self::Extract { .. } | Self::Advance(_) | Self::Verify(..) => None,
         }
     }
 }

@@ -53,13 +53,22 @@ pub(crate) fn piece(program: &Program) -> Vec<Refusal> {
     }
     for state in program.parser.states.values() {
         for op in &state.ops {
-            match op {
-                ParserOp::Extract { varbit, .. } => varbit
-                    .iter()
-                    .for_each(|e| parser_expr(program, e, &mut found)),
-                ParserOp::Advance(e) | ParserOp::Set(_, e) | ParserOp::Verify(e, _) => {
-                    parser_expr(program, e, &mut found);
-                }
+            op.exprs()
+                .into_iter()
+                .for_each(|e| parser_expr(program, e, &mut found));
+            if let ParserOp::SetValid(header)
+            | ParserOp::SetInvalid(header)
+            | ParserOp::Copy { dst: header, .. } = op
+            {
+                found.push(refusal(
+                    codes::PARSER,
+                    format!(
+                        "make `{}` valid or invalid in the parser",
+                        program.headers[*header].name
+                    ),
+                    "this target's parser extracts, skips and assigns fields",
+                    "do it in the control, or run it on a host",
+                ));
             }
         }
         if let Transition::Select(keys, _) = &state.next {
@@ -139,9 +148,7 @@ fn object_name(program: &Program, object: ObjectId) -> &str {
 
 fn operations(program: &Program, ops: &[Op], found: &mut Vec<Refusal>) {
     for op in walk::all(ops) {
-        walk::exprs(op)
-            .into_iter()
-            .for_each(|e| expr(program, e, found));
+        op.exprs().into_iter().for_each(|e| expr(program, e, found));
         match op {
             Op::Search { object, .. } => found.push(refusal(
                 codes::PAYLOAD,

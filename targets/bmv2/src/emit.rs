@@ -512,21 +512,13 @@ fn parser_metadata(program: &Program) -> BTreeSet<MetaId> {
     };
     for state in program.parser.states.values() {
         for op in &state.ops {
-            match op {
-                ParserOp::Extract { varbit, .. } => {
-                    varbit
-                        .iter()
-                        .for_each(|expr| crate::walk::expr(expr, &mut see));
-                }
-                ParserOp::Advance(expr) | ParserOp::Verify(expr, _) => {
-                    crate::walk::expr(expr, &mut see)
-                }
-                ParserOp::Set(to, expr) => {
-                    if let Place::Meta(meta) = to.place {
-                        see(meta);
-                    }
-                    crate::walk::expr(expr, &mut see);
-                }
+            op.exprs()
+                .into_iter()
+                .for_each(|expr| crate::walk::expr(expr, &mut see));
+            if let ParserOp::Set(to, _) = op
+                && let Place::Meta(meta) = to.place
+            {
+                see(meta);
             }
         }
         if let Transition::Select(keys, _) = &state.next {

@@ -91,6 +91,8 @@ fn operation(out: &mut Statements<'_>, op: &ParserOp) {
             let line = out.with(|exprs| format!("{} = {};", exprs.place(to), exprs.bits(value)));
             out.text.line(line);
         }
+        // Refused before emission.
+        ParserOp::SetValid(_) | ParserOp::SetInvalid(_) | ParserOp::Copy { .. } => {}
         ParserOp::Verify(cond, code) => {
             let cond = out.with(|exprs| exprs.condition(cond));
             let error = out

@@ -17,9 +17,9 @@ use trisect_ir::{
 };
 use trisect_p4::Options;
 
+use crate::PROGRAM_FILE;
 use crate::emit::EMBEDDED;
 use crate::runtime::{FORMAT, Runtime, RuntimeEntry, RuntimeTable};
-use crate::{PROGRAM_FILE, walk};
 
 /// Why artifacts could not be read back.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -127,15 +127,9 @@ fn use_standard_metadata(program: &mut Program) {
     }
     for state in program.parser.states.values_mut() {
         for op in &mut state.ops {
-            match op {
-                ParserOp::Extract { varbit, .. } => {
-                    varbit.iter_mut().for_each(|e| replace(e, &own))
-                }
-                ParserOp::Advance(e) | ParserOp::Verify(e, _) => replace(e, &own),
-                ParserOp::Set(to, e) => {
-                    replace_place(to, &own);
-                    replace(e, &own);
-                }
+            op.exprs_mut().into_iter().for_each(|e| replace(e, &own));
+            if let ParserOp::Set(to, _) = op {
+                replace_place(to, &own);
             }
         }
         if let Transition::Select(keys, _) = &mut state.next {
@@ -163,17 +157,13 @@ fn replace_place(to: &mut LValue, own: &BTreeMap<MetaId, MetaId>) {
 }
 
 fn replace_ops(ops: &mut [Op], own: &BTreeMap<MetaId, MetaId>) {
-    for op in ops.iter_mut() {
-        if let Op::If(_, then, otherwise) = op {
-            replace_ops(then, own);
-            replace_ops(otherwise, own);
-        }
-        walk::exprs_mut(op)
-            .into_iter()
-            .for_each(|e| replace(e, own));
-        walk::places_mut(op)
-            .into_iter()
-            .for_each(|to| replace_place(to, own));
+    for op in ops {
+        op.walk_mut(&mut |op| {
+            op.exprs_mut().into_iter().for_each(|e| replace(e, own));
+            op.targets_mut()
+                .into_iter()
+                .for_each(|to| replace_place(to, own));
+        });
     }
 }
 

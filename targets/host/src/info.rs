@@ -151,6 +151,10 @@ impl Info {
                         self.lvalue(to);
                         self.expr(program, &[], e);
                     }
+                    ParserOp::SetValid(header) | ParserOp::Copy { dst: header, .. } => {
+                        self.made_valid(*header);
+                    }
+                    ParserOp::SetInvalid(_) => self.structural = true,
                     ParserOp::Verify(e, _) => self.expr(program, &[], e),
                 }
             }
@@ -160,6 +164,12 @@ impl Info {
                 }
             }
         }
+    }
+    /// An operation makes the header valid.
+    fn made_valid(&mut self, header: HeaderId) {
+        self.structural = true;
+        self.possible.insert(header);
+        self.scratch.insert(header);
     }
     fn lvalue(&mut self, to: &trisect_ir::LValue) {
         // Assigning a part reads the rest.
@@ -215,17 +225,8 @@ impl Info {
                     self.lvalue(to);
                     self.expr(program, params, e);
                 }
-                Op::SetValid(header) => {
-                    self.structural = true;
-                    self.possible.insert(*header);
-                    self.scratch.insert(*header);
-                }
+                Op::SetValid(header) | Op::Copy { dst: header, .. } => self.made_valid(*header),
                 Op::SetInvalid(_) => self.structural = true,
-                Op::Copy { dst, .. } => {
-                    self.structural = true;
-                    self.possible.insert(*dst);
-                    self.scratch.insert(*dst);
-                }
                 Op::If(cond, yes, no) => {
                     self.expr(program, params, cond);
                     self.ops(program, params, yes);

@@ -111,6 +111,10 @@ fn check_headers(program: &Program) -> Answer<()> {
     }
     for state in program.parser.states.values() {
         for op in &state.ops {
+            if let Some(header) = op.written_header() {
+                let name = &program.headers[header].name;
+                return Err(Why::Nonstandard(format!("parser that writes `{name}`")));
+            }
             if let ParserOp::Extract { header, .. } = op
                 && !shape::is_parsed(&program.headers[*header].name)
             {

@@ -1,7 +1,7 @@
 //! Where headers are as they were parsed.
 
 use super::identity::{deparse_identity, parser_fields};
-use crate::{FieldRef, NodeId, NodeKind, Op, ParserOp, Place, PrimaryMap, Program};
+use crate::{FieldRef, NodeId, NodeKind, Op, Place, PrimaryMap, Program};
 use std::collections::BTreeSet;
 
 /// What may have happened to the headers since the last parse, on any path.
@@ -89,10 +89,9 @@ impl Context<'_> {
     /// Right after a parse.
     fn parsed(&self) -> Headers {
         let ops = self.program.parser.states.values().flat_map(|s| &s.ops);
-        let writes = |op: &ParserOp| matches!(op, ParserOp::Set(to, _) if matches!(to.place, Place::Field(_)));
         Headers {
             dirty: deparse_identity(self.program).err().map(|e| e.to_string()),
-            written: ops.into_iter().any(writes),
+            written: ops.into_iter().any(|op| op.written_header().is_some()),
         }
     }
 

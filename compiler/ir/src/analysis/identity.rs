@@ -1,7 +1,7 @@
 //! Whether deparsing what was parsed gives the same bytes, and what the parser looks at.
 
 use super::graph::reachable;
-use crate::{Expr, FieldKind, FieldRef, HeaderId, ParserOp, Place, Program, StateId};
+use crate::{Expr, FieldKind, FieldRef, HeaderId, ParserOp, Program, StateId};
 use std::collections::BTreeSet;
 
 /// Why deparsing what was parsed may give other bytes.
@@ -10,8 +10,8 @@ pub enum NotIdentity {
     /// A state skips bytes.
     #[error("parser state `{0}` skips bytes, which deparsing does not bring back")]
     Advances(String),
-    /// A state writes a header field.
-    #[error("parser state `{0}` writes a header field")]
+    /// A state writes a header field, makes a header valid or invalid, or copies one.
+    #[error("parser state `{0}` writes a header")]
     Writes(String),
     /// A header is extracted that is not emitted exactly once.
     #[error("header `{0}` is extracted, but not emitted exactly once")]
@@ -36,7 +36,7 @@ pub fn deparse_identity(program: &Program) -> Result<(), NotIdentity> {
         for op in &program.parser.states[state].ops {
             match op {
                 ParserOp::Advance(_) => return Err(NotIdentity::Advances(name.clone())),
-                ParserOp::Set(to, _) if matches!(to.place, Place::Field(_)) => {
+                _ if op.written_header().is_some() => {
                     return Err(NotIdentity::Writes(name.clone()));
                 }
                 _ => {}
@@ -112,6 +112,9 @@ pub fn parser_fields(program: &Program) -> BTreeSet<FieldRef> {
             for expr in op.exprs() {
                 marks.expr(expr, id, i);
             }
+            if let ParserOp::Copy { src, .. } = op {
+                marks.fields.extend(super::effects::fields(program, *src));
+            }
         }
         for key in state.next.exprs() {
             marks.expr(key, id, state.ops.len());
@@ -162,7 +165,11 @@ impl Marks<'_> {
                     skip = skip.saturating_sub(fixed);
                 }
                 ParserOp::Advance(_) => return self.everything(),
-                ParserOp::Set(..) | ParserOp::Verify(..) => {}
+                ParserOp::Set(..)
+                | ParserOp::SetValid(_)
+                | ParserOp::SetInvalid(_)
+                | ParserOp::Copy { .. }
+                | ParserOp::Verify(..) => {}
             }
         }
         for next in program.parser.states[state].next.states() {

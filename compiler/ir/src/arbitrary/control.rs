@@ -341,7 +341,7 @@ impl Maker<'_, '_> {
         })
     }
 
-    fn structural(&mut self) -> Op {
+    pub(super) fn structural(&mut self) -> Op {
         self.frame_clean = false;
         let header = self.any_header();
         match self.c.below(3) {

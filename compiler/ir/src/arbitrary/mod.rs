@@ -31,7 +31,7 @@ use crate::{
     Attribute, Bits, Expr, Field, FieldKind, Header, HeaderType, MeterConfig, Object, ObjectKind,
     ParseTarget, ParserOp, ParserState, Program, SelectCase, StateId, Transition,
 };
-use crate::{CountUnit, HeaderId, HeaderTypeId, KeySet, LValue, Node, NodeKind, Place};
+use crate::{CountUnit, HeaderId, HeaderTypeId, KeySet, LValue, Node, NodeKind, Op, Place};
 use std::collections::BTreeMap;
 
 /// What a program may contain. The default is everything.
@@ -63,7 +63,7 @@ pub struct Shape {
     pub varbits: bool,
     /// `OnesSum` and hashes.
     pub hashes: bool,
-    /// A parser that skips, assigns header fields, or extracts in another order than that of the
+    /// A parser that skips, writes headers, or extracts in another order than that of the
     /// deparser: without it deparse(parse(p)) == p.
     pub odd_parser: bool,
 }
@@ -373,11 +373,24 @@ impl Maker<'_, '_> {
                 ops.push(ParserOp::Set(to, self.expr(width, 1, &[], false)));
                 self.frame_clean = false;
             }
+            if odd && self.shape.structural && self.c.one_in(8) {
+                ops.push(self.parser_structural());
+            }
             let next = self.transition(i, count, header);
             let name = format!("s{i}");
             self.p.parser.states.push(ParserState { name, ops, next });
         }
         self.p.parser.start = Some(StateId(0));
+    }
+
+    fn parser_structural(&mut self) -> ParserOp {
+        self.frame_clean = false;
+        match self.structural() {
+            Op::SetValid(header) => ParserOp::SetValid(header),
+            Op::Copy { dst, src } => ParserOp::Copy { dst, src },
+            // Mostly of what was extracted, so that it shows.
+            _ => ParserOp::SetInvalid(HeaderId(0)),
+        }
     }
 
     fn transition(&mut self, state: usize, count: usize, header: HeaderId) -> Transition {

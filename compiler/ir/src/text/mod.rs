@@ -54,6 +54,14 @@
 //! `frame(bytes, offset)`, `frame_length()`, `crc32(...)`, `crc16`, `csum16`, `xor16`, `identity`,
 //! `toeplitz("key", ...)`, `ones_sum(init, +a, -b)`. Operators: `+ - * / % |+| |-| s|+| s|-| & | ^
 //! << >> s>> == != < <= > >= s< s<= s> s>=`.
+//!
+//! Operations: `place = a`, `place[7:0] = a`, `set_valid(h)`, `set_invalid(h)`, `copy(to, from)`,
+//! `if a { ... } else { ... }`, `count(object, index)`, `place = meter(object, index)` or with a colour
+//! so far `meter(object, index, colour)`, `place = read(object, index)`, `write(object, index, a)`,
+//! `place = search(object, h)`, `ok, place = allocate(object)`, `touch(object, a)`,
+//! `add_entry(table, action(a, b), profile)`, `set_expire(table, profile)`; an index is a value or
+//! `entry`. In a parser: assignments, `set_valid`, `set_invalid`, `copy`, `extract(h)` or with the
+//! varbit's length in bits `extract(h, a)`, `advance(a)`, `verify(a, Error)`.
 
 mod lex;
 mod print;

@@ -413,6 +413,12 @@ impl Printer<'_> {
                 },
                 ParserOp::Advance(bits) => format!("advance({})", self.expr(bits)),
                 ParserOp::Set(to, expr) => format!("{} = {}", self.lvalue(to), self.expr(expr)),
+                ParserOp::SetValid(header) => self.op(&Op::SetValid(*header)),
+                ParserOp::SetInvalid(header) => self.op(&Op::SetInvalid(*header)),
+                ParserOp::Copy { dst, src } => self.op(&Op::Copy {
+                    dst: *dst,
+                    src: *src,
+                }),
                 ParserOp::Verify(cond, code) => {
                     let error = match self.program.parser.errors.get(usize::from(*code)) {
                         Some(error) => quoted(error),

@@ -48,7 +48,7 @@ fn run(program: &mut Program) {
 #[derive(Default)]
 struct Needed {
     headers: BTreeSet<HeaderId>,
-    /// Headers that it may make valid.
+    /// Headers that it, or the parser other than by extracting them, may make valid.
     made_valid: BTreeSet<HeaderId>,
     parser_error: bool,
 }
@@ -56,6 +56,11 @@ struct Needed {
 impl Needed {
     fn new(program: &Program) -> Self {
         let mut needed = Self::default();
+        for op in program.parser.states.values().flat_map(|s| &s.ops) {
+            if let ParserOp::SetValid(header) | ParserOp::Copy { dst: header, .. } = op {
+                needed.made_valid.insert(*header);
+            }
+        }
         for id in crate::analysis::topological(program) {
             match &program.control.nodes[id].kind {
                 NodeKind::Apply(table, _) => {
@@ -109,7 +114,11 @@ fn prunable_states(program: &Program, needed: &Needed) -> BTreeSet<StateId> {
     let idle = |op: &ParserOp| match op {
         ParserOp::Extract { header, .. } => !needed.headers.contains(header),
         ParserOp::Verify(..) => true,
-        ParserOp::Advance(_) | ParserOp::Set(..) => false,
+        ParserOp::Advance(_)
+        | ParserOp::Set(..)
+        | ParserOp::SetValid(_)
+        | ParserOp::SetInvalid(_)
+        | ParserOp::Copy { .. } => false,
     };
     let mut prunable: BTreeSet<StateId> = states
         .iter()
@@ -189,10 +198,9 @@ fn remove_headers(program: &mut Program, needed: &Needed) {
             });
         }
         for op in &state.ops {
-            if let ParserOp::Set(to, _) = op
-                && let crate::Place::Field(field) = to.place
-            {
-                used.insert(field.header);
+            used.extend(op.written_header());
+            if let ParserOp::Copy { src, .. } = op {
+                used.insert(*src);
             }
         }
     }

@@ -147,7 +147,13 @@ impl Remap {
                 self.expr(expr);
             }
             match op {
-                ParserOp::Extract { header, .. } => renumber(header, &self.headers),
+                ParserOp::Extract { header, .. }
+                | ParserOp::SetValid(header)
+                | ParserOp::SetInvalid(header) => renumber(header, &self.headers),
+                ParserOp::Copy { dst, src } => {
+                    renumber(dst, &self.headers);
+                    renumber(src, &self.headers);
+                }
                 ParserOp::Set(to, _) => self.lvalue(to),
                 ParserOp::Verify(_, code) => *code = self.errors[usize::from(*code)],
                 ParserOp::Advance(_) => {}

@@ -4,8 +4,8 @@ use super::expr::Scope;
 use super::{Checker, Invariant};
 use crate::analysis::graph;
 use crate::{
-    ActionId, Index, LValue, NodeKind, ObjectId, ObjectKind, Op, Place, PrimaryMap, Successors,
-    TableId,
+    ActionId, HeaderId, Index, LValue, NodeKind, ObjectId, ObjectKind, Op, Place, PrimaryMap,
+    Successors, TableId,
 };
 use std::collections::BTreeSet;
 
@@ -33,16 +33,7 @@ impl<'a> Checker<'a> {
             Op::SetValid(header) | Op::SetInvalid(header) => {
                 self.exists(headers, *header, place);
             }
-            Op::Copy { dst, src } => {
-                if self.exists(headers, *dst, place)
-                    && self.exists(headers, *src, place)
-                    && headers[*dst].ty != headers[*src].ty
-                {
-                    let (dst, src) = (&headers[*dst].name, &headers[*src].name);
-                    let message = format!("`{dst}` and `{src}` have different types");
-                    self.report(Invariant::CopySameType, place, message);
-                }
-            }
+            Op::Copy { dst, src } => self.copy(*dst, *src, place),
             Op::If(cond, yes, no) => {
                 self.expr_of(cond, 1, scope, place);
                 self.ops(yes, scope, place);
@@ -117,6 +108,19 @@ impl<'a> Checker<'a> {
                 self.expr(profile, scope, place);
                 self.flow_table(*table, place);
             }
+        }
+    }
+
+    /// Checks a copy of a whole header.
+    pub(super) fn copy(&mut self, dst: HeaderId, src: HeaderId, place: &str) {
+        let headers = &self.program.headers;
+        if self.exists(headers, dst, place)
+            && self.exists(headers, src, place)
+            && headers[dst].ty != headers[src].ty
+        {
+            let (dst, src) = (&headers[dst].name, &headers[src].name);
+            let message = format!("`{dst}` and `{src}` have different types");
+            self.report(Invariant::CopySameType, place, message);
         }
     }
 
@@ -323,9 +327,12 @@ impl<'a> Checker<'a> {
     /// `Frame` is read only where no header was written since the last parse.
     pub(super) fn frame_clean(&mut self) {
         let p = self.program;
-        let parser_writes = p.parser.states.values().flat_map(|s| &s.ops).any(
-            |op| matches!(op, crate::ParserOp::Set(to, _) if matches!(to.place, Place::Field(_))),
-        );
+        let parser_writes = p
+            .parser
+            .states
+            .values()
+            .flat_map(|s| &s.ops)
+            .any(|op| op.written_header().is_some());
         let Some(entry) = p.control.entry else { return };
         let mut dirty: PrimaryMap<_, bool> = p.control.nodes.values().map(|_| false).collect();
         dirty[entry] = parser_writes;

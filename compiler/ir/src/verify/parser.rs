@@ -38,6 +38,10 @@ impl Checker<'_> {
             }
             ParserOp::Advance(bits) => self.expr_of(bits, 32, Scope::Parser, place),
             ParserOp::Set(to, expr) => self.assignment(to, expr, Scope::Parser, place),
+            ParserOp::SetValid(header) | ParserOp::SetInvalid(header) => {
+                self.exists(&self.program.headers, *header, place);
+            }
+            ParserOp::Copy { dst, src } => self.copy(*dst, *src, place),
             ParserOp::Verify(cond, code) => {
                 self.expr_of(cond, 1, Scope::Parser, place);
                 if usize::from(*code) >= self.program.parser.errors.len() {

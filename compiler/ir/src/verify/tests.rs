@@ -277,6 +277,22 @@ const CASES: &[(Invariant, Break)] = &[
             src: HeaderId(1),
         });
     }),
+    (Invariant::CopySameType, |p| {
+        let copy = ParserOp::Copy {
+            dst: HeaderId(0),
+            src: HeaderId(1),
+        };
+        p.parser.states[StateId(0)].ops.push(copy);
+    }),
+    (Invariant::EntityExists, |p| {
+        let valid = ParserOp::SetValid(HeaderId(99));
+        p.parser.states[StateId(0)].ops.push(valid);
+    }),
+    (Invariant::FrameClean, |p| {
+        // `choose` reads the frame, which the parser then no longer leaves as it was.
+        let invalid = ParserOp::SetInvalid(HeaderId(0));
+        p.parser.states[StateId(0)].ops.push(invalid);
+    }),
     (Invariant::SearchEmitted, |p| {
         p.deparser.retain(|h| *h != HeaderId(0))
     }),

@@ -244,39 +244,7 @@ fn node_exprs_mut(kind: &mut NodeKind, f: &mut impl FnMut(&mut Expr)) {
 
 /// Calls `f` on every top-level expression of the operations.
 fn ops_exprs_mut(ops: &mut [Op], f: &mut impl FnMut(&mut Expr)) {
-    use trisect_ir::Index;
     for op in ops {
-        match op {
-            Op::Set(_, e) | Op::Touch(_, e) | Op::SetExpire { profile: e, .. } => f(e),
-            Op::SetValid(_) | Op::SetInvalid(_) | Op::Copy { .. } => {}
-            Op::Search { .. } | Op::Allocate { .. } => {}
-            Op::If(cond, a, b) => {
-                f(cond);
-                ops_exprs_mut(a, f);
-                ops_exprs_mut(b, f);
-            }
-            Op::Count(_, index) => {
-                if let Index::At(e) = index {
-                    f(e);
-                }
-            }
-            Op::Meter { index, color, .. } => {
-                if let Index::At(e) = index {
-                    f(e);
-                }
-                if let Some(e) = color {
-                    f(e);
-                }
-            }
-            Op::Read { index, .. } => f(index),
-            Op::Write { index, value, .. } => {
-                f(index);
-                f(value);
-            }
-            Op::AddEntry { args, profile, .. } => {
-                args.iter_mut().for_each(&mut *f);
-                f(profile);
-            }
-        }
+        op.walk_mut(&mut |op| op.exprs_mut().into_iter().for_each(&mut *f));
     }
 }

@@ -39,12 +39,7 @@ impl Build<'_, '_> {
                 self.assign(to, &value);
             }
             Op::SetValid(header) => self.set_valid(*header),
-            Op::SetInvalid(header) => {
-                if self.validity(*header) != Validity::Invalid {
-                    self.set_dirty();
-                    self.set_start_invalid(*header);
-                }
-            }
+            Op::SetInvalid(header) => self.set_invalid(*header),
             Op::Copy { dst, src } => self.copy(*dst, *src),
             Op::If(cond, yes, no) => self.op_if(cond, yes, no, running),
             Op::Count(object, index) => self.count(*object, index, running),
@@ -174,7 +169,13 @@ impl Build<'_, '_> {
             }
         }
     }
-    fn set_valid(&mut self, header: HeaderId) {
+    pub(super) fn set_invalid(&mut self, header: HeaderId) {
+        if self.validity(header) != Validity::Invalid {
+            self.set_dirty();
+            self.set_start_invalid(header);
+        }
+    }
+    pub(super) fn set_valid(&mut self, header: HeaderId) {
         let done = self.b.create_block();
         match self.validity(header) {
             Validity::Valid => {
@@ -208,7 +209,7 @@ impl Build<'_, '_> {
         self.switch(done);
         self.facts.set(header, Validity::Valid);
     }
-    fn copy(&mut self, dst: HeaderId, src: HeaderId) {
+    pub(super) fn copy(&mut self, dst: HeaderId, src: HeaderId) {
         if dst == src {
             return;
         }

@@ -80,6 +80,9 @@ impl Build<'_, '_> {
                     let value = self.eval(expr, Scope::NONE);
                     self.assign(to, &value);
                 }
+                ParserOp::SetValid(header) => self.set_valid(*header),
+                ParserOp::SetInvalid(header) => self.set_invalid(*header),
+                ParserOp::Copy { dst, src } => self.copy(*dst, *src),
                 ParserOp::Verify(cond, code) => self.verify(cond, *code),
             }
         }

@@ -129,6 +129,14 @@ impl Generator<'_> {
                         let (to, width) = self.target(!self.read_only);
                         ParserOp::Set(to, self.expr(width, 2, here))
                     }
+                    3 if structural && !self.read_only => match self.random.below(3) {
+                        0 => ParserOp::SetValid(HeaderId(self.random.below(7) as u32)),
+                        1 => ParserOp::SetInvalid(HeaderId(self.random.below(7) as u32)),
+                        _ => {
+                            let (dst, src) = self.same_type();
+                            ParserOp::Copy { dst, src }
+                        }
+                    },
                     2 if structural => {
                         let bits = if self.random.one_in(2) {
                             Expr::num(32, 8 * self.random.below(4) as u64)
@@ -517,21 +525,8 @@ impl Generator<'_> {
             0 if structural => Op::SetValid(header(self.random)),
             1 if structural => Op::SetInvalid(header(self.random)),
             2 if structural => {
-                let dst = self.random.below(7) as u32;
-                let src = if self.random.one_in(2) {
-                    (dst + 4) % 8
-                } else {
-                    dst
-                };
-                let src = if src > 6 || src % 4 != dst % 4 {
-                    dst
-                } else {
-                    src
-                };
-                Op::Copy {
-                    dst: HeaderId(dst),
-                    src: HeaderId(src),
-                }
+                let (dst, src) = self.same_type();
+                Op::Copy { dst, src }
             }
             3 | 4 if depth > 0 => Op::If(
                 self.expr(1, 2, here),
@@ -634,6 +629,17 @@ impl Generator<'_> {
             },
             _ => self.assignment(here),
         }
+    }
+    /// Two headers of one type, or one header twice.
+    fn same_type(&mut self) -> (HeaderId, HeaderId) {
+        let dst = self.random.below(7) as u32;
+        let other = (dst + 4) % 8;
+        let src = if self.random.one_in(2) && other <= 6 {
+            other
+        } else {
+            dst
+        };
+        (HeaderId(dst), HeaderId(src))
     }
     fn assignment(&mut self, here: Here<'_>) -> Op {
         let (to, width) = self.target(!self.read_only);

@@ -97,6 +97,13 @@ impl Reader {
         Ok(op)
     }
 
+    /// Takes the function's name and the opening bracket if they are next.
+    fn eat_call(&mut self, function: &str) -> bool {
+        let found = self.is_word(function) && self.next_is_call();
+        self.at += if found { 2 } else { 0 };
+        found
+    }
+
     fn next_is_call(&self) -> bool {
         matches!(self.tokens.get(self.at + 1), Some((Token::Punct("("), _)))
     }
@@ -183,8 +190,7 @@ impl Reader {
     }
 
     fn parser_op(&mut self) -> Result<ParserOp> {
-        let op = if self.eat_word("extract") {
-            self.punct("(")?;
+        let op = if self.eat_call("extract") {
             let header = self.header()?;
             let varbit = if self.eat(",") {
                 Some(self.expr()?)
@@ -192,11 +198,18 @@ impl Reader {
                 None
             };
             ParserOp::Extract { header, varbit }
-        } else if self.eat_word("advance") {
-            self.punct("(")?;
+        } else if self.eat_call("advance") {
             ParserOp::Advance(self.expr()?)
-        } else if self.eat_word("verify") {
-            self.punct("(")?;
+        } else if self.eat_call("set_valid") {
+            ParserOp::SetValid(self.header()?)
+        } else if self.eat_call("set_invalid") {
+            ParserOp::SetInvalid(self.header()?)
+        } else if self.eat_call("copy") {
+            let dst = self.header()?;
+            self.punct(",")?;
+            let src = self.header()?;
+            ParserOp::Copy { dst, src }
+        } else if self.eat_call("verify") {
             let cond = self.expr()?;
             self.punct(",")?;
             let span = self.span();
