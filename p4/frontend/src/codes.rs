@@ -27,6 +27,8 @@ pub const NESTING: &str = "E0121";
 pub const DUPLICATE: &str = "E0122";
 /// A construct that the grammar allows here only in another form.
 pub const MISPLACED: &str = "E0123";
+/// An annotation that the language defines has a body of another form.
+pub const ANNOTATION: &str = "E0124";
 /// A name is not declared, or a thing has no such member.
 pub const UNKNOWN_NAME: &str = "E0130";
 /// A name is declared twice in one scope.

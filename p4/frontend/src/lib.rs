@@ -28,6 +28,7 @@ pub mod options;
 pub mod parser;
 pub mod pp;
 pub mod printer;
+mod similar;
 pub mod span;
 pub mod typed;
 

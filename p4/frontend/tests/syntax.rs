@@ -285,7 +285,7 @@ fn a_missing_semicolon_is_marked_where_it_is_missing() {
         read("const int a = 1\nconst int b = 2;\n", &Options::default());
     assert_eq!(
         diagnostics[0].one_line(&sources),
-        "main.p4:1:15: error[E0120]: expected `;`, found `const`"
+        "main.p4:1:15: error[E0120]: expected `;`, found the keyword `const`"
     );
     let text = diagnostics[0].render(&sources);
     assert!(

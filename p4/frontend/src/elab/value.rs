@@ -9,6 +9,8 @@ use trisect_ir::{Expr, HashAlgorithm, HeaderId, LValue, ObjectId, TableId};
 
 use super::types::{StructType, Type};
 use crate::ast;
+use crate::similar::closer;
+pub(crate) use crate::similar::similar;
 
 /// A variable of the program. It becomes a metadata field when it is first used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -218,54 +220,5 @@ impl<'a> Env<'a> {
             env = scope.parent.as_deref();
         }
         best.map(|(_, known)| known)
-    }
-}
-
-fn closer(best: &mut Option<(usize, String)>, name: &str, known: &str) {
-    let distance = edit_distance(name, known);
-    if distance <= name.len().max(3) / 3 && best.as_ref().is_none_or(|(d, _)| distance < *d) {
-        *best = Some((distance, known.to_owned()));
-    }
-}
-
-/// The candidate closest to `name`, if one is close enough to be meant.
-pub(crate) fn similar<'n>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'n str>,
-) -> Option<String> {
-    let mut best = None;
-    for known in candidates {
-        closer(&mut best, name, known);
-    }
-    best.map(|(_, known)| known)
-}
-
-/// Levenshtein distance.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.bytes().enumerate() {
-            let substitute = diagonal + usize::from(ca != cb);
-            diagonal = row[j + 1];
-            row[j + 1] = substitute.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn typing_errors_are_near_and_other_words_are_not() {
-        assert_eq!(
-            similar("ipv4_adr", ["mac", "ipv4_addr", "x"]).as_deref(),
-            Some("ipv4_addr")
-        );
-        assert_eq!(similar("ttl", ["ipv4", "frame"]), None);
-        assert_eq!(edit_distance("kitten", "sitting"), 3);
     }
 }

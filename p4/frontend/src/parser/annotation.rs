@@ -1,6 +1,6 @@
 //! Annotations.
 
-use super::{Parse, Parser};
+use super::{Fail, Parse, Parser};
 use crate::ast::{
     Annotation, AnnotationBody, AnnotationToken, AnnotationTokenKind, Ident, NamedExpr,
 };
@@ -38,11 +38,13 @@ impl Parser<'_, '_> {
         } else {
             AnnotationBody::Empty
         };
-        Ok(Annotation {
+        let annotation = Annotation {
             name,
             body,
             span: self.since(start),
-        })
+        };
+        self.check_body(&annotation);
+        Ok(annotation)
     }
 
     /// Tokens up to the `)` that closes the body.
@@ -80,6 +82,9 @@ impl Parser<'_, '_> {
         if self.name_at(0).is_some() && self.at_ahead(1, "=") {
             let mut pairs = Vec::new();
             while !self.at("]") {
+                if self.name_at(0).is_none() || !self.at_ahead(1, "=") {
+                    return Err(self.mixed_annotation());
+                }
                 let name = self.ident("a key")?;
                 self.expect("=")?;
                 pairs.push(NamedExpr {
@@ -94,7 +99,18 @@ impl Parser<'_, '_> {
             return Ok(AnnotationBody::KeyValues(pairs));
         }
         let exprs = self.expressions_until("]")?;
+        if self.at("=") {
+            return Err(self.mixed_annotation());
+        }
         self.expect("]")?;
         Ok(AnnotationBody::Exprs(exprs))
+    }
+
+    fn mixed_annotation(&mut self) -> Fail {
+        self.misplaced(
+            self.span(),
+            "this annotation has both values and `key = value` pairs",
+            "give all by key, or all by position",
+        )
     }
 }

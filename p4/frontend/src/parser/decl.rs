@@ -10,7 +10,22 @@ use crate::ast::{
 };
 use crate::codes;
 use crate::diag::Diagnostic;
+use crate::lexer::Tok;
+use crate::similar::similar;
 use crate::span::Span;
+
+/// Keywords between which and `name {` nothing stands.
+const KEYWORDS_BEFORE_BRACE: &[&str] = &[
+    "enum",
+    "extern",
+    "header",
+    "header_union",
+    "state",
+    "struct",
+    "table",
+];
+/// Keywords between which and `name (` nothing stands.
+const KEYWORDS_BEFORE_PARENTHESIS: &[&str] = &["action", "control", "package", "parser"];
 
 impl Parser<'_, '_> {
     /// A declaration at top level.
@@ -82,7 +97,11 @@ impl Parser<'_, '_> {
         if !self.at_type_word() && self.name_at(0).is_none() && !self.at(".") {
             return Err(self.expected("a declaration"));
         }
+        let misspelt = self.misspelt_keyword();
         let ty = self.type_ref()?;
+        if let Some(fail) = misspelt {
+            return Err(self.fail(fail));
+        }
         if self.at("(") {
             return self.instance(ty);
         }
@@ -101,9 +120,29 @@ impl Parser<'_, '_> {
         } else {
             None
         };
-        self.expect(";")?;
+        self.expect_semicolon()?;
         self.scopes.declare(&name.name, Kind::Value);
         Ok(DeclKind::Var(VarDecl { ty, name, init }))
+    }
+
+    /// A complaint about a word that nobody declared and that is nearly one of the keywords that begin a
+    /// declaration, where what follows fits only such a declaration.
+    fn misspelt_keyword(&self) -> Option<Diagnostic> {
+        let word = self.name_at(0).filter(|word| !self.scopes.is_type(word))?;
+        self.name_at(1)?;
+        let keyword = match self.token_at(2).tok {
+            Tok::Punct("{") => similar(word, KEYWORDS_BEFORE_BRACE.iter().copied()),
+            Tok::Punct("(") => similar(word, KEYWORDS_BEFORE_PARENTHESIS.iter().copied()),
+            _ => None,
+        }?;
+        Some(
+            Diagnostic::error(
+                codes::EXPECTED,
+                self.span(),
+                format!("expected a declaration, found `{word}`"),
+            )
+            .with_help(format!("did you mean `{keyword}`?")),
+        )
     }
 
     fn constant(&mut self) -> Parse<DeclKind> {
@@ -112,7 +151,7 @@ impl Parser<'_, '_> {
         let (ty, name) = self.declarator(ty, "the constant's name")?;
         self.expect("=")?;
         let value = self.expression()?;
-        self.expect(";")?;
+        self.expect_semicolon()?;
         self.scopes.declare(&name.name, Kind::Value);
         Ok(DeclKind::Const(ConstDecl { ty, name, value }))
     }
@@ -126,7 +165,7 @@ impl Parser<'_, '_> {
         } else {
             None
         };
-        self.expect(";")?;
+        self.expect_semicolon()?;
         self.scopes.declare(&name.name, Kind::Value);
         Ok(DeclKind::Instance(Instance {
             ty,
@@ -256,7 +295,7 @@ impl Parser<'_, '_> {
         let proto = self.function_proto(ret);
         self.scopes.truncate(scopes);
         let proto = proto?;
-        self.expect(";")?;
+        self.expect_semicolon()?;
         Ok(DeclKind::ExternFunction(proto))
     }
 
@@ -282,7 +321,7 @@ impl Parser<'_, '_> {
 
     fn extern_object(&mut self, name: Ident) -> Parse<ExternDecl> {
         let type_params = self.type_params()?;
-        let methods = self.braced(Self::method)?;
+        let methods = self.braced(|parser| parser.method(&name))?;
         Ok(ExternDecl {
             name,
             type_params,
@@ -290,35 +329,61 @@ impl Parser<'_, '_> {
         })
     }
 
-    fn method(&mut self) -> Parse<Method> {
+    /// A method or constructor of the extern object `object`.
+    fn method(&mut self, object: &Ident) -> Parse<Method> {
         let start = self.span();
         let annotations = self.annotations()?;
         let is_abstract = self.eat_word("abstract");
         let is_constructor = self.name_at(0).is_some() && self.at_ahead(1, "(");
         let proto = if is_constructor {
-            let name = self.ident("the constructor's name")?;
-            self.scopes.push();
-            let ret = TypeRef {
-                kind: TypeKind::Void,
-                span: name.span,
-            };
-            FunctionProto {
-                ret,
-                name,
-                type_params: Vec::new(),
-                params: self.params()?,
-            }
+            self.constructor(object)?
         } else {
             let ret = self.type_ref()?;
+            if self.at("(") {
+                return Err(self.misplaced(
+                    ret.span,
+                    "a constructor has no type parameters",
+                    "the object's own type parameters can be used in its parameters",
+                ));
+            }
             self.function_proto(ret)?
         };
-        self.expect(";")?;
+        self.expect_semicolon()?;
         Ok(Method {
             annotations,
             is_abstract,
             is_constructor,
             proto,
             span: self.since(start),
+        })
+    }
+
+    /// `Name(params)` inside `object`, which must be called so.
+    fn constructor(&mut self, object: &Ident) -> Parse<FunctionProto> {
+        let name = self.ident("the constructor's name")?;
+        if name.name != object.name {
+            let message = format!("method `{}` has no return type", name.name);
+            self.error(
+                Diagnostic::error(codes::MISPLACED, name.span, message)
+                    .with_note_at(
+                        object.span,
+                        "only a constructor has none, and is called like its extern",
+                    )
+                    .with_help(
+                        "write the type in front of the name; `void` if nothing is returned",
+                    ),
+            );
+        }
+        self.scopes.push();
+        let ret = TypeRef {
+            kind: TypeKind::Void,
+            span: name.span,
+        };
+        Ok(FunctionProto {
+            ret,
+            name,
+            type_params: Vec::new(),
+            params: self.params()?,
         })
     }
 
@@ -361,7 +426,7 @@ impl Parser<'_, '_> {
         let annotations = self.annotations()?;
         let ty = self.type_ref()?;
         let (ty, name) = self.declarator(ty, "the field's name")?;
-        self.expect(";")?;
+        self.expect_semicolon()?;
         Ok(StructField {
             annotations,
             ty,
@@ -401,7 +466,14 @@ impl Parser<'_, '_> {
             self.word_at(0),
             Some("header" | "header_union" | "struct" | "enum")
         );
-        let (target, name) = if derived && !new_type {
+        let (target, name) = if derived {
+            if new_type {
+                self.misplaced(
+                    self.span(),
+                    "`type` cannot declare a structured type on the spot",
+                    "declare it on its own, or write `typedef`",
+                );
+            }
             let kind = self.nested(Self::derived_type)?;
             let decl = Decl {
                 annotations,
@@ -417,7 +489,7 @@ impl Parser<'_, '_> {
             let (ty, name) = self.declarator(ty, "the type's name")?;
             (TypedefTarget::Type(ty), name)
         };
-        self.expect(";")?;
+        self.expect_semicolon()?;
         self.scopes.declare(&name.name, Kind::Type);
         let decl = TypedefDecl { target, name };
         Ok(if new_type {
@@ -455,7 +527,7 @@ impl Parser<'_, '_> {
     fn package(&mut self) -> Parse<DeclKind> {
         self.scoped(|parser| {
             let proto = parser.block_proto("the package's name")?;
-            parser.expect(";")?;
+            parser.expect_semicolon()?;
             Ok(DeclKind::Package(proto))
         })
     }
@@ -482,7 +554,12 @@ impl Parser<'_, '_> {
             let locals = parser.items(at_apply, Self::control_local);
             parser.expect_word("apply")?;
             let apply = parser.block()?;
-            parser.expect("}")?;
+            parser.nothing_more(
+                "this stands behind the control's `apply` block",
+                "declare it in front of `apply`",
+                Self::control_local,
+            );
+            parser.expect_close()?;
             Ok(DeclKind::Control(ControlDecl {
                 proto,
                 ctor_params,
@@ -519,8 +596,16 @@ impl Parser<'_, '_> {
             let ctor_params = parser.constructor_params()?;
             parser.expect("{")?;
             let locals = parser.items(Self::at_state, Self::parser_local);
-            let states = parser.items(|_| false, Self::state);
-            parser.expect("}")?;
+            let states = parser.items(|parser| !parser.at_state(), Self::state);
+            parser.nothing_more(
+                "this stands behind the parser's first state",
+                "declare it in front of the states",
+                |parser| match parser.at_state() {
+                    true => parser.state().map(|_| ()),
+                    false => parser.parser_local().map(|_| ()),
+                },
+            );
+            parser.expect_close()?;
             Ok(DeclKind::Parser(ParserDecl {
                 proto,
                 ctor_params,
@@ -528,6 +613,16 @@ impl Parser<'_, '_> {
                 states,
             }))
         })
+    }
+
+    /// Reads what stands in a body behind the part that ends it, to report it once and to find what else is
+    /// wrong there.
+    fn nothing_more<T>(&mut self, message: &str, help: &str, item: impl Fn(&mut Self) -> Parse<T>) {
+        if self.at("}") || self.at_end() || self.at_top_level_keyword() {
+            return;
+        }
+        self.misplaced(self.span(), message, help);
+        self.items(|_| false, item);
     }
 
     /// A state begins here, perhaps behind annotations.
@@ -539,9 +634,13 @@ impl Parser<'_, '_> {
                 ahead = self.behind_brackets(ahead);
             }
         }
-        self.word_at(ahead) == Some("state")
-            && self.name_at(ahead + 1).is_some()
-            && self.at_ahead(ahead + 2, "{")
+        // Anything but a name, a dot or an angle bracket behind it shows that `state` is no type's name.
+        let is_type = self.name_at(ahead + 1).is_some() && !self.at_ahead(ahead + 2, "{")
+            || self.at_ahead(ahead + 1, ".")
+            || self.at_ahead(ahead + 1, "<")
+            || self.at_ahead(ahead + 1, "[")
+            || self.at_ahead(ahead + 1, "(");
+        self.word_at(ahead) == Some("state") && !is_type
     }
 
     /// The token behind the bracketed group that begins `ahead` tokens from here.
@@ -575,7 +674,7 @@ impl Parser<'_, '_> {
         let size = self.expression()?;
         self.expect(")")?;
         let name = self.ident("the value set's name")?;
-        self.expect(";")?;
+        self.expect_semicolon()?;
         self.scopes.declare(&name.name, Kind::Value);
         Ok(Decl {
             annotations,
@@ -592,15 +691,21 @@ impl Parser<'_, '_> {
         self.expect("{")?;
         let scopes = self.scopes.len();
         self.scopes.push();
-        let stmts = self.items(|parser| parser.at_word("transition"), Self::statement);
+        self.in_state = true;
+        let stmts = self.statements(|parser| parser.at_word("transition"));
+        self.in_state = false;
+        let (at, braces) = (self.pos, self.braces);
         let transition = if self.eat_word("transition") {
-            Some(self.transition())
+            let transition = self.transition();
+            if transition.is_err() {
+                self.synchronise(at, braces, false);
+            }
+            transition.ok()
         } else {
             None
         };
         self.scopes.truncate(scopes);
-        let transition = transition.transpose()?;
-        self.expect("}")?;
+        self.expect_close()?;
         Ok(ParserState {
             annotations,
             name,
@@ -614,7 +719,7 @@ impl Parser<'_, '_> {
         let start = self.span();
         if !self.eat_word("select") {
             let next = self.ident("a state")?;
-            self.expect(";")?;
+            self.expect_semicolon()?;
             return Ok(Transition::Direct(next));
         }
         self.expect("(")?;
@@ -634,7 +739,7 @@ impl Parser<'_, '_> {
         let keys = self.keyset()?;
         self.expect(":")?;
         let next = self.ident("a state")?;
-        self.expect(";")?;
+        self.expect_semicolon()?;
         Ok(SelectCase {
             keys,
             next,

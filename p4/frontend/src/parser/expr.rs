@@ -187,6 +187,13 @@ impl Parser<'_, '_> {
                 }
                 Some("[") => self.brackets(expr, start, below)?,
                 Some("(") if callable(&expr) => self.call(expr, Vec::new(), start, below)?,
+                Some("(") => {
+                    return Err(self.misplaced(
+                        expr.span,
+                        "this cannot be called",
+                        "call a function, an action or a method by its name",
+                    ));
+                }
                 Some("<") if callable(&expr) => match self.call_type_args() {
                     Some(type_args) => {
                         let below = below.max(self.height);
@@ -387,7 +394,14 @@ impl Parser<'_, '_> {
             return self.node(ExprKind::Construct { ty, args }, start, below);
         }
         if !self.eat(".") {
-            return Err(self.expected("`.` or `(` after a type"));
+            let diagnostic = Diagnostic::error(
+                codes::EXPECTED,
+                ty.span,
+                "expected a value, but this is a type",
+            );
+            return Err(self.fail(diagnostic.with_help(
+                "a type gives values as in `Type.member`, `Type(...)` and `(Type) value`",
+            )));
         }
         let name = self.ident("a member")?;
         self.node(ExprKind::TypeMember { ty, name }, start, below)
@@ -404,6 +418,8 @@ impl Parser<'_, '_> {
             while !self.at("}") && !rest {
                 if self.eat("...") {
                     rest = true;
+                } else if self.name_at(0).is_none() || !self.at_ahead(1, "=") {
+                    return Err(self.mixed_list());
                 } else {
                     let field = self.named_expression()?;
                     height = height.max(self.height);
@@ -418,8 +434,19 @@ impl Parser<'_, '_> {
         }
         let items = self.expressions_until("}")?;
         height = height.max(self.height);
+        if self.at("=") {
+            return Err(self.mixed_list());
+        }
         self.expect("}")?;
         self.node(ExprKind::List(items), start, height)
+    }
+
+    fn mixed_list(&mut self) -> Fail {
+        self.misplaced(
+            self.span(),
+            "this list has both values and `name = value` pairs",
+            "give all fields by name, or all by position",
+        )
     }
 
     /// `name = expression`.
@@ -529,10 +556,6 @@ impl Parser<'_, '_> {
 fn callable(expr: &Expr) -> bool {
     matches!(
         expr.kind,
-        ExprKind::Path(_)
-            | ExprKind::Member { .. }
-            | ExprKind::TypeMember { .. }
-            | ExprKind::Call { .. }
-            | ExprKind::This
+        ExprKind::Path(_) | ExprKind::Member { .. } | ExprKind::TypeMember { .. } | ExprKind::This
     )
 }

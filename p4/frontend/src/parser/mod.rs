@@ -7,6 +7,7 @@
 mod annotation;
 mod decl;
 mod expr;
+mod known;
 mod scope;
 mod stmt;
 mod table;
@@ -14,9 +15,7 @@ mod types;
 
 pub(crate) use expr::precedence;
 
-use std::rc::Rc;
-
-use crate::ast::{Ident, Program};
+use crate::ast::{Ident, Program, Stmt};
 use crate::codes;
 use crate::diag::Diagnostic;
 use crate::lexer::{Tok, Token};
@@ -96,12 +95,24 @@ pub fn parse(tokens: &[Token], max_errors: usize, diagnostics: &mut Vec<Diagnost
         depth: 0,
         height: 0,
         speculation: 0,
+        braces: 0,
         max_errors,
         errors: 0,
+        failed_at: None,
+        in_state: false,
         scopes: Scopes::default(),
         diagnostics,
     };
     parser.program()
+}
+
+fn bad_character(c: char, span: Span) -> Diagnostic {
+    Diagnostic::error(
+        codes::BAD_CHARACTER,
+        span,
+        format!("`{}` means nothing in P4", c.escape_debug()),
+    )
+    .with_help("remove it; only strings and comments may hold such characters")
 }
 
 struct Parser<'t, 'd> {
@@ -113,8 +124,14 @@ struct Parser<'t, 'd> {
     /// Height of the tree of the expression that was read last.
     height: usize,
     speculation: usize,
+    /// Braces open before the current token.
+    braces: usize,
     max_errors: usize,
     errors: usize,
+    /// The token that the last complaint was about: a second one would only follow from the first.
+    failed_at: Option<usize>,
+    /// A parser's state is being read.
+    in_state: bool,
     scopes: Scopes,
     diagnostics: &'d mut Vec<Diagnostic>,
 }
@@ -196,8 +213,17 @@ impl<'t> Parser<'t, '_> {
     // ------------------------------------------------------------------- taking tokens
 
     fn bump(&mut self) {
-        if !self.at_end() {
-            self.pos += 1;
+        match self.token_at(0).tok {
+            Tok::Eof => {}
+            Tok::Punct("{") => {
+                self.braces += 1;
+                self.pos += 1;
+            }
+            Tok::Punct("}") => {
+                self.braces = self.braces.saturating_sub(1);
+                self.pos += 1;
+            }
+            _ => self.pos += 1,
         }
         self.taken = 0;
     }
@@ -226,6 +252,31 @@ impl<'t> Parser<'t, '_> {
         }
     }
 
+    /// The `;` behind a declaration or statement. Where the next token cannot go on with what was read,
+    /// reading goes on as if the `;` were there.
+    fn expect_semicolon(&mut self) -> Parse<()> {
+        if self.eat(";") {
+            return Ok(());
+        }
+        let fail = self.expected("`;`");
+        let something_new = self.at("}") || self.at("@") || self.word_at(0).is_some();
+        if something_new { Ok(()) } else { Err(fail) }
+    }
+
+    /// The `}` of a body whose items have been read. Where a declaration of the top level follows, reading
+    /// goes on as if the `}` were there.
+    fn expect_close(&mut self) -> Parse<()> {
+        if self.eat("}") {
+            return Ok(());
+        }
+        let fail = self.expected("`}`");
+        if self.at_end() || self.at_top_level_keyword() {
+            self.braces = self.braces.saturating_sub(1);
+            return Ok(());
+        }
+        Err(fail)
+    }
+
     fn expect_word(&mut self, word: &str) -> Parse<()> {
         if self.eat_word(word) {
             Ok(())
@@ -245,28 +296,16 @@ impl<'t> Parser<'t, '_> {
     }
 
     fn ident(&mut self, what: &str) -> Parse<Ident> {
-        match &self.token_at(0).tok {
-            Tok::Word(word) if !is_reserved(word) => {
+        match self.name_at(0) {
+            Some(name) => {
                 let ident = Ident {
-                    name: word.to_string(),
+                    name: name.to_owned(),
                     span: self.span(),
                 };
                 self.bump();
                 Ok(ident)
             }
-            Tok::Word(word) => {
-                let word = Rc::clone(word);
-                self.error(
-                    Diagnostic::error(
-                        codes::EXPECTED,
-                        self.span(),
-                        format!("expected {what}, but `{word}` is a keyword"),
-                    )
-                    .with_help("choose another name"),
-                );
-                Err(Fail)
-            }
-            _ => Err(self.expected(what)),
+            None => Err(self.expected(what)),
         }
     }
 
@@ -277,31 +316,61 @@ impl<'t> Parser<'t, '_> {
         self.diagnostics.push(diagnostic);
     }
 
-    fn expected(&mut self, what: &str) -> Fail {
-        if let Tok::Bad(c) = self.token_at(0).tok {
-            self.error(Diagnostic::error(
-                codes::BAD_CHARACTER,
-                self.span(),
-                format!("`{c}` means nothing in P4"),
-            ));
-            return Fail;
+    /// Reports what is wrong with the construct that is being read, once for each token it fails at.
+    fn fail(&mut self, diagnostic: Diagnostic) -> Fail {
+        if self.failed_at != Some(self.pos) {
+            self.failed_at = Some(self.pos);
+            self.error(diagnostic);
         }
-        let found = self.token_at(0).tok.describe();
+        Fail
+    }
+
+    /// [`Self::fail`] for what the grammar has here only in another form.
+    fn misplaced(&mut self, span: Span, message: &str, help: &str) -> Fail {
+        self.fail(Diagnostic::error(codes::MISPLACED, span, message).with_help(help))
+    }
+
+    fn expected(&mut self, what: &str) -> Fail {
+        let token = self.token_at(0);
+        if let Tok::Bad(c) = token.tok {
+            return self.fail(bad_character(c, self.span()));
+        }
+        let found = match self.word_at(0).filter(|word| is_reserved(word)) {
+            Some(word) => format!("the keyword `{word}`"),
+            None => token.tok.describe(),
+        };
         // Where a closing token is missing, the place behind what was read says more.
         let span = match what {
             "`;`" | "`)`" if self.pos > 0 => self.prev_span(),
             _ => self.span(),
         };
-        let mut diagnostic = Diagnostic::error(
-            codes::EXPECTED,
-            span,
-            format!("expected {what}, found {found}"),
-        );
-        if what == "`;`" {
-            diagnostic = diagnostic.with_help("add `;` here");
-        }
-        self.error(diagnostic);
-        Fail
+        let message = format!("expected {what}, found {found}");
+        let mut diagnostic = Diagnostic::error(codes::EXPECTED, span, message);
+        diagnostic.help = self.way_out(what);
+        self.fail(diagnostic)
+    }
+
+    /// What may help where `what` is missing.
+    fn way_out(&self, what: &str) -> Option<String> {
+        let keyword = self.word_at(0).filter(|word| is_reserved(word));
+        Some(match (what, keyword) {
+            ("`;`", _) => "add `;` here".to_owned(),
+            ("`}`", _) if self.at_end() || self.at_top_level_keyword() => {
+                "close what is open with `}`".to_owned()
+            }
+            ("`apply`", _) => "a control ends with its `apply { ... }` block".to_owned(),
+            ("an expression", Some("_")) => {
+                "`_` stands for a value only as an argument, in a keyset and in a type".to_owned()
+            }
+            ("an expression", Some("bit" | "int" | "bool" | "varbit" | "tuple")) => {
+                "a conversion is written `(type) value`".to_owned()
+            }
+            ("an expression", _) if self.at("#") => "an invalid header is written `{#}`".to_owned(),
+            (_, Some(word)) if what.ends_with(" name") || what.starts_with("a name") => {
+                format!("`{word}` is a word of the language; choose another name")
+            }
+            _ => return None,
+        })
     }
 
     /// Runs `parse` one level deeper, unless that is too deep.
@@ -332,7 +401,9 @@ impl<'t> Parser<'t, '_> {
             self.pos,
             self.taken,
             self.depth,
+            self.braces,
             self.errors,
+            self.failed_at,
             self.diagnostics.len(),
         );
         self.speculation += 1;
@@ -341,58 +412,95 @@ impl<'t> Parser<'t, '_> {
         if let Ok(Some(value)) = result {
             return Some(value);
         }
-        let (pos, taken, depth, errors, diagnostics) = state;
+        let (pos, taken, depth, braces, errors, failed_at, diagnostics) = state;
         self.pos = pos;
         self.taken = taken;
         self.depth = depth;
+        self.braces = braces;
         self.errors = errors;
+        self.failed_at = failed_at;
         self.diagnostics.truncate(diagnostics);
         None
     }
 
-    /// After an error: steps to the end of the declaration or statement that holds it. Stops behind
-    /// a `;` or a closed block, and before a `}` that belongs to an outer one.
-    fn synchronise(&mut self, started_at: usize) {
-        let mut depth = 0_usize;
+    /// After an error: steps to the end of the declaration or statement that began at token `start`
+    /// with `braces` open. Stops behind a `;` or a closed block, and before a `}` that belongs to an
+    /// outer one. What failed inside braces of its own, like an enum's members, ends with them; in a
+    /// statement these can only be an expression's, and the statement ends with its `;`.
+    fn synchronise(&mut self, start: usize, braces: usize, is_statement: bool) {
+        let mut own = self.braces.saturating_sub(braces);
+        let mut skipped = 0_usize;
         self.taken = 0;
         while !self.at_end() {
             match self.punct() {
-                Some(";") if depth == 0 => {
+                Some(";") if skipped == 0 && (own == 0 || is_statement) => {
                     self.bump();
-                    return;
+                    break;
                 }
-                Some("{") => depth += 1,
-                Some("}") if depth == 0 => return,
-                Some("}") if depth == 1 => {
+                Some("{") => skipped += 1,
+                Some("}") if skipped == 0 && own == 0 => break,
+                Some("}") if skipped == 0 => {
+                    own -= 1;
+                    if own == 0 && !is_statement {
+                        self.bump();
+                        self.eat(";");
+                        break;
+                    }
+                }
+                Some("}") if skipped == 1 && own == 0 => {
                     self.bump();
                     self.eat(";");
-                    return;
+                    break;
                 }
-                Some("}") => depth -= 1,
-                _ if depth == 0 && self.pos > started_at && self.at_strong_keyword() => return,
+                Some("}") => skipped -= 1,
+                _ if skipped == 0 && self.pos > start && self.at_strong_keyword() => break,
                 _ => {}
             }
             self.bump();
         }
+        self.braces = braces;
     }
 
-    /// Items up to a `}`, the end, or where `done` says so. An item that cannot be read is stepped
-    /// over, and what it declared in inner scopes is forgotten.
+    /// Items of a body up to a `}`, the end, or where `done` says so.
     fn items<T>(
         &mut self,
         done: impl Fn(&Self) -> bool,
         item: impl Fn(&mut Self) -> Parse<T>,
     ) -> Vec<T> {
+        self.recovering(done, item, false)
+    }
+
+    /// Statements up to a `}`, the end, or where `done` says so.
+    fn statements(&mut self, done: impl Fn(&Self) -> bool) -> Vec<Stmt> {
+        self.recovering(done, Self::statement, true)
+    }
+
+    /// Items, of which one that cannot be read is stepped over, and what it declared in inner scopes
+    /// forgotten.
+    fn recovering<T>(
+        &mut self,
+        done: impl Fn(&Self) -> bool,
+        item: impl Fn(&mut Self) -> Parse<T>,
+        is_statement: bool,
+    ) -> Vec<T> {
         let mut items = Vec::new();
         while !self.at_end() && !self.at("}") && !done(self) && self.errors < self.max_errors {
+            if self.at_top_level_keyword() {
+                if !self.braces_match() {
+                    break;
+                }
+                self.declaration_out_of_place();
+                continue;
+            }
             let start = self.pos;
             let scopes = self.scopes.len();
+            let braces = self.braces;
             let result = self.nested(&item);
             self.scopes.truncate(scopes);
             match result {
                 Ok(item) => items.push(item),
                 Err(Fail) => {
-                    self.synchronise(start);
+                    self.synchronise(start, braces, is_statement);
                     if self.pos == start {
                         self.bump();
                     }
@@ -402,11 +510,57 @@ impl<'t> Parser<'t, '_> {
         items
     }
 
+    /// A keyword whose declarations stand at top level only.
+    fn at_top_level_keyword(&self) -> bool {
+        matches!(
+            self.word_at(0),
+            Some(
+                "control"
+                    | "enum"
+                    | "extern"
+                    | "header"
+                    | "header_union"
+                    | "package"
+                    | "parser"
+                    | "struct"
+                    | "typedef"
+            )
+        )
+    }
+
+    /// Whether the program has as many `{` as `}`. If so, a declaration inside a body was put there; if
+    /// not, the body was not closed.
+    fn braces_match(&self) -> bool {
+        let count = |brace| {
+            let is_brace = |token: &&Token| matches!(token.tok, Tok::Punct(text) if text == brace);
+            self.tokens.iter().filter(is_brace).count()
+        };
+        count("{") == count("}")
+    }
+
+    /// Reads a declaration of the top level inside a body.
+    fn declaration_out_of_place(&mut self) {
+        let (start, braces) = (self.pos, self.braces);
+        let word = self.word_at(0).unwrap_or("");
+        let message = format!("`{word}` is declared at top level, not inside a body");
+        let span = self.span();
+        self.misplaced(
+            span,
+            &message,
+            "move the declaration out, in front of this one",
+        );
+        let scopes = self.scopes.len();
+        if self.declaration().is_err() {
+            self.synchronise(start, braces, false);
+        }
+        self.scopes.truncate(scopes);
+    }
+
     /// `{ items }`
     fn braced<T>(&mut self, item: impl Fn(&mut Self) -> Parse<T>) -> Parse<Vec<T>> {
         self.expect("{")?;
         let items = self.items(|_| false, item);
-        self.expect("}")?;
+        self.expect_close()?;
         Ok(items)
     }
 
@@ -454,18 +608,18 @@ impl<'t> Parser<'t, '_> {
                 break;
             }
             let start = self.pos;
-            let scopes = self.scopes.len();
             match self.declaration() {
                 Ok(decl) => decls.push(decl),
                 Err(Fail) => {
-                    self.scopes.truncate(scopes);
-                    self.synchronise(start);
+                    self.scopes.truncate(1);
+                    self.synchronise(start, 0, false);
                     // A `}` without a `{`, or no step at all.
                     if self.at("}") || self.pos == start {
                         self.bump();
                     }
                 }
             }
+            self.braces = 0;
         }
         Program { decls }
     }

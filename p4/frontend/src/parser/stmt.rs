@@ -7,6 +7,7 @@ use crate::ast::{
 };
 use crate::codes;
 use crate::diag::Diagnostic;
+use crate::lexer::Tok;
 use crate::span::Span;
 
 /// The operator of an assignment token; `Some(None)` for plain `=`.
@@ -40,7 +41,7 @@ impl Parser<'_, '_> {
         self.nested(|parser| {
             let start = parser.span();
             parser.scopes.push();
-            let stmts = parser.braced(Self::statement);
+            let stmts = parser.braced_statements();
             parser.scopes.pop();
             let stmts = stmts?;
             Ok(Block {
@@ -49,6 +50,13 @@ impl Parser<'_, '_> {
                 span: parser.since(start),
             })
         })
+    }
+
+    fn braced_statements(&mut self) -> Parse<Vec<Stmt>> {
+        self.expect("{")?;
+        let stmts = self.statements(|_| false);
+        self.expect_close()?;
+        Ok(stmts)
     }
 
     pub(super) fn statement(&mut self) -> Parse<Stmt> {
@@ -75,12 +83,31 @@ impl Parser<'_, '_> {
             return Ok(StmtKind::Decl(self.local_declaration(annotations, start)?));
         }
         if self.at("{") {
+            if self.at_list_assignment() {
+                self.misplaced(
+                    start,
+                    "a list cannot be assigned to",
+                    "assign to each of its parts",
+                );
+                self.expression()?;
+                self.expect("=")?;
+                self.expression()?;
+                self.expect_semicolon()?;
+                return Ok(StmtKind::Empty);
+            }
             return Ok(StmtKind::Block(self.block_with(Vec::new())?));
         }
         if self.eat(";") {
             return Ok(StmtKind::Empty);
         }
         let keyword = self.word_at(0).unwrap_or("");
+        if self.in_state && matches!(keyword, "exit" | "return" | "switch") {
+            self.misplaced(
+                start,
+                &format!("`{keyword}` cannot stand in a parser's state"),
+                "end the state with `transition`; `select` chooses between states",
+            );
+        }
         match keyword {
             "if" => self.conditional(),
             "switch" => self.switch(),
@@ -95,7 +122,7 @@ impl Parser<'_, '_> {
                 } else {
                     Some(self.expression()?)
                 };
-                self.expect(";")?;
+                self.expect_semicolon()?;
                 Ok(StmtKind::Return(value))
             }
             "exit" => self.bare(StmtKind::Exit),
@@ -107,7 +134,7 @@ impl Parser<'_, '_> {
             }
             _ => {
                 let kind = self.simple_statement()?;
-                self.expect(";")?;
+                self.expect_semicolon()?;
                 Ok(kind)
             }
         }
@@ -115,8 +142,20 @@ impl Parser<'_, '_> {
 
     fn bare(&mut self, kind: StmtKind) -> Parse<StmtKind> {
         self.bump();
-        self.expect(";")?;
+        self.expect_semicolon()?;
         Ok(kind)
+    }
+
+    /// `{ ... } =` stands here.
+    fn at_list_assignment(&self) -> bool {
+        let mut ahead = 1;
+        loop {
+            match self.token_at(ahead).tok {
+                Tok::Punct("}") => return self.at_ahead(ahead + 1, "="),
+                Tok::Punct(";" | "{") | Tok::Eof => return false,
+                _ => ahead += 1,
+            }
+        }
     }
 
     /// A variable, constant or instance begins here, not an assignment or call.
@@ -141,10 +180,10 @@ impl Parser<'_, '_> {
         let mut ahead = 1;
         loop {
             match self.token_at(ahead).tok {
-                crate::lexer::Tok::Punct("<") => depth += 1,
-                crate::lexer::Tok::Punct(">") => depth = depth.saturating_sub(1),
-                crate::lexer::Tok::Punct(">>") => depth = depth.saturating_sub(2),
-                crate::lexer::Tok::Punct(";" | "{" | "}") | crate::lexer::Tok::Eof => return false,
+                Tok::Punct("<") => depth += 1,
+                Tok::Punct(">") => depth = depth.saturating_sub(1),
+                Tok::Punct(">>") => depth = depth.saturating_sub(2),
+                Tok::Punct(";" | "{" | "}") | Tok::Eof => return false,
                 _ => {}
             }
             ahead += 1;
@@ -156,6 +195,7 @@ impl Parser<'_, '_> {
 
     /// An assignment or call, without its `;`.
     fn simple_statement(&mut self) -> Parse<StmtKind> {
+        let start = self.pos;
         let target = self.expression()?;
         if let Some(op) = self.punct().and_then(assignment_operator) {
             self.bump();
@@ -163,21 +203,18 @@ impl Parser<'_, '_> {
             self.check_target(&target);
             return Ok(StmtKind::Assign { target, op, value });
         }
-        if !matches!(target.kind, ExprKind::Call { .. }) {
-            if matches!(target.kind, ExprKind::Construct { .. }) && self.name_at(0).is_some() {
-                return Err(self.misplaced(target.span, "an instance cannot be declared here"));
-            }
-            return Err(self.misplaced(
-                target.span,
-                "this expression has no effect: expected an assignment or a call",
-            ));
+        if matches!(target.kind, ExprKind::Call { .. }) {
+            return Ok(StmtKind::Call(target));
         }
-        Ok(StmtKind::Call(target))
-    }
-
-    fn misplaced(&mut self, span: Span, message: &str) -> Fail {
-        self.error(Diagnostic::error(codes::MISPLACED, span, message));
-        Fail
+        if self.failed_at == Some(start) {
+            // What follows a missing `;`; that was reported.
+            return Err(Fail);
+        }
+        Err(self.misplaced(
+            target.span,
+            "this expression has no effect: expected an assignment or a call",
+            "assign the value to something, or remove it",
+        ))
     }
 
     fn check_target(&mut self, target: &Expr) {
@@ -222,32 +259,31 @@ impl Parser<'_, '_> {
         self.expect("(")?;
         let expr = self.expression()?;
         self.expect(")")?;
-        self.expect("{")?;
-        let mut cases = Vec::new();
-        while !self.at("}") {
-            let start = self.span();
-            let label = if self.eat_word("default") {
-                Expr {
-                    kind: ExprKind::Default,
-                    span: start,
-                }
-            } else {
-                self.expression()?
-            };
-            self.expect(":")?;
-            let body = if self.at("{") || self.at("@") {
-                Some(self.block()?)
-            } else {
-                None
-            };
-            cases.push(SwitchCase {
-                label,
-                body,
-                span: self.since(start),
-            });
-        }
-        self.expect("}")?;
+        let cases = self.braced(Self::switch_case)?;
         Ok(StmtKind::Switch { expr, cases })
+    }
+
+    fn switch_case(&mut self) -> Parse<SwitchCase> {
+        let start = self.span();
+        let label = if self.eat_word("default") {
+            Expr {
+                kind: ExprKind::Default,
+                span: start,
+            }
+        } else {
+            self.expression()?
+        };
+        self.expect(":")?;
+        let body = if self.at("{") || self.at("@") {
+            Some(self.block()?)
+        } else {
+            None
+        };
+        Ok(SwitchCase {
+            label,
+            body,
+            span: self.since(start),
+        })
     }
 
     /// The rest of a loop, `for` being read.
@@ -260,15 +296,66 @@ impl Parser<'_, '_> {
     }
 
     fn for_loop_in_scope(&mut self, annotations: Vec<Annotation>) -> Parse<StmtKind> {
+        match self.for_header() {
+            Ok(ForHeader::Counting { init, cond, update }) => Ok(StmtKind::For {
+                annotations,
+                init,
+                cond,
+                update,
+                body: Box::new(self.statement()?),
+            }),
+            Ok(ForHeader::Over { var, collection }) => Ok(StmtKind::ForIn {
+                annotations,
+                var,
+                collection,
+                body: Box::new(self.statement()?),
+            }),
+            Err(fail) => {
+                // The body may be right, and what is wrong there is worth saying.
+                if self.skip_behind_parenthesis() {
+                    self.statement()?;
+                    return Ok(StmtKind::Empty);
+                }
+                Err(fail)
+            }
+        }
+    }
+
+    /// Steps behind the `)` of the parenthesis that is being read, if it comes before any brace.
+    fn skip_behind_parenthesis(&mut self) -> bool {
+        let mut depth = 0_usize;
+        let mut ahead = 0;
+        loop {
+            match self.token_at(ahead).tok {
+                Tok::Punct("(") => depth += 1,
+                Tok::Punct(")") if depth == 0 => break,
+                Tok::Punct(")") => depth -= 1,
+                Tok::Punct("{" | "}") | Tok::Eof => return false,
+                _ => {}
+            }
+            ahead += 1;
+        }
+        (0..=ahead).for_each(|_| self.bump());
+        true
+    }
+
+    fn for_header(&mut self) -> Parse<ForHeader> {
         self.expect("(")?;
         let mut init = Vec::new();
         while !self.at(";") {
             let start = self.span();
             let inner = self.annotations()?;
+            if self.name_at(0).is_some() && self.word_at(1) == Some("in") {
+                return Err(self.misplaced(
+                    self.span(),
+                    "the loop's variable has no type",
+                    "declare it here, as in `for (bit<8> i in ...)`",
+                ));
+            }
             let kind = if !inner.is_empty() || self.at_declaration() {
                 let decl = self.loop_variable(inner, start)?;
                 if init.is_empty() && self.eat_word("in") {
-                    return self.for_in(annotations, decl);
+                    return self.for_collection(decl);
                 }
                 StmtKind::Decl(decl)
             } else {
@@ -298,14 +385,7 @@ impl Parser<'_, '_> {
             }
         }
         self.expect(")")?;
-        let body = Box::new(self.statement()?);
-        Ok(StmtKind::For {
-            annotations,
-            init,
-            cond,
-            update,
-            body,
-        })
+        Ok(ForHeader::Counting { init, cond, update })
     }
 
     /// `T x` or `T x = e`, without `;`.
@@ -325,7 +405,8 @@ impl Parser<'_, '_> {
         })
     }
 
-    fn for_in(&mut self, annotations: Vec<Annotation>, var: Decl) -> Parse<StmtKind> {
+    /// The rest of the header behind `T x in`.
+    fn for_collection(&mut self, var: Decl) -> Parse<ForHeader> {
         let start = self.span();
         let first = self.expression()?;
         let collection = if self.at("..") {
@@ -334,12 +415,21 @@ impl Parser<'_, '_> {
             first
         };
         self.expect(")")?;
-        let body = Box::new(self.statement()?);
-        Ok(StmtKind::ForIn {
-            annotations,
+        Ok(ForHeader::Over {
             var: Box::new(var),
             collection,
-            body,
         })
     }
+}
+
+/// What stands between the parentheses of a loop.
+enum ForHeader {
+    /// `init; cond; update`
+    Counting {
+        init: Vec<Stmt>,
+        cond: Expr,
+        update: Vec<Stmt>,
+    },
+    /// `T x in collection`
+    Over { var: Box<Decl>, collection: Expr },
 }

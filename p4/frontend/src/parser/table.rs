@@ -1,5 +1,7 @@
 //! Tables.
 
+use std::collections::BTreeMap;
+
 use super::scope::Kind;
 use super::{Fail, Parse, Parser};
 use crate::ast::{
@@ -15,25 +17,25 @@ impl Parser<'_, '_> {
         let name = self.ident("the table's name")?;
         self.scopes.declare(&name.name, Kind::Value);
         let properties = self.braced(Self::table_property)?;
-        for (at, property) in properties.iter().enumerate() {
-            self.check_duplicate(properties.get(..at).unwrap_or_default(), property);
-        }
+        self.check_duplicates(&properties);
         Ok(DeclKind::Table(TableDecl { name, properties }))
     }
 
-    fn check_duplicate(&mut self, before: &[TableProperty], property: &TableProperty) {
-        let key = property_name(&property.kind);
-        if let Some(first) = before
-            .iter()
-            .find(|other| property_name(&other.kind) == key)
-        {
+    fn check_duplicates(&mut self, properties: &[TableProperty]) {
+        let mut seen = BTreeMap::new();
+        for property in properties {
+            let name = property_name(&property.kind);
+            let Some(first) = seen.get(name) else {
+                seen.insert(name, property.span);
+                continue;
+            };
             self.error(
                 Diagnostic::error(
                     codes::DUPLICATE,
                     property.span,
-                    format!("the table has two properties `{key}`"),
+                    format!("the table has two properties `{name}`"),
                 )
-                .with_note_at(first.span, "given before, here")
+                .with_note_at(*first, "given before, here")
                 .with_help("keep one of them"),
             );
         }
@@ -51,17 +53,17 @@ impl Parser<'_, '_> {
             "entries" => TablePropertyKind::Entries(self.braced(Self::entry)?),
             "default_action" => {
                 let value = self.expression()?;
-                self.expect(";")?;
+                self.expect_semicolon()?;
                 TablePropertyKind::DefaultAction(self.action_value(value)?)
             }
             "size" => {
                 let value = self.expression()?;
-                self.expect(";")?;
+                self.expect_semicolon()?;
                 TablePropertyKind::Size(value)
             }
             _ => {
                 let value = self.expression()?;
-                self.expect(";")?;
+                self.expect_semicolon()?;
                 TablePropertyKind::Custom { name, value }
             }
         };
@@ -79,7 +81,7 @@ impl Parser<'_, '_> {
         self.expect(":")?;
         let match_kind = self.ident("a match kind")?;
         let annotations = self.annotations()?;
-        self.expect(";")?;
+        self.expect_semicolon()?;
         Ok(KeyElement {
             expr,
             match_kind,
@@ -91,7 +93,7 @@ impl Parser<'_, '_> {
     fn listed_action(&mut self) -> Parse<ActionRef> {
         let annotations = self.annotations()?;
         let action = self.action_ref(annotations)?;
-        self.expect(";")?;
+        self.expect_semicolon()?;
         Ok(action)
     }
 
@@ -162,7 +164,7 @@ impl Parser<'_, '_> {
         self.expect(":")?;
         let action = self.action_ref(Vec::new())?;
         let annotations = self.annotations()?;
-        self.expect(";")?;
+        self.expect_semicolon()?;
         Ok(Entry {
             is_const,
             priority,

@@ -1,0 +1,56 @@
+//! Names that are near to a misspelt one.
+
+/// The candidate closest to `name`, if one is close enough to be meant; the first of several.
+pub(crate) fn similar<'n>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'n str>,
+) -> Option<String> {
+    let mut best = None;
+    for known in candidates {
+        closer(&mut best, name, known);
+    }
+    best.map(|(_, known)| known)
+}
+
+/// Keeps `known` if it is closer to `name` than what was found before.
+pub(crate) fn closer(best: &mut Option<(usize, String)>, name: &str, known: &str) {
+    // The distance is at least the difference in length, which is cheaper to know.
+    let limit = name.len().max(3) / 3;
+    if name.len().abs_diff(known.len()) > limit {
+        return;
+    }
+    let distance = edit_distance(name, known);
+    if distance <= limit && best.as_ref().is_none_or(|(d, _)| distance < *d) {
+        *best = Some((distance, known.to_owned()));
+    }
+}
+
+/// Levenshtein distance.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.bytes().enumerate() {
+            let substitute = diagonal + usize::from(ca != cb);
+            diagonal = row[j + 1];
+            row[j + 1] = substitute.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn typing_errors_are_near_and_other_words_are_not() {
+        assert_eq!(
+            similar("ipv4_adr", ["mac", "ipv4_addr", "x"]).as_deref(),
+            Some("ipv4_addr")
+        );
+        assert_eq!(similar("ttl", ["ipv4", "frame"]), None);
+        assert_eq!(edit_distance("kitten", "sitting"), 3);
+    }
+}
