@@ -18,6 +18,7 @@
 //! - The same text and options give the same program, names and order included.
 
 pub mod ast;
+pub mod check;
 pub mod codes;
 pub mod diag;
 mod elab;
@@ -78,6 +79,46 @@ pub fn parse_str(
     let tokens = pp::preprocess(name, text, options, &mut sources, &mut diagnostics);
     let program = parser::parse(&tokens, options.max_errors, &mut diagnostics);
     (Some(program), sources, diagnostics)
+}
+
+/// Reads a P4 file and checks it: see [`check::check`].
+///
+/// The program is `None` if the file cannot be read or has syntax errors; otherwise it holds what could be made
+/// of it, also when some of the diagnostics are errors.
+#[must_use]
+pub fn check_file(
+    path: &Path,
+    options: &Options,
+) -> (Option<typed::Program>, SourceMap, Vec<Diagnostic>) {
+    let (tree, sources, diagnostics) = parse_file(path, options);
+    let (program, diagnostics) = check_tree(tree, options, diagnostics);
+    (program, sources, diagnostics)
+}
+
+/// As [`check_file`] for P4 text; `name` is as in [`parse_str`].
+#[must_use]
+pub fn check_str(
+    name: &str,
+    text: &str,
+    options: &Options,
+) -> (Option<typed::Program>, SourceMap, Vec<Diagnostic>) {
+    let (tree, sources, diagnostics) = parse_str(name, text, options);
+    let (program, diagnostics) = check_tree(tree, options, diagnostics);
+    (program, sources, diagnostics)
+}
+
+fn check_tree(
+    tree: Option<ast::Program>,
+    options: &Options,
+    mut diagnostics: Vec<Diagnostic>,
+) -> (Option<typed::Program>, Vec<Diagnostic>) {
+    // Checking a tree with holes would only report what follows from the errors already found.
+    let Some(tree) = tree.filter(|_| !diagnostics.iter().any(Diagnostic::is_error)) else {
+        return (None, diagnostics);
+    };
+    let (program, found) = check::check_at_most(&tree, options.max_errors);
+    diagnostics.extend(found);
+    (Some(program), diagnostics)
 }
 
 /// Compiles a P4 file to the IR. The program is named after the file.

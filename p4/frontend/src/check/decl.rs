@@ -1,0 +1,84 @@
+//! Declarations at top level.
+
+use super::scope::Binding;
+use super::types::StructKind;
+use super::{Checker, Context, Place, codes, keep};
+use crate::ast::{self, DeclKind};
+use crate::typed::{BlockKind, ExternDef};
+
+impl<'a> Checker<'a> {
+    /// One declaration.
+    pub(super) fn top_level(&mut self, decl: &'a ast::Decl) {
+        let annotations = decl.annotations.as_slice();
+        match &decl.kind {
+            DeclKind::Const(constant) => {
+                self.constant(constant, annotations);
+            }
+            DeclKind::Var(var) => {
+                // The parser says that it cannot stand here.
+                self.local_var(var, annotations);
+            }
+            DeclKind::Extern(object) => self.extern_object(object, annotations),
+            DeclKind::ExternFunction(proto) => {
+                let id = self.function(proto, None, annotations);
+                self.declare_function(&proto.name, id);
+            }
+            DeclKind::ExternForward(name) => {
+                let id = self.program.externs.push(ExternDef {
+                    name: name.name.clone(),
+                    type_params: Vec::new(),
+                    constructors: Vec::new(),
+                    methods: Vec::new(),
+                    annotations: keep(annotations),
+                    span: name.span,
+                });
+                self.declare(name, Binding::Extern(id));
+            }
+            DeclKind::Action(action) => {
+                self.action(action, annotations);
+            }
+            DeclKind::ParserType(proto) => {
+                self.block_type(proto, BlockKind::Parser, annotations);
+            }
+            DeclKind::ControlType(proto) => {
+                self.block_type(proto, BlockKind::Control, annotations);
+            }
+            DeclKind::Package(proto) => self.block_type(proto, BlockKind::Package, annotations),
+            DeclKind::Parser(parser) => self.parser(parser, annotations),
+            DeclKind::Control(control) => self.control(control, annotations),
+            DeclKind::Header(decl) => self.structure(decl, StructKind::Header, annotations),
+            DeclKind::HeaderUnion(decl) => self.structure(decl, StructKind::Union, annotations),
+            DeclKind::Struct(decl) => self.structure(decl, StructKind::Struct, annotations),
+            DeclKind::Enum(decl) => self.enumeration(decl),
+            DeclKind::SerEnum(decl) => self.serializable_enum(decl),
+            DeclKind::Typedef(decl) => self.typedef(decl, false, annotations),
+            DeclKind::NewType(decl) => self.typedef(decl, true, annotations),
+            DeclKind::Error(names) => self.errors(names),
+            DeclKind::MatchKind(names) => self.match_kinds(names),
+            DeclKind::Instance(instance) => {
+                if let Some(id) = self.instance(instance, annotations) {
+                    self.program.globals.push(id);
+                    if instance.name.name == "main" {
+                        self.program.main = Some(id);
+                    }
+                }
+            }
+            DeclKind::Function(function) => {
+                let context = Context {
+                    place: Place::Function,
+                    ..Context::default()
+                };
+                let body = Some((&function.body, context));
+                let id = self.function(&function.proto, body, annotations);
+                self.declare_function(&function.proto.name, id);
+            }
+            DeclKind::Table(_) | DeclKind::ValueSet(_) => {
+                self.error(
+                    codes::MISPLACED,
+                    decl.span,
+                    "this cannot stand at top level",
+                );
+            }
+        }
+    }
+}

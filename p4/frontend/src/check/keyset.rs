@@ -1,0 +1,170 @@
+//! Keysets of `select` cases and table entries.
+
+use super::scope::Binding;
+use super::{Checker, codes};
+use crate::ast;
+use crate::typed::{Const, Expr, ExprKind, KeySet, Type, ValueSetId};
+
+impl<'a> Checker<'a> {
+    /// A set of values of the type.
+    pub(super) fn keyset(&mut self, set: &'a ast::Expr, ty: &Type) -> KeySet {
+        use ast::ExprKind as K;
+        match &set.kind {
+            K::DontCare | K::Default => KeySet::Any,
+            K::Mask { value, mask } => {
+                let (base, span) = (self.base(ty), set.span);
+                let numeric = matches!(base, Type::Bit(_) | Type::Int(_) | Type::Integer)
+                    || self.enum_repr(&base).is_some()
+                    || matches!(base, Type::Unknown | Type::Infer(_));
+                if !numeric {
+                    let message = format!("`&&&` does not take `{}`", self.show(ty));
+                    self.error(codes::TYPE, span, message);
+                }
+                let inner = self.enum_repr(&base).unwrap_or_else(|| ty.clone());
+                let value = self.set_part(value, ty);
+                let mask = self.expr(mask, Some(&inner));
+                let mask = match self.try_coerce(mask, &inner) {
+                    Ok(mask) => mask,
+                    Err(mask) => self.coerce(*mask, ty),
+                };
+                KeySet::Mask(value, mask)
+            }
+            K::Range { lo, hi } => {
+                let base = self.base(ty);
+                let numeric = matches!(base, Type::Bit(_) | Type::Int(_) | Type::Integer)
+                    || self.enum_repr(&base).is_some()
+                    || matches!(base, Type::Unknown | Type::Infer(_));
+                if !numeric {
+                    let message = format!("`..` does not take `{}`", self.show(ty));
+                    self.error(codes::TYPE, set.span, message);
+                }
+                let lo = self.set_part(lo, ty);
+                let hi = self.set_part(hi, ty);
+                if let (ExprKind::Const(Const::Int(low)), ExprKind::Const(Const::Int(high))) =
+                    (&lo.kind, &hi.kind)
+                    && low > high
+                {
+                    let message = format!("the range from {low} to {high} is empty");
+                    self.error(codes::WIDTH, set.span, message);
+                }
+                KeySet::Range(lo, hi)
+            }
+            _ => {
+                if let Some(id) = self.value_set(set) {
+                    let elem = self.program.value_sets[id].ty.clone();
+                    if !self.unify(ty, &elem) {
+                        let found = Expr {
+                            kind: ExprKind::Default,
+                            ty: elem,
+                            span: set.span,
+                        };
+                        self.mismatch(ty, &found);
+                    }
+                    return KeySet::ValueSet(id);
+                }
+                KeySet::Value(self.set_part(set, ty))
+            }
+        }
+    }
+
+    fn set_part(&mut self, expr: &'a ast::Expr, ty: &Type) -> Expr {
+        let value = self.expr(expr, Some(ty));
+        let mut value = self.coerce(value, ty);
+        self.close(&mut value);
+        value
+    }
+
+    /// The value set that an expression names.
+    pub(super) fn value_set(&mut self, set: &'a ast::Expr) -> Option<ValueSetId> {
+        let ast::ExprKind::Path(path) = &set.kind else {
+            return None;
+        };
+        match self.scopes.lookup(path.as_str()) {
+            Some(Binding::ValueSet(id)) => Some(*id),
+            _ => None,
+        }
+    }
+
+    /// Sets for all keys: one per key, or one for all of them.
+    pub(super) fn keysets(
+        &mut self,
+        sets: &'a [ast::Expr],
+        types: &[Type],
+        span: crate::Span,
+    ) -> Vec<KeySet> {
+        if let [only] = sets
+            && types.len() != 1
+        {
+            match &only.kind {
+                ast::ExprKind::DontCare | ast::ExprKind::Default => {
+                    return types.iter().map(|_| KeySet::Any).collect();
+                }
+                ast::ExprKind::List(items) if items.len() == types.len() => {
+                    return items
+                        .iter()
+                        .zip(types)
+                        .map(|(set, ty)| self.keyset(set, ty))
+                        .collect();
+                }
+                _ => {}
+            }
+            if let Some(id) = self.value_set(only) {
+                self.value_set_fits(id, types, only);
+                return vec![KeySet::ValueSet(id)];
+            }
+        }
+        // One key that is a tuple may be matched part by part.
+        if let ([key], true) = (types, sets.len() > 1)
+            && let Type::Tuple(parts) = self.base(key)
+            && parts.len() == sets.len()
+        {
+            return sets
+                .iter()
+                .zip(parts.iter())
+                .map(|(set, ty)| self.keyset(set, ty))
+                .collect();
+        }
+        if sets.len() != types.len() {
+            let message = format!(
+                "there are {} keys, but {} sets of values for them",
+                types.len(),
+                sets.len()
+            );
+            self.error(codes::ARGUMENTS, span, message);
+            return Vec::new();
+        }
+        sets.iter()
+            .zip(types)
+            .map(|(set, ty)| self.keyset(set, ty))
+            .collect()
+    }
+
+    /// Whether the elements of a value set are the keys, taken together.
+    fn value_set_fits(&mut self, id: ValueSetId, types: &[Type], at: &'a ast::Expr) {
+        let elem = self.program.value_sets[id].ty.clone();
+        let fits = match self.base(&elem) {
+            Type::Struct(of, args) => {
+                let count = self.program.structs[of].fields.len();
+                count == types.len()
+                    && types.iter().enumerate().all(|(at, ty)| {
+                        let field = self.field_type(of, &args, at);
+                        self.unify(ty, &field)
+                    })
+            }
+            Type::Tuple(parts) => {
+                parts.len() == types.len() && parts.iter().zip(types).all(|(a, b)| self.unify(b, a))
+            }
+            Type::Unknown => true,
+            _ => false,
+        };
+        if !fits {
+            let wanted: Vec<String> = types.iter().map(|ty| self.show(ty)).collect();
+            let message = format!(
+                "the value set holds `{}`, the keys are `{}`",
+                self.show(&elem),
+                wanted.join("`, `")
+            );
+            self.error(codes::TYPE, at.span, message);
+        }
+    }
+}

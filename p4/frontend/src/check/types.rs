@@ -1,0 +1,354 @@
+//! Types as written to types, and types to text.
+
+use std::fmt::Write as _;
+use std::rc::Rc;
+
+use num_bigint::BigInt;
+
+use super::scope::Binding;
+use super::{Checker, MAX_STACK, MAX_WIDTH};
+use crate::ast::{self, TypeKind, TypeRef};
+use crate::codes;
+use crate::diag::Diagnostic;
+use crate::span::Span;
+use crate::typed::{BlockKind, StructId, Type, TypeArgs, TypeParamId};
+
+/// Longest text of a type in a message.
+const MAX_SHOWN: usize = 120;
+
+/// Whether a [`StructId`] is a struct, header or union. The typed tree says so in each type; here it is found by the
+/// declaration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StructKind {
+    Struct,
+    Header,
+    Union,
+}
+
+impl StructKind {
+    /// The type with these arguments.
+    pub fn ty(self, id: StructId, args: TypeArgs) -> Type {
+        match self {
+            Self::Struct => Type::Struct(id, args),
+            Self::Header => Type::Header(id, args),
+            Self::Union => Type::Union(id, args),
+        }
+    }
+}
+
+impl<'a> Checker<'a> {
+    /// The type that is written.
+    pub(super) fn resolve(&mut self, ty: &'a TypeRef) -> Type {
+        self.nested(ty.span, |checker| checker.resolve_here(ty))
+            .unwrap_or(Type::Unknown)
+    }
+
+    fn resolve_here(&mut self, ty: &'a TypeRef) -> Type {
+        let span = ty.span;
+        match &ty.kind {
+            TypeKind::Void => Type::Void,
+            TypeKind::Bool => Type::Bool,
+            TypeKind::Error => Type::Error,
+            TypeKind::MatchKind => Type::MatchKind,
+            TypeKind::String => Type::String,
+            TypeKind::Integer => Type::Integer,
+            TypeKind::Bit(None) => Type::Bit(1),
+            TypeKind::Bit(Some(width)) => self.width(width, 0).map_or(Type::Unknown, Type::Bit),
+            TypeKind::Int(width) => self.width(width, 1).map_or(Type::Unknown, Type::Int),
+            TypeKind::Varbit(width) => self.width(width, 0).map_or(Type::Unknown, Type::Varbit),
+            TypeKind::Named(path) => {
+                let Some(binding) = self.find_type(path) else {
+                    return Type::Unknown;
+                };
+                self.type_of_binding(binding, None, span)
+            }
+            TypeKind::Specialized { base, args } => {
+                let binding = self.find_type(base);
+                let args: Vec<Type> = args.iter().map(|arg| self.resolve_arg(arg)).collect();
+                let Some(binding) = binding else {
+                    return Type::Unknown;
+                };
+                let ty = self.type_of_binding(binding, Some(args), span);
+                self.bounded(ty, span)
+            }
+            TypeKind::Stack { elem, size } => {
+                let elem = self.resolve(elem);
+                self.stack_type(elem, size, span)
+            }
+            TypeKind::Tuple(parts) => {
+                let parts = parts.iter().map(|part| self.resolve_arg(part)).collect();
+                self.bounded(Type::Tuple(parts), span)
+            }
+            TypeKind::List(elem) => {
+                let elem = self.resolve_arg(elem);
+                self.bounded(Type::List(Rc::new(elem)), span)
+            }
+            TypeKind::DontCare => self.any_type(span),
+        }
+    }
+
+    /// A type argument. `void` is none.
+    fn resolve_arg(&mut self, ty: &'a TypeRef) -> Type {
+        self.resolve(ty)
+    }
+
+    /// What `_` stands for.
+    fn any_type(&mut self, _span: Span) -> Type {
+        if self.hidden_params.is_none() {
+            return self.fresh();
+        }
+        let id = self.program.type_params.push("_".to_owned());
+        if let Some(hidden) = &mut self.hidden_params {
+            hidden.push(id);
+        }
+        Type::Param(id)
+    }
+
+    /// `_` for every type parameter.
+    fn any_args(&mut self, params: &[TypeParamId], span: Span) -> Vec<Type> {
+        params.iter().map(|_| self.any_type(span)).collect()
+    }
+
+    fn stack_type(&mut self, elem: Type, size: &'a ast::Expr, span: Span) -> Type {
+        let Some(size_value) = self.constant_number(size) else {
+            return Type::Unknown;
+        };
+        match u32::try_from(&size_value) {
+            Ok(count) if (1..=MAX_STACK).contains(&count) => {
+                self.bounded(Type::Stack(Rc::new(elem), count), span)
+            }
+            _ => {
+                let message = format!("a stack has 1 to {MAX_STACK} elements, not {size_value}");
+                self.error(codes::WIDTH, size.span, message);
+                Type::Unknown
+            }
+        }
+    }
+
+    /// The width in angle brackets.
+    fn width(&mut self, width: &'a ast::Expr, least: u32) -> Option<u32> {
+        let value = self.constant_number(width)?;
+        match u32::try_from(&value) {
+            Ok(bits) if (least..=MAX_WIDTH).contains(&bits) => Some(bits),
+            _ => {
+                let message = if value < BigInt::from(least) {
+                    format!("the width {value} is less than {least}")
+                } else {
+                    format!(
+                        "the width {value} is more than {MAX_WIDTH}, the most that is supported"
+                    )
+                };
+                self.error(codes::WIDTH, width.span, message);
+                None
+            }
+        }
+    }
+
+    /// What stands for a type of this name; says so if there is none.
+    pub(super) fn find_type(&mut self, path: &'a ast::Path) -> Option<Binding> {
+        let name = path.as_str();
+        let found = if path.absolute {
+            self.scopes.lookup_global(name)
+        } else {
+            self.scopes.lookup(name)
+        };
+        match found {
+            Some(Binding::Broken) => None,
+            Some(binding) if binding.is_type() => Some(binding.clone()),
+            Some(binding) => {
+                let message = format!("`{name}` is {}, not a type", binding.kind());
+                let mut error = Diagnostic::error(codes::UNKNOWN_NAME, path.span(), message);
+                if let Some(at) = self.scopes.declared_at(name) {
+                    error = error.with_note_at(at, "declared here");
+                }
+                self.report(error);
+                None
+            }
+            None => {
+                let near = self.scopes.similar(name, Binding::is_type);
+                let message = format!("there is no type `{name}`");
+                let mut error = Diagnostic::error(codes::UNKNOWN_NAME, path.span(), message);
+                if let Some(near) = near {
+                    error = error.with_help(format!("did you mean `{near}`?"));
+                }
+                self.report(error);
+                None
+            }
+        }
+    }
+
+    /// A name with type arguments, if any are written.
+    fn type_of_binding(&mut self, binding: Binding, args: Option<Vec<Type>>, span: Span) -> Type {
+        let (params, name) = match &binding {
+            Binding::Type(ty) => {
+                if args.is_some() {
+                    let message = format!("`{}` takes no type arguments", self.show(ty));
+                    self.error(codes::ARGUMENTS, span, message);
+                    return Type::Unknown;
+                }
+                return ty.clone();
+            }
+            Binding::Struct(id) => {
+                let def = &self.program.structs[*id];
+                (def.type_params.clone(), def.name.clone())
+            }
+            Binding::Extern(id) => {
+                let def = &self.program.externs[*id];
+                (def.type_params.clone(), def.name.clone())
+            }
+            Binding::BlockType(id) => {
+                let def = &self.program.block_types[*id];
+                (def.type_params.clone(), def.name.clone())
+            }
+            Binding::Parser(id) => (Vec::new(), self.program.parsers[*id].name.clone()),
+            Binding::Control(id) => (Vec::new(), self.program.controls[*id].name.clone()),
+            _ => return Type::Unknown,
+        };
+        // Type parameters that stand for a `_` in the declaration are not written.
+        let written = params
+            .iter()
+            .filter(|id| self.program.type_params[**id] != "_")
+            .count();
+        let args: TypeArgs = match args {
+            None => self.any_args(&params, span).into(),
+            Some(args) if args.len() == written => {
+                let hidden = self.any_args(params.get(written..).unwrap_or_default(), span);
+                args.into_iter().chain(hidden).collect()
+            }
+            Some(args) => {
+                let message = format!(
+                    "`{name}` takes {written} type arguments, {} are given",
+                    args.len()
+                );
+                self.error(codes::ARGUMENTS, span, message);
+                return Type::Unknown;
+            }
+        };
+        match binding {
+            Binding::Struct(id) => self.struct_kind(id).ty(id, args),
+            Binding::Extern(id) => Type::Extern(id, args),
+            Binding::BlockType(id) => Type::Block(id, args),
+            Binding::Parser(id) => Type::Parser(id),
+            Binding::Control(id) => Type::Control(id),
+            _ => Type::Unknown,
+        }
+    }
+
+    /// What stands behind `type` names and found types.
+    pub(super) fn base(&self, ty: &Type) -> Type {
+        let ty = self.shallow(ty);
+        self.program.base(&ty).clone()
+    }
+
+    /// The type of an enum's values, seen as numbers; other types stay.
+    pub(super) fn enum_repr(&self, ty: &Type) -> Option<Type> {
+        match ty {
+            Type::Enum(id) => self.program.enums[*id].repr.clone(),
+            _ => None,
+        }
+    }
+
+    /// The type as a person writes it.
+    pub(super) fn show(&self, ty: &Type) -> String {
+        let mut text = String::new();
+        self.write_type(&mut text, ty);
+        if text.len() > MAX_SHOWN {
+            let cut = (0..=MAX_SHOWN).rev().find(|at| text.is_char_boundary(*at));
+            text.truncate(cut.unwrap_or(0));
+            text.push_str("...");
+        }
+        text
+    }
+
+    fn write_type(&self, out: &mut String, ty: &Type) {
+        if out.len() > MAX_SHOWN {
+            return;
+        }
+        let ty = self.shallow(ty);
+        // Writing to a String cannot fail.
+        let _ = match &ty {
+            Type::Void => write!(out, "void"),
+            Type::Bool => write!(out, "bool"),
+            Type::Integer => write!(out, "int"),
+            Type::Bit(w) => write!(out, "bit<{w}>"),
+            Type::Int(w) => write!(out, "int<{w}>"),
+            Type::Varbit(w) => write!(out, "varbit<{w}>"),
+            Type::String => write!(out, "string"),
+            Type::Error => write!(out, "error"),
+            Type::MatchKind => write!(out, "match_kind"),
+            Type::Enum(id) => write!(out, "{}", self.program.enums[*id].name),
+            Type::Header(id, args) | Type::Union(id, args) | Type::Struct(id, args) => {
+                let def = &self.program.structs[*id];
+                if def.name.is_empty() {
+                    out.push_str("struct {");
+                    for (at, field) in def.fields.iter().enumerate() {
+                        out.push_str(if at > 0 { ", " } else { "" });
+                        out.push_str(&field.name);
+                    }
+                    out.push('}');
+                    return;
+                }
+                out.push_str(&def.name);
+                return self.write_args(out, args);
+            }
+            Type::Extern(id, args) => {
+                out.push_str(&self.program.externs[*id].name);
+                return self.write_args(out, args);
+            }
+            Type::Block(id, args) => {
+                let def = &self.program.block_types[*id];
+                let kind = match def.kind {
+                    BlockKind::Parser => "parser ",
+                    BlockKind::Control => "control ",
+                    BlockKind::Package => "package ",
+                };
+                out.push_str(kind);
+                out.push_str(&def.name);
+                return self.write_args(out, args);
+            }
+            Type::Stack(elem, size) => {
+                self.write_type(out, elem);
+                write!(out, "[{size}]")
+            }
+            Type::Tuple(parts) => {
+                out.push_str("tuple<");
+                self.write_list(out, parts);
+                write!(out, ">")
+            }
+            Type::List(elem) => {
+                out.push_str("list<");
+                self.write_type(out, elem);
+                write!(out, ">")
+            }
+            Type::Set(elem) => {
+                out.push_str("set<");
+                self.write_type(out, elem);
+                write!(out, ">")
+            }
+            Type::New(id) => write!(out, "{}", self.program.new_types[*id].name),
+            Type::Parser(id) => write!(out, "parser {}", self.program.parsers[*id].name),
+            Type::Control(id) => write!(out, "control {}", self.program.controls[*id].name),
+            Type::Table(id) => write!(out, "table {}", self.program.tables[*id].name),
+            Type::ApplyResult(_) => write!(out, "the result of applying a table"),
+            Type::ActionRun(_) => write!(out, "action_run"),
+            Type::Action(id) => write!(out, "action {}", self.program.actions[*id].name),
+            Type::Param(id) => write!(out, "{}", self.program.type_params[*id]),
+            Type::Infer(_) | Type::Unknown => write!(out, "_"),
+        };
+    }
+
+    fn write_args(&self, out: &mut String, args: &[Type]) {
+        if !args.is_empty() {
+            out.push('<');
+            self.write_list(out, args);
+            out.push('>');
+        }
+    }
+
+    fn write_list(&self, out: &mut String, types: &[Type]) {
+        for (at, ty) in types.iter().enumerate() {
+            out.push_str(if at > 0 { ", " } else { "" });
+            self.write_type(out, ty);
+        }
+    }
+}
