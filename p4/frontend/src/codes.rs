@@ -5,7 +5,7 @@
 pub const INCLUDE: &str = "E0101";
 /// A preprocessor directive is malformed or out of place.
 pub const DIRECTIVE: &str = "E0102";
-/// `#error` was reached.
+/// `#error` or, as a warning, `#warning` was reached.
 pub const HASH_ERROR: &str = "E0103";
 /// A macro is used or defined wrongly.
 pub const MACRO: &str = "E0104";

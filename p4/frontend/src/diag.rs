@@ -7,7 +7,7 @@ use codespan_reporting::term;
 use serde::Serialize;
 use trisect_ir::diag as common;
 
-use crate::span::{SourceMap, Span};
+use crate::span::{Shown, SourceMap, Span};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -118,11 +118,12 @@ impl Diagnostic {
             Severity::Warning => report::Severity::Warning,
             Severity::Error => report::Severity::Error,
         };
-        let primary = report::Label::primary(self.span.file, self.span.range())
+        let place = |span: Span| (span.file, sources.shown_name(span));
+        let primary = report::Label::primary(place(self.span), self.span.range())
             .with_message(self.label.clone().unwrap_or_default());
         let related = self.notes.iter().filter_map(|note| {
             let span = note.span?;
-            Some(report::Label::secondary(span.file, span.range()).with_message(&note.message))
+            Some(report::Label::secondary(place(span), span.range()).with_message(&note.message))
         });
         let plain = self.notes.iter().filter(|note| note.span.is_none());
         let notes = plain.map(|note| format!("note: {}", note.message));
@@ -132,7 +133,7 @@ impl Diagnostic {
             .with_message(&self.message)
             .with_labels(std::iter::once(primary).chain(related).collect())
             .with_notes(notes.chain(help).collect());
-        match term::emit_into_string(&term::Config::default(), sources, &diagnostic) {
+        match term::emit_into_string(&term::Config::default(), &Shown(sources), &diagnostic) {
             Ok(text) => text,
             Err(_) => format!("{}\n", self.one_line(sources)),
         }

@@ -110,7 +110,7 @@ impl<'a> Lexer<'a> {
     /// Steps over blanks, comments and line continuations, but not over a newline.
     pub fn skip_blanks(&mut self, diagnostics: &mut Vec<Diagnostic>) {
         loop {
-            self.eat_while(|c| c.is_whitespace() && c != '\n');
+            self.eat_while(|c| matches!(c, ' ' | '\t' | '\r' | '\u{b}' | '\u{c}'));
             let rest = self.rest();
             if rest.starts_with("//") {
                 self.eat_while(|c| c != '\n');

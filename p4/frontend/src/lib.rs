@@ -77,7 +77,13 @@ pub fn parse_str(
     let mut sources = SourceMap::default();
     let mut diagnostics = Vec::new();
     let tokens = pp::preprocess(name, text, options, &mut sources, &mut diagnostics);
+    let before = diagnostics.len();
+    let file_missing = diagnostics.iter().any(|d| d.code == codes::INCLUDE);
     let program = parser::parse(&tokens, options.max_errors, &mut diagnostics);
+    if file_missing {
+        // Without the declarations of a missing file, what uses them cannot be told from a mistake.
+        diagnostics.truncate(before);
+    }
     (Some(program), sources, diagnostics)
 }
 

@@ -12,8 +12,11 @@ pub struct Options {
     pub files: BTreeMap<String, String>,
     /// Whether the files that come with Trisect (`core.p4`, `v1model.p4`, ...) are found, last.
     pub embedded: bool,
-    /// Macros defined from the start, name and text, as `-D` of other compilers.
+    /// Macros defined from the start, name and text, as `-D` of other compilers. A name may carry
+    /// parameters: `("F(x)", "x + 1")`.
     pub defines: Vec<(String, String)>,
+    /// Macros that are not defined after all, as `-U` of other compilers.
+    pub undefines: Vec<String>,
     /// Errors after which the rest is not looked at.
     pub max_errors: usize,
 }
@@ -25,6 +28,7 @@ impl Default for Options {
             files: BTreeMap::new(),
             embedded: true,
             defines: Vec::new(),
+            undefines: Vec::new(),
             max_errors: 50,
         }
     }
@@ -49,6 +53,13 @@ impl Options {
     #[must_use]
     pub fn with_define(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
         self.defines.push((name.into(), text.into()));
+        self
+    }
+
+    /// The options with one macro taken out of those defined.
+    #[must_use]
+    pub fn with_undefine(mut self, name: impl Into<String>) -> Self {
+        self.undefines.push(name.into());
         self
     }
 }

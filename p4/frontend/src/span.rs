@@ -67,6 +67,7 @@ impl Span {
 struct LineMark {
     offset: usize,
     line: usize,
+    /// The name in force, also if it was given by an earlier directive.
     name: Option<String>,
 }
 
@@ -75,6 +76,7 @@ struct SourceFile {
     name: String,
     text: String,
     line_starts: Vec<usize>,
+    /// In the order of their offsets.
     marks: Vec<LineMark>,
 }
 
@@ -86,7 +88,14 @@ impl SourceFile {
     }
 
     fn mark_before(&self, offset: usize) -> Option<&LineMark> {
-        self.marks.iter().rev().find(|mark| mark.offset <= offset)
+        let behind = self.marks.partition_point(|mark| mark.offset <= offset);
+        self.marks.get(behind.checked_sub(1)?)
+    }
+
+    /// The name to tell the user for what stands at `offset`, `#line` respected.
+    fn shown_name(&self, offset: usize) -> &str {
+        let marked = self.mark_before(offset).and_then(|mark| mark.name.as_ref());
+        marked.unwrap_or(&self.name)
     }
 
     /// The line number (from 1) to tell the user, `#line` respected.
@@ -142,9 +151,16 @@ impl SourceMap {
         FileId(u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX))
     }
 
-    /// Records that the line beginning at `offset` of `file` is line `line` of `name` (`#line`).
+    /// Records that the line beginning at `offset` of `file` is line `line` of `name` (`#line`), or of the
+    /// file named before if no name is given. Marks are recorded in the order of their offsets; those of a
+    /// file that is read again are known already.
     pub fn mark_line(&mut self, file: FileId, offset: usize, line: usize, name: Option<String>) {
-        if let Some(file) = self.files.get_mut(file.0 as usize) {
+        let Some(file) = self.files.get_mut(file.0 as usize) else {
+            return;
+        };
+        let last = file.marks.last();
+        if last.is_none_or(|last| last.offset < offset) {
+            let name = name.or_else(|| last?.name.clone());
             file.marks.push(LineMark { offset, line, name });
         }
     }
@@ -171,6 +187,14 @@ impl SourceMap {
         self.text(span.file).get(span.range()).unwrap_or("")
     }
 
+    /// The name to tell the user for the file of a span, `#line` respected.
+    #[must_use]
+    pub fn shown_name(&self, span: Span) -> &str {
+        self.files
+            .get(span.file.0 as usize)
+            .map_or("", |file| file.shown_name(span.lo as usize))
+    }
+
     /// File, line and column of the start of a span, `#line` respected.
     #[must_use]
     pub fn location(&self, span: Span) -> Location {
@@ -189,74 +213,74 @@ impl SourceMap {
             .get(start..offset)
             .map_or(0, |line| line.chars().count())
             + 1;
-        let name = file
-            .mark_before(offset)
-            .and_then(|mark| mark.name.as_ref())
-            .unwrap_or(&file.name);
         Location {
-            file: name.clone(),
+            file: file.shown_name(offset).to_owned(),
             line: file.shown_line(index),
             column,
         }
     }
 }
 
-impl<'a> codespan_reporting::files::Files<'a> for SourceMap {
-    type FileId = FileId;
+/// Sources as the renderer of diagnostics sees them: `#line` lets one file appear under several names, and
+/// the renderer shows one name per file, so a file is known here by its id and a place in it.
+pub(crate) struct Shown<'a>(pub(crate) &'a SourceMap);
+
+impl Shown<'_> {
+    fn file(&self, id: FileId) -> Result<&SourceFile, codespan_reporting::files::Error> {
+        self.0
+            .files
+            .get(id.0 as usize)
+            .ok_or(codespan_reporting::files::Error::FileMissing)
+    }
+}
+
+impl<'a> codespan_reporting::files::Files<'a> for Shown<'a> {
+    type FileId = (FileId, &'a str);
     type Name = &'a str;
     type Source = &'a str;
 
-    fn name(&'a self, id: FileId) -> Result<&'a str, codespan_reporting::files::Error> {
-        Ok(SourceMap::name(self, id))
+    fn name(
+        &'a self,
+        (_, name): (FileId, &'a str),
+    ) -> Result<&'a str, codespan_reporting::files::Error> {
+        Ok(name)
     }
 
-    fn source(&'a self, id: FileId) -> Result<&'a str, codespan_reporting::files::Error> {
-        Ok(self.text(id))
+    fn source(
+        &'a self,
+        (id, _): (FileId, &'a str),
+    ) -> Result<&'a str, codespan_reporting::files::Error> {
+        Ok(&self.file(id)?.text)
     }
 
     fn line_index(
         &'a self,
-        id: FileId,
+        (id, _): (FileId, &'a str),
         offset: usize,
     ) -> Result<usize, codespan_reporting::files::Error> {
-        let file = self.files.get(id.0 as usize);
-        file.map(|file| file.line_index(offset))
-            .ok_or(codespan_reporting::files::Error::FileMissing)
+        Ok(self.file(id)?.line_index(offset))
     }
 
     fn line_number(
         &'a self,
-        id: FileId,
+        (id, _): (FileId, &'a str),
         index: usize,
     ) -> Result<usize, codespan_reporting::files::Error> {
-        let file = self.files.get(id.0 as usize);
-        file.map(|file| file.shown_line(index))
-            .ok_or(codespan_reporting::files::Error::FileMissing)
+        Ok(self.file(id)?.shown_line(index))
     }
 
     fn line_range(
         &'a self,
-        id: FileId,
+        (id, _): (FileId, &'a str),
         index: usize,
     ) -> Result<Range<usize>, codespan_reporting::files::Error> {
-        let file = self
-            .files
-            .get(id.0 as usize)
-            .ok_or(codespan_reporting::files::Error::FileMissing)?;
-        let last = file.line_starts.len().saturating_sub(1);
-        let start =
-            *file
-                .line_starts
-                .get(index)
-                .ok_or(codespan_reporting::files::Error::LineTooLarge {
-                    given: index,
-                    max: last,
-                })?;
-        let end = file
-            .line_starts
-            .get(index + 1)
-            .copied()
-            .unwrap_or(file.text.len());
-        Ok(start..end)
+        let file = self.file(id)?;
+        let line_too_large = codespan_reporting::files::Error::LineTooLarge {
+            given: index,
+            max: file.line_starts.len().saturating_sub(1),
+        };
+        let start = *file.line_starts.get(index).ok_or(line_too_large)?;
+        let next = file.line_starts.get(index + 1).copied();
+        Ok(start..next.unwrap_or(file.text.len()))
     }
 }

@@ -79,11 +79,7 @@ impl Preprocessor<'_> {
                     continue;
                 }
             };
-            let value = if self.macros.contains_key(name) {
-                "1"
-            } else {
-                "0"
-            };
+            let value = if self.is_defined(name) { "1" } else { "0" };
             out.push(PpToken::fixed(Token {
                 tok: Tok::Int(Rc::from(value)),
                 span: first.span,

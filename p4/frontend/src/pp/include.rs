@@ -3,37 +3,45 @@
 use std::path::Path;
 use std::rc::Rc;
 
+use super::macros::PpToken;
 use super::{MAX_INCLUDE_DEPTH, MAX_INCLUDES, Preprocessor};
 use crate::codes;
 use crate::diag::Diagnostic;
 use crate::embedded;
+use crate::lexer::Lexer;
 use crate::span::Span;
 
 /// Name shown in front of embedded files.
 const EMBEDDED_PREFIX: &str = "<trisect>/";
 
 impl Preprocessor<'_> {
-    /// Acts on `#include` with the rest of its line.
-    pub(super) fn include(&mut self, line: &str, span: Span) {
+    /// Acts on `#include` with the rest of its line, in which macros are expanded if it names no file as it
+    /// stands.
+    pub(super) fn include_line(&mut self, line: &str, span: Span) {
         let line = strip_comment(line).trim();
-        let quoted = line
-            .strip_prefix('"')
-            .and_then(|rest| rest.strip_suffix('"'));
-        let bracketed = line
-            .strip_prefix('<')
-            .and_then(|rest| rest.strip_suffix('>'));
-        let Some(path) = quoted.or(bracketed) else {
-            self.diagnostics.push(
+        if let Some((path, quoted)) = file_name(line) {
+            return self.include(path, quoted, span);
+        }
+        let mut lexer = Lexer::new(span.file, line, 0);
+        let mut tokens = self.rest_of_line(&mut lexer);
+        tokens.iter_mut().for_each(|token| token.span = span);
+        let expanded = self.expand_list(tokens.into_iter().map(PpToken::plain).collect(), span);
+        let words = expanded.iter().map(|token| token.token.tok.text());
+        match file_name(&words.collect::<String>()) {
+            Some((path, quoted)) => self.include(path, quoted, span),
+            None => self.diagnostics.push(
                 Diagnostic::error(codes::DIRECTIVE, span, "`#include` needs a file name")
                     .with_help("write `#include \"file.p4\"` or `#include <file.p4>`"),
-            );
-            return;
-        };
+            ),
+        }
+    }
+
+    fn include(&mut self, path: &str, quoted: bool, span: Span) {
         self.includes += 1;
         if self.files.len() >= MAX_INCLUDE_DEPTH || self.includes > MAX_INCLUDES {
             return self.stop(span, "includes go too deep; does a file include itself?");
         }
-        match self.find(path, quoted.is_some()) {
+        match self.find(path, quoted) {
             Ok((name, text)) => self.open(name, text),
             Err(tried) => {
                 let mut diagnostic = Diagnostic::error(
@@ -93,6 +101,13 @@ impl Preprocessor<'_> {
         let text = self.options.files.get(path)?;
         Some((path.to_owned(), Rc::from(text.as_str())))
     }
+}
+
+/// The path in `"path"` or `<path>`, and whether it is in quotes.
+fn file_name(line: &str) -> Option<(&str, bool)> {
+    let between = |open, close| line.strip_prefix(open)?.strip_suffix(close);
+    let quoted = between('"', '"').map(|path| (path, true));
+    quoted.or_else(|| between('<', '>').map(|path| (path, false)))
 }
 
 fn find_embedded(path: &str) -> Option<(String, Rc<str>)> {

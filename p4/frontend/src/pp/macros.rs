@@ -1,6 +1,7 @@
 //! `#define`, `#undef` and macro expansion (after C's: hide sets keep a macro from expanding
 //! inside its own expansion).
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::{MAX_TOKENS, Preprocessor};
@@ -11,15 +12,28 @@ use crate::span::{FileId, Span};
 
 /// Deepest nesting of macro uses inside macro arguments.
 const MAX_ARGUMENT_DEPTH: usize = 64;
+/// Longest chain of macros of which each stands in the one before.
+const MAX_EXPANSION_DEPTH: usize = 256;
+/// The parameter that stands for all arguments beyond the named ones.
+const REST: &str = "__VA_ARGS__";
 
 /// A defined macro.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Macro {
     /// Where it was defined.
     span: Span,
-    /// Parameter names; `None` for a macro without parentheses.
-    params: Option<Vec<Rc<str>>>,
+    /// Its parameters; `None` for a macro without parentheses.
+    params: Option<Parameters>,
     body: Vec<Token>,
+}
+
+/// The parameters of a macro.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Parameters {
+    /// Places by name.
+    places: BTreeMap<Rc<str>, usize>,
+    /// The last one takes all arguments that are left, with their commas.
+    takes_rest: bool,
 }
 
 /// The macros whose expansion a token came from.
@@ -27,6 +41,8 @@ pub(super) struct Macro {
 struct Hide {
     name: Rc<str>,
     outer: Option<Rc<Hide>>,
+    /// Length of the chain.
+    depth: usize,
 }
 
 /// A token on its way through expansion.
@@ -70,16 +86,14 @@ impl PpToken {
 impl Preprocessor<'_> {
     pub(super) fn define_from_options(&mut self) {
         for (name, text) in &self.options.defines {
-            let id = self.sources.add(format!("<define {name}>"), text.as_str());
-            let mut lexer = Lexer::new(id, text, 0);
-            let body = self.rest_of_line(&mut lexer);
-            let definition = Macro {
-                span: Span::new(id, 0, 0),
-                params: None,
-                body,
-            };
-            self.macros
-                .insert(Rc::from(name.as_str()), Rc::new(definition));
+            let line = format!("{name} {text}");
+            let id = self.sources.add(format!("<define {name}>"), line.as_str());
+            let mut lexer = Lexer::new(id, &line, 0);
+            let tokens = self.define_line(&mut lexer);
+            self.define(Span::new(id, 0, 0), tokens);
+        }
+        for name in &self.options.undefines {
+            self.macros.remove(name.as_str());
         }
     }
 
@@ -132,7 +146,7 @@ impl Preprocessor<'_> {
                 )
                 .with_note_at(before.span, "defined before, here")
                 .with_help("use `#undef` first if this is meant");
-                self.diagnostics.push(warning);
+                self.warn(warning);
             }
         }
         self.macros.insert(name, Rc::new(definition));
@@ -165,6 +179,9 @@ impl Preprocessor<'_> {
                 return token;
             }
             let Some(definition) = self.macros.get(name).cloned() else {
+                if let Some(tok) = self.place_macro(name, token.token.span) {
+                    return PpToken::fixed(Token { tok, ..token.token });
+                }
                 return token;
             };
             let name = Rc::clone(name);
@@ -174,13 +191,28 @@ impl Preprocessor<'_> {
         }
     }
 
+    /// Whether `#ifdef` and `defined` find a macro of this name.
+    pub(super) fn is_defined(&self, name: &str) -> bool {
+        self.macros.contains_key(name) || matches!(name, "__FILE__" | "__LINE__")
+    }
+
+    /// The value of `__FILE__` and `__LINE__`.
+    fn place_macro(&self, name: &str, span: Span) -> Option<Tok> {
+        match name {
+            "__FILE__" => {
+                let file = crate::lexer::escape(self.sources.shown_name(span));
+                Some(Tok::Str(Rc::from(file)))
+            }
+            "__LINE__" => {
+                let line = self.sources.location(span).line.to_string();
+                Some(Tok::Int(Rc::from(line)))
+            }
+            _ => None,
+        }
+    }
+
     /// Replaces one use of a macro; false if it is not a use (no arguments follow).
     fn expand(&mut self, name: &Rc<str>, definition: &Macro, at: &PpToken) -> bool {
-        self.expansions += 1;
-        if self.expansions + self.pending.len() > MAX_TOKENS {
-            self.stop(at.token.span, format!("macro `{name}` expands to too much"));
-            return false;
-        }
         let args = match &definition.params {
             None => Vec::new(),
             Some(params) => {
@@ -189,23 +221,47 @@ impl Preprocessor<'_> {
                     self.pending.push(next);
                     return false;
                 }
-                match self.arguments(name, params.len(), at.token.span) {
+                match self.arguments(name, params, at.token.span) {
                     Some(args) => args,
                     None => return true,
                 }
             }
         };
+        let depth = at.hide.as_ref().map_or(0, |outer| outer.depth) + 1;
+        if depth > MAX_EXPANSION_DEPTH {
+            self.stop(
+                at.token.span,
+                format!(
+                    "macro `{name}` stands in a chain of more than {MAX_EXPANSION_DEPTH} macros"
+                ),
+            );
+            return false;
+        }
         let hide = Rc::new(Hide {
             name: Rc::clone(name),
             outer: at.hide.clone(),
+            depth,
         });
         let tokens = self.substitute(definition, &args, at.token.span, &hide);
+        self.expanded += 1 + tokens.len();
+        if self.expanded > MAX_TOKENS {
+            self.stop(at.token.span, format!("macro `{name}` expands to too much"));
+        }
+        if self.stopped {
+            return false;
+        }
         self.pending.extend(tokens.into_iter().rev());
         true
     }
 
     /// The arguments up to the closing parenthesis, `None` (with a diagnostic) if they are wrong.
-    fn arguments(&mut self, name: &str, count: usize, at: Span) -> Option<Vec<Vec<PpToken>>> {
+    fn arguments(
+        &mut self,
+        name: &str,
+        params: &Parameters,
+        at: Span,
+    ) -> Option<Vec<Vec<PpToken>>> {
+        let count = params.places.len();
         let mut args = vec![Vec::new()];
         let mut depth = 0_usize;
         loop {
@@ -221,7 +277,7 @@ impl Preprocessor<'_> {
                     return None;
                 }
                 Tok::Punct(")") if depth == 0 => break,
-                Tok::Punct(",") if depth == 0 => {
+                Tok::Punct(",") if depth == 0 && !(params.takes_rest && args.len() == count) => {
                     args.push(Vec::new());
                     continue;
                 }
@@ -235,6 +291,9 @@ impl Preprocessor<'_> {
         }
         if count == 0 && args.len() == 1 && args.iter().all(Vec::is_empty) {
             args.clear();
+        }
+        if params.takes_rest && args.len() + 1 == count {
+            args.push(Vec::new());
         }
         if args.len() == count {
             return Some(args);
@@ -258,18 +317,18 @@ impl Preprocessor<'_> {
         at: Span,
         hide: &Rc<Hide>,
     ) -> Vec<PpToken> {
-        let params = definition.params.as_deref().unwrap_or_default();
         let arg_of = |token: &Token| match &token.tok {
-            Tok::Word(word) => params
-                .iter()
-                .position(|param| param == word)
-                .and_then(|at| args.get(at)),
+            Tok::Word(word) => args.get(*definition.params.as_ref()?.places.get(word)?),
             _ => None,
         };
         let mut out: Vec<PpToken> = Vec::new();
         let mut paste = false;
         let mut body = definition.body.iter().peekable();
         while let Some(token) = body.next() {
+            if self.stopped || self.expanded + out.len() > MAX_TOKENS {
+                // The caller says so; what is there now is enough to be too much.
+                break;
+            }
             if token.tok == Tok::Punct("##") {
                 paste = true;
                 continue;
@@ -369,38 +428,62 @@ fn hidden(token: PpToken, hide: &Rc<Hide>) -> PpToken {
         (None, outer) => outer.clone(),
         (own, _) => own.clone(),
     };
+    let depth = outer.as_ref().map_or(0, |outer| outer.depth) + 1;
     PpToken {
         hide: Some(Rc::new(Hide {
             name: Rc::clone(&hide.name),
             outer,
+            depth,
         })),
         ..token
     }
 }
 
+/// `#arg`: the argument as a string, with a blank where there was one.
 fn stringize(arg: &[PpToken], at: Span) -> Token {
-    let words: Vec<String> = arg.iter().map(|token| token.token.tok.text()).collect();
+    let mut text = String::new();
+    let mut before: Option<Span> = None;
+    for PpToken { token, .. } in arg {
+        let is_adjacent =
+            |before: Span| before.file == token.span.file && before.hi == token.span.lo;
+        if before.is_some_and(|before| !is_adjacent(before)) {
+            text.push(' ');
+        }
+        text.push_str(&token.tok.text());
+        before = Some(token.span);
+    }
     Token {
-        tok: Tok::Str(Rc::from(crate::lexer::escape(&words.join(" ")))),
+        tok: Tok::Str(Rc::from(crate::lexer::escape(&text))),
         span: at,
     }
 }
 
-/// Parameter names up to `)`, and how many tokens they took.
-fn parameters(tokens: &[Token]) -> Option<(Vec<Rc<str>>, usize)> {
-    let mut params = Vec::new();
+/// Parameters up to `)`, and how many tokens they took.
+fn parameters(tokens: &[Token]) -> Option<(Parameters, usize)> {
+    let mut params = Parameters::default();
     let mut at = 0;
     if tokens.first()?.tok == Tok::Punct(")") {
         return Some((params, 1));
     }
     loop {
-        match &tokens.get(at)?.tok {
-            Tok::Word(name) if !params.contains(name) => params.push(Rc::clone(name)),
-            _ => return None,
+        let place = params.places.len();
+        let mut name = Rc::from(REST);
+        if let Tok::Word(word) = &tokens.get(at)?.tok {
+            name = Rc::clone(word);
+            at += 1;
         }
-        match tokens.get(at + 1)?.tok {
-            Tok::Punct(",") => at += 2,
-            Tok::Punct(")") => return Some((params, at + 2)),
+        if tokens.get(at)?.tok == Tok::Punct("...") {
+            params.takes_rest = true;
+            at += 1;
+        } else if &*name == REST {
+            return None;
+        }
+        if params.places.insert(name, place).is_some() {
+            return None;
+        }
+        match tokens.get(at)?.tok {
+            Tok::Punct(",") if !params.takes_rest => at += 1,
+            Tok::Punct(")") => return Some((params, at + 1)),
             _ => return None,
         }
     }

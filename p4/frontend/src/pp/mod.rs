@@ -1,8 +1,8 @@
 //! The preprocessor (P4-16 specification, "Preprocessing"), working on tokens.
 //!
 //! `#include`, `#define` (with and without parameters, `#` and `##` in bodies), `#undef`, `#if` and
-//! its relatives, `#error`, `#line` are acted on; `#pragma` and line markers (`# 1 "file"`) are read
-//! over. Tokens that come from a macro body carry the span of the macro's use.
+//! its relatives, `#error`, `#warning`, `#line` and line markers (`# 1 "file"`) are acted on; `#pragma` is
+//! read over. Tokens that come from a macro body carry the span of the macro's use.
 
 mod cond;
 mod include;
@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use crate::codes;
 use crate::diag::Diagnostic;
-use crate::lexer::{Lexer, Tok, Token};
+use crate::lexer::{Lexer, Tok, Token, unescape};
 use crate::options::Options;
 use crate::span::{FileId, SourceMap, Span};
 use macros::{Macro, PpToken};
@@ -22,8 +22,12 @@ use macros::{Macro, PpToken};
 const MAX_INCLUDE_DEPTH: usize = 64;
 /// Most files read in one run, counting repeats.
 const MAX_INCLUDES: usize = 4096;
-/// Most tokens that come out, and most macro uses that are expanded.
+/// Most tokens that come out, and most tokens that macros make on the way.
 const MAX_TOKENS: usize = 1 << 22;
+/// Most conditions of a file that are reported as not closed.
+const MAX_UNCLOSED: usize = 10;
+/// Most warnings that are made.
+const MAX_WARNINGS: usize = 100;
 /// Most bytes that are read, counting repeats.
 const MAX_BYTES: usize = 1 << 28;
 
@@ -46,10 +50,13 @@ pub fn preprocess(
         opened: BTreeMap::new(),
         includes: 0,
         bytes: 0,
-        expansions: 0,
+        expanded: 0,
         argument_depth: 0,
+        warnings: 0,
+        max_diagnostics: 0,
         stopped: false,
     };
+    pp.max_diagnostics = pp.diagnostics.len() + options.max_errors + MAX_WARNINGS;
     pp.define_from_options();
     pp.open(name.to_owned(), Rc::from(text));
     let end = pp.run();
@@ -72,6 +79,8 @@ struct Conditional {
     taken: bool,
     /// `#else` was seen.
     has_else: bool,
+    /// The lines around the group are compiled.
+    live: bool,
 }
 
 /// One file being read.
@@ -83,6 +92,13 @@ struct OpenFile {
     pos: usize,
     at_line_start: bool,
     conditionals: Vec<Conditional>,
+}
+
+impl OpenFile {
+    /// The lines at this place are compiled.
+    fn is_active(&self) -> bool {
+        self.conditionals.last().is_none_or(|inner| inner.active)
+    }
 }
 
 struct Preprocessor<'a> {
@@ -98,8 +114,12 @@ struct Preprocessor<'a> {
     opened: BTreeMap<String, FileId>,
     includes: usize,
     bytes: usize,
-    expansions: usize,
+    /// Tokens that macros have made.
+    expanded: usize,
     argument_depth: usize,
+    warnings: usize,
+    /// Diagnostics, also those of the lexer, at which reading ends.
+    max_diagnostics: usize,
     /// A limit was hit: read nothing more.
     stopped: bool,
 }
@@ -118,11 +138,12 @@ impl Preprocessor<'_> {
             );
         }
         self.opened.insert(name.clone(), id);
+        let byte_order_mark = if text.starts_with('\u{feff}') { 3 } else { 0 };
         self.files.push(OpenFile {
             id,
             name,
             text,
-            pos: 0,
+            pos: byte_order_mark,
             at_line_start: true,
             conditionals: Vec::new(),
         });
@@ -131,6 +152,13 @@ impl Preprocessor<'_> {
     fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
         self.diagnostics
             .push(Diagnostic::error(code, span, message));
+    }
+
+    fn warn(&mut self, diagnostic: Diagnostic) {
+        self.warnings += 1;
+        if self.warnings <= MAX_WARNINGS {
+            self.diagnostics.push(diagnostic);
+        }
     }
 
     fn stop(&mut self, span: Span, message: impl Into<String>) {
@@ -171,6 +199,10 @@ impl Preprocessor<'_> {
                     span: Span::default(),
                 };
             }
+            if self.diagnostics.len() >= self.max_diagnostics {
+                self.too_many();
+                continue;
+            }
             let Some(file) = self.files.last_mut() else {
                 return Token {
                     tok: Tok::Eof,
@@ -188,11 +220,7 @@ impl Preprocessor<'_> {
                     continue;
                 }
             }
-            if file
-                .conditionals
-                .iter()
-                .any(|conditional| !conditional.active)
-            {
+            if !file.is_active() {
                 lexer.skip_line();
             }
             let token = lexer.next(self.diagnostics);
@@ -213,12 +241,25 @@ impl Preprocessor<'_> {
         }
     }
 
+    fn too_many(&mut self) {
+        let place = self.diagnostics.last().map_or(Span::default(), |d| d.span);
+        self.stopped = true;
+        self.diagnostics.push(
+            Diagnostic::error(
+                codes::TOO_MANY,
+                place,
+                "too many errors; the rest was not read",
+            )
+            .with_help("mend the first ones; many later ones may follow from them"),
+        );
+    }
+
     /// Leaves the innermost file; true if it was the main one.
     fn close_file(&mut self) -> bool {
         let Some(file) = self.files.pop() else {
             return true;
         };
-        for conditional in &file.conditionals {
+        for conditional in file.conditionals.iter().rev().take(MAX_UNCLOSED) {
             self.diagnostics.push(
                 Diagnostic::error(
                     codes::DIRECTIVE,
@@ -261,7 +302,7 @@ impl Preprocessor<'_> {
             span: end,
         });
         self.pending
-            .extend(line.into_iter().rev().map(PpToken::fixed));
+            .extend(line.into_iter().rev().map(PpToken::plain));
     }
 
     /// The tokens up to the end of the line, which is consumed.
@@ -279,17 +320,17 @@ impl Preprocessor<'_> {
     /// Acts on the directive whose `#` the lexer stands before.
     fn directive(&mut self, lexer: &mut Lexer<'_>) {
         let hash = lexer.next(self.diagnostics);
-        let active = self
-            .files
-            .last()
-            .is_some_and(|file| file.conditionals.iter().all(|c| c.active));
+        let active = self.files.last().is_some_and(OpenFile::is_active);
         let name = lexer.next(self.diagnostics);
         let word = match &name.tok {
             Tok::Word(word) => Rc::clone(word),
-            // `#` alone, and line markers left by another preprocessor.
+            // `#` alone does nothing.
             Tok::Newline | Tok::Eof => return self.end_directive(lexer.pos()),
-            Tok::Int(_) => {
-                lexer.raw_line();
+            // A line marker left by another preprocessor.
+            Tok::Int(_) if active => {
+                let mut tokens = vec![name.clone()];
+                tokens.extend(self.rest_of_line(lexer));
+                self.line(hash.span.to(name.span), &tokens, lexer.pos());
                 return self.end_directive(lexer.pos());
             }
             _ => Rc::from(""),
@@ -315,7 +356,7 @@ impl Preprocessor<'_> {
                 let (line, line_span) = lexer.raw_line();
                 let line = line.to_owned();
                 self.end_directive(lexer.pos());
-                return self.include(&line, line_span);
+                return self.include_line(&line, line_span);
             }
             "error" => {
                 let (line, _) = lexer.raw_line();
@@ -325,14 +366,19 @@ impl Preprocessor<'_> {
                 let tokens = self.rest_of_line(lexer);
                 self.line(span, &tokens, lexer.pos());
             }
-            "pragma" | "warning" => {
+            "warning" => {
+                let (line, _) = lexer.raw_line();
+                let message = format!("#warning: {}", line.trim());
+                self.warn(Diagnostic::warning(codes::HASH_ERROR, span, message));
+            }
+            "pragma" => {
                 lexer.raw_line();
             }
             _ => {
                 lexer.raw_line();
                 self.diagnostics.push(
                     Diagnostic::error(codes::DIRECTIVE, span, "unknown preprocessor directive").with_help(
-                        "known are include, define, undef, if, ifdef, ifndef, elif, else, endif, error, line, pragma",
+                        "known are include, define, undef, if, ifdef, ifndef, elif, else, endif, error, warning, line, pragma",
                     ),
                 );
             }
@@ -348,59 +394,52 @@ impl Preprocessor<'_> {
     }
 
     fn conditional(&mut self, word: &str, span: Span, tokens: &[Token]) {
-        let outer_active = |file: &OpenFile, skip: usize| {
-            file.conditionals.iter().rev().skip(skip).all(|c| c.active)
-        };
         match word {
             "if" | "ifdef" | "ifndef" => {
-                let live = self.files.last().is_some_and(|file| outer_active(file, 0));
+                let live = self.files.last().is_some_and(OpenFile::is_active);
                 let value = live && self.condition(word, span, tokens);
                 if let Some(file) = self.files.last_mut() {
-                    let conditional = Conditional {
+                    file.conditionals.push(Conditional {
                         span,
                         active: value,
                         taken: value,
                         has_else: false,
-                    };
-                    file.conditionals.push(conditional);
+                        live,
+                    });
                 }
             }
-            "elif" | "else" => {
-                let Some((taken, has_else)) = self.innermost() else {
-                    return self.error(codes::DIRECTIVE, span, format!("`#{word}` without `#if`"));
-                };
-                if has_else {
-                    self.error(codes::DIRECTIVE, span, format!("`#{word}` after `#else`"));
-                }
-                let live = self.files.last().is_some_and(|file| outer_active(file, 1));
-                let value =
-                    live && !taken && (word == "else" || self.condition("if", span, tokens));
-                if let Some(conditional) = self
-                    .files
-                    .last_mut()
-                    .and_then(|file| file.conditionals.last_mut())
-                {
-                    conditional.active = value;
-                    conditional.taken |= value;
-                    conditional.has_else |= word == "else";
-                }
-            }
+            "elif" | "else" => self.alternative(word, span, tokens),
             _ => {
-                if self
+                let group = self
                     .files
                     .last_mut()
-                    .and_then(|file| file.conditionals.pop())
-                    .is_none()
-                {
+                    .and_then(|file| file.conditionals.pop());
+                if group.is_none() {
                     self.error(codes::DIRECTIVE, span, "`#endif` without `#if`");
                 }
             }
         }
     }
 
-    fn innermost(&self) -> Option<(bool, bool)> {
-        let conditional = self.files.last()?.conditionals.last()?;
-        Some((conditional.taken, conditional.has_else))
+    /// `#elif` and `#else`.
+    fn alternative(&mut self, word: &str, span: Span, tokens: &[Token]) {
+        let innermost = self.files.last().and_then(|file| file.conditionals.last());
+        let Some((live, taken, has_else)) = innermost.map(|c| (c.live, c.taken, c.has_else)) else {
+            return self.error(codes::DIRECTIVE, span, format!("`#{word}` without `#if`"));
+        };
+        if has_else {
+            self.error(codes::DIRECTIVE, span, format!("`#{word}` after `#else`"));
+        }
+        let value = live && !taken && (word == "else" || self.condition("if", span, tokens));
+        let innermost = self
+            .files
+            .last_mut()
+            .and_then(|file| file.conditionals.last_mut());
+        if let Some(group) = innermost {
+            group.active = value;
+            group.taken |= value;
+            group.has_else |= word == "else";
+        }
     }
 
     fn condition(&mut self, word: &str, span: Span, tokens: &[Token]) -> bool {
@@ -408,7 +447,7 @@ impl Preprocessor<'_> {
             return self.evaluate(span, tokens);
         }
         match tokens.first().map(|token| &token.tok) {
-            Some(Tok::Word(name)) => self.macros.contains_key(name) == (word == "ifdef"),
+            Some(Tok::Word(name)) => self.is_defined(name) == (word == "ifdef"),
             _ => {
                 self.error(codes::DIRECTIVE, span, format!("`#{word}` needs a name"));
                 false
@@ -425,7 +464,7 @@ impl Preprocessor<'_> {
             return self.error(codes::DIRECTIVE, span, "`#line` needs a line number");
         };
         let name = match tokens.get(1).map(|token| &token.tok) {
-            Some(Tok::Str(name)) => Some(name.to_string()),
+            Some(Tok::Str(name)) => Some(unescape(name)),
             _ => None,
         };
         if let Some(file) = self.files.last() {
