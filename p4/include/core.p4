@@ -2,6 +2,8 @@
 // appendix D). Written from the specification; the names and signatures are the language's.
 #ifndef TRISECT_CORE_P4
 #define TRISECT_CORE_P4
+// Programs ask for this name to know whether core.p4 was included.
+#define _CORE_P4_
 
 error {
     NoError,                // nothing went wrong

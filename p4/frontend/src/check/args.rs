@@ -246,10 +246,15 @@ impl<'a> Checker<'a> {
             let mut value = values.get_mut(at).and_then(Option::take);
             let given = of.get(at).copied().flatten().is_some();
             if !given {
-                value = self.default_arg(*param, called, span);
-                if let (Some(value), Some(ty)) = (&value, types.get(at)) {
-                    let found = value.ty.clone();
-                    self.unify(ty, &found);
+                let ty = types.get(at).cloned().unwrap_or(Type::Unknown);
+                value = self.default_arg(*param, &ty, called, span);
+                match &value {
+                    Some(value) => {
+                        let found = value.ty.clone();
+                        self.unify(&ty, &found);
+                    }
+                    // Nothing can say what the type of an argument is that is never given.
+                    None => self.leave_open(&ty),
                 }
             }
             if let Some(value) = &mut value {
@@ -268,7 +273,23 @@ impl<'a> Checker<'a> {
     }
 
     /// The value of an argument that is not given.
-    fn default_arg(&mut self, param: VarId, called: &Called<'_>, span: Span) -> Option<Expr> {
+    fn default_arg(
+        &mut self,
+        param: VarId,
+        ty: &Type,
+        called: &Called<'_>,
+        span: Span,
+    ) -> Option<Expr> {
+        if let Some(value) = self.tables.defaults.get(&param).copied() {
+            let args: Vec<Type> = called.type_args.iter().map(|arg| self.zonk(arg)).collect();
+            let mut value = self.at_top_level(|checker| {
+                checker.with_type_args(called.type_params, &args, |checker| {
+                    checker.expr_as(value, ty)
+                })
+            });
+            value.span = span;
+            return Some(value);
+        }
         let (VarKind::Param { default, .. } | VarKind::CtorParam { default, .. }) =
             &self.program.vars[param].kind
         else {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::generic::GenericDecl;
 use super::scope::Binding;
 use super::signature::Owner;
 use super::{Checker, Context, Place, codes, keep};
@@ -9,8 +10,8 @@ use crate::ast::{self, Annotation, DeclKind, Ident};
 use crate::diag::Diagnostic;
 use crate::similar::similar;
 use crate::typed::{
-    BlockKind, BlockType, Control, Local, Parser, SelectCase, State, Target, Transition, Type,
-    ValueSet, VarId,
+    BlockKind, BlockType, Control, ControlId, Local, Parser, ParserId, SelectCase, State, Target,
+    Transition, Type, TypeArgs, TypeParamId, ValueSet, VarId,
 };
 
 impl<'a> Checker<'a> {
@@ -39,7 +40,11 @@ impl<'a> Checker<'a> {
             annotations: keep(annotations),
             span: proto.name.span,
         });
-        self.declare(&proto.name, Binding::BlockType(id));
+        if kind == BlockKind::Package {
+            self.declare_block(&proto.name, Binding::BlockType(id));
+        } else {
+            self.declare(&proto.name, Binding::BlockType(id));
+        }
     }
 
     /// Parameters and constructor parameters of a block with a body, in the innermost scope.
@@ -47,16 +52,20 @@ impl<'a> Checker<'a> {
         &mut self,
         proto: &'a ast::BlockProto,
         ctor: &'a [ast::Param],
-        what: &str,
-    ) -> (Vec<VarId>, Vec<VarId>) {
-        if let Some(first) = proto.type_params.first() {
-            let message = format!("a {what} with a body cannot be generic");
-            self.error(codes::DECLARATION, first.span, message);
+        type_args: Option<&TypeArgs>,
+    ) -> (Vec<TypeParamId>, Vec<VarId>, Vec<VarId>) {
+        let mut type_params = Vec::new();
+        match type_args {
+            None => type_params = self.type_params(&proto.type_params),
+            Some(args) => {
+                for (name, arg) in proto.type_params.iter().zip(args.iter()) {
+                    self.declare(name, Binding::Type(arg.clone()));
+                }
+            }
         }
-        self.type_params(&proto.type_params);
         let params = self.params(&proto.params, Owner::Call);
         let ctor_params = self.params(ctor, Owner::Constructor);
-        (params, ctor_params)
+        (type_params, params, ctor_params)
     }
 
     /// What is declared in a block before its states or its `apply`.
@@ -116,9 +125,26 @@ impl<'a> Checker<'a> {
     }
 
     /// `control C(...) { ... }`
-    pub(super) fn control(&mut self, decl: &'a ast::ControlDecl, annotations: &[Annotation]) {
+    pub(super) fn control(&mut self, decl: &'a ast::ControlDecl, annotations: &'a [Annotation]) {
+        let errors = self.errors;
+        let (id, type_params) = self.control_with(decl, annotations, None);
+        if !type_params.is_empty() && self.errors == errors {
+            let of = Type::Control(id);
+            self.remember_generic(&of, GenericDecl::Control(decl), annotations, type_params);
+        }
+        self.declare_block(&decl.proto.name, Binding::Control(id));
+    }
+
+    /// A control with type arguments for its type parameters, if there are any.
+    pub(super) fn control_with(
+        &mut self,
+        decl: &'a ast::ControlDecl,
+        annotations: &[Annotation],
+        type_args: Option<&TypeArgs>,
+    ) -> (ControlId, Vec<TypeParamId>) {
         self.scopes.push();
-        let (params, ctor_params) = self.block_params(&decl.proto, &decl.ctor_params, "control");
+        let (type_params, params, ctor_params) =
+            self.block_params(&decl.proto, &decl.ctor_params, type_args);
         let context = Context {
             place: Place::Control,
             returns: Some(Type::Void),
@@ -140,13 +166,30 @@ impl<'a> Checker<'a> {
             annotations: keep(annotations),
             span: decl.proto.name.span,
         });
-        self.declare(&decl.proto.name, Binding::Control(id));
+        (id, type_params)
     }
 
     /// `parser P(...) { ... }`
-    pub(super) fn parser(&mut self, decl: &'a ast::ParserDecl, annotations: &[Annotation]) {
+    pub(super) fn parser(&mut self, decl: &'a ast::ParserDecl, annotations: &'a [Annotation]) {
+        let errors = self.errors;
+        let (id, type_params) = self.parser_with(decl, annotations, None);
+        if !type_params.is_empty() && self.errors == errors {
+            let of = Type::Parser(id);
+            self.remember_generic(&of, GenericDecl::Parser(decl), annotations, type_params);
+        }
+        self.declare_block(&decl.proto.name, Binding::Parser(id));
+    }
+
+    /// A parser with type arguments for its type parameters, if there are any.
+    pub(super) fn parser_with(
+        &mut self,
+        decl: &'a ast::ParserDecl,
+        annotations: &[Annotation],
+        type_args: Option<&TypeArgs>,
+    ) -> (ParserId, Vec<TypeParamId>) {
         self.scopes.push();
-        let (params, ctor_params) = self.block_params(&decl.proto, &decl.ctor_params, "parser");
+        let (type_params, params, ctor_params) =
+            self.block_params(&decl.proto, &decl.ctor_params, type_args);
         let context = Context {
             place: Place::Parser,
             ..Context::default()
@@ -169,7 +212,69 @@ impl<'a> Checker<'a> {
             annotations: keep(annotations),
             span: decl.proto.name.span,
         });
-        self.declare(&decl.proto.name, Binding::Parser(id));
+        (id, type_params)
+    }
+
+    /// Declares a parser, control or package. Several of one name are told apart by their constructor parameters.
+    fn declare_block(&mut self, name: &'a Ident, binding: Binding) {
+        let overloads = |b: &Binding| {
+            matches!(
+                b,
+                Binding::Parser(_)
+                    | Binding::Control(_)
+                    | Binding::BlockType(_)
+                    | Binding::Several(_)
+            )
+        };
+        let before = match self.scopes.lookup_here(name.as_str()) {
+            Some((before, at)) if overloads(before) => Some((before.clone(), at)),
+            _ => None,
+        };
+        let Some((before, at)) = before else {
+            self.declare(name, binding);
+            return;
+        };
+        let known = match &before {
+            Binding::Several(at) => self.tables.blocks.get(*at).cloned().unwrap_or_default(),
+            other => vec![other.clone()],
+        };
+        let own = self.constructor_names(&binding);
+        if own.is_none() || known.iter().any(|b| self.constructor_names(b) == own) {
+            self.declared_twice(name, at);
+            return;
+        }
+        match before {
+            Binding::Several(at) => {
+                if let Some(list) = self.tables.blocks.get_mut(at) {
+                    list.push(binding);
+                }
+            }
+            first => {
+                self.tables.blocks.push(vec![first, binding]);
+                let at = self.tables.blocks.len() - 1;
+                self.scopes.replace(name.as_str(), Binding::Several(at));
+            }
+        }
+    }
+
+    /// Names of the constructor parameters of what has instances.
+    fn constructor_names(&self, binding: &Binding) -> Option<Vec<&str>> {
+        let params = self.constructor_params(binding)?;
+        let name = |id: &VarId| self.program.vars[*id].name.as_str();
+        Some(params.iter().map(name).collect())
+    }
+
+    /// Constructor parameters of a parser, control or package.
+    pub(super) fn constructor_params(&self, binding: &Binding) -> Option<&[VarId]> {
+        match binding {
+            Binding::Parser(id) => Some(&self.program.parsers[*id].ctor_params),
+            Binding::Control(id) => Some(&self.program.controls[*id].ctor_params),
+            Binding::BlockType(id) => {
+                let def = &self.program.block_types[*id];
+                (def.kind == BlockKind::Package).then_some(&def.params)
+            }
+            _ => None,
+        }
     }
 
     /// All states of a parser, and the index of `start`. States may be named before they are declared.

@@ -9,7 +9,7 @@ use crate::similar::similar;
 use crate::span::Span;
 use crate::typed::{
     BlockKind, Call, Callee, Const, Expr, ExprKind, ExternId, FunctionId, Program, Type, TypeArgs,
-    VarId,
+    TypeParamId, VarId,
 };
 
 impl<'a> Checker<'a> {
@@ -150,7 +150,7 @@ impl<'a> Checker<'a> {
         &mut self,
         callee: Callee,
         id: FunctionId,
-        outer: (&[crate::typed::TypeParamId], &[Type]),
+        outer: (&[TypeParamId], &[Type]),
         type_args: &'a [TypeRef],
         args: &'a [ast::Arg],
         span: Span,
@@ -162,7 +162,7 @@ impl<'a> Checker<'a> {
             function.params.clone(),
             function.ret.clone(),
         );
-        let Some(given) = self.given_type_args(own.len(), type_args, &name, span) else {
+        let Some(given) = self.given_type_args(&own, type_args, &name, span) else {
             self.check_args(args);
             return Self::wrong(span);
         };
@@ -211,14 +211,16 @@ impl<'a> Checker<'a> {
     /// Type arguments as written, or as many to be found.
     fn given_type_args(
         &mut self,
-        wanted: usize,
+        params: &[TypeParamId],
         type_args: &'a [TypeRef],
         name: &str,
         span: Span,
     ) -> Option<Vec<Type>> {
-        let given: Vec<Type> = type_args.iter().map(|arg| self.resolve(arg)).collect();
+        let mut given: Vec<Type> = type_args.iter().map(|arg| self.resolve(arg)).collect();
+        let is_written = |id: &&TypeParamId| self.program.type_params[**id] != "_";
+        let wanted = params.iter().filter(is_written).count();
         if given.is_empty() {
-            return Some((0..wanted).map(|_| self.fresh()).collect());
+            return Some(params.iter().map(|_| self.fresh()).collect());
         }
         if given.len() != wanted {
             let message = format!(
@@ -228,6 +230,7 @@ impl<'a> Checker<'a> {
             self.error(codes::ARGUMENTS, span, message);
             return None;
         }
+        given.extend((wanted..params.len()).map(|_| self.fresh()));
         Some(given)
     }
 
@@ -235,13 +238,20 @@ impl<'a> Checker<'a> {
     pub(super) fn found_type_args(
         &mut self,
         args: &[Type],
-        params: &[crate::typed::TypeParamId],
+        params: &[TypeParamId],
         name: &str,
         span: Span,
     ) -> Option<TypeArgs> {
         let mut found = Vec::with_capacity(args.len());
         for (at, arg) in args.iter().enumerate() {
             let ty = self.bounded(arg.clone(), span);
+            // What an `_` in the declaration stands for does not matter if nothing says it.
+            let hidden = params
+                .get(at)
+                .is_some_and(|id| self.program.type_params[*id] == "_");
+            if hidden {
+                self.leave_open(&ty);
+            }
             if self.is_open(&ty) {
                 let param = params
                     .get(at)
@@ -495,13 +505,13 @@ impl<'a> Checker<'a> {
                 Self::wrong(span)
             }
             Type::Parser(_) | Type::Control(_) if name.name == "apply" => {
-                let Some(id) = self.instantiate_type(&base, &[], "", ty.span, &[]) else {
+                let Some(id) = self.instantiate_type(&base, &[], "", ty.span, &[], None) else {
                     self.check_args(args);
                     return Self::wrong(span);
                 };
                 let block = Expr {
                     kind: ExprKind::Instance(id),
-                    ty: base,
+                    ty: self.instance_type(id),
                     span: ty.span,
                 };
                 self.apply(block, args, span)

@@ -60,6 +60,16 @@ impl Checker<'_> {
                 }
             }
             (Type::Bit(_) | Type::Int(_), Type::Integer) => Ok(self.number_as(expr, &want)),
+            (Type::Integer, Type::Bit(_) | Type::Int(_)) => {
+                expr.ty = want;
+                match &expr.kind {
+                    ExprKind::Const(_) => Ok(expr),
+                    _ => {
+                        expr.ty = have;
+                        Ok(cast_to(expr, Type::Integer))
+                    }
+                }
+            }
             (Type::Bit(_) | Type::Int(_), Type::Enum(_))
                 if self.enum_repr(&have).as_ref() == Some(&want) =>
             {

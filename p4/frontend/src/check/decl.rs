@@ -9,7 +9,7 @@ use crate::typed::{BlockKind, ExternDef};
 impl<'a> Checker<'a> {
     /// One declaration.
     pub(super) fn top_level(&mut self, decl: &'a ast::Decl) {
-        let annotations = decl.annotations.as_slice();
+        let annotations: &'a [ast::Annotation] = &decl.annotations;
         match &decl.kind {
             DeclKind::Const(constant) => {
                 self.constant(constant, annotations);

@@ -8,7 +8,7 @@ use crate::ast::{self, IntLit};
 use crate::codes;
 use crate::diag::Diagnostic;
 use crate::span::Span;
-use crate::typed::{Const, Expr, ExprKind, Type, VarId, VarKind};
+use crate::typed::{Callee, Const, Expr, ExprKind, Type, VarId, VarKind};
 
 /// Constants with more parts than this are referred to, not repeated.
 const MAX_INLINE: u32 = 64;
@@ -178,6 +178,18 @@ impl<'a> Checker<'a> {
         if let Some(binding) = found {
             return Some(binding.clone());
         }
+        if self.tables.match_kinds.contains_key(name) {
+            return Some(Binding::MatchKind);
+        }
+        if let Some(id) = self.context.members_of
+            && self
+                .tables
+                .members
+                .get(&id)
+                .is_some_and(|m| m.contains_key(name))
+        {
+            return Some(Binding::Member(id));
+        }
         let near = self.scopes.similar(name, |binding| !binding.is_type());
         let message = format!("`{name}` is not declared");
         let mut error = Diagnostic::error(codes::UNKNOWN_NAME, path.span(), message);
@@ -206,6 +218,16 @@ impl<'a> Checker<'a> {
             },
             Binding::Action(id) => singleton(Type::Action(id)),
             Binding::Table(id) => singleton(Type::Table(id)),
+            Binding::MatchKind => {
+                let found = self.tables.match_kinds.get(path.as_str());
+                let at = found.map_or(0, |(at, _)| *at);
+                Expr {
+                    kind: ExprKind::Const(Const::MatchKind(at)),
+                    ty: Type::MatchKind,
+                    span,
+                }
+            }
+            Binding::Member(id) => self.enum_member(id, &path.name, span),
             Binding::Broken => Self::wrong(span),
             other => {
                 let message = format!("`{}` is {}, not a value", path.as_str(), other.kind());
@@ -318,6 +340,16 @@ impl<'a> Checker<'a> {
                 self.is_compile_time(a) && self.is_compile_time(b)
             }
             ExprKind::Ternary(a, b, c) => [a, b, c].iter().all(|e| self.is_compile_time(e)),
+            ExprKind::Call(call) => {
+                let Callee::Function(id) = &call.callee else {
+                    return false;
+                };
+                let function = &self.program.functions[*id];
+                let mut args = call.args.iter().filter_map(|arg| arg.value.as_ref());
+                function.body.is_none()
+                    && ast::find_annotation(&function.annotations, "pure").is_some()
+                    && args.all(|arg| self.is_compile_time(arg))
+            }
             _ => false,
         }
     }
@@ -360,15 +392,19 @@ impl<'a> Checker<'a> {
         self.number_of(&value)
     }
 
+    /// Whether values of the type are numbers.
+    pub(super) fn is_numeric(&self, ty: &Type) -> bool {
+        let base = self.base(ty);
+        matches!(base, Type::Integer | Type::Bit(_) | Type::Int(_))
+            || self.enum_repr(&base).is_some()
+    }
+
     /// The number that an expression is; an error if it is none.
     pub(super) fn number_of(&mut self, value: &Expr) -> Option<BigInt> {
-        let base = self.base(&value.ty);
-        let numeric = matches!(base, Type::Integer | Type::Bit(_) | Type::Int(_))
-            || self.enum_repr(&base).is_some();
-        if base == Type::Unknown {
+        if self.base(&value.ty) == Type::Unknown {
             return None;
         }
-        if !numeric {
+        if !self.is_numeric(&value.ty) {
             let message = format!("a number is needed, this is `{}`", self.show(&value.ty));
             self.error(codes::TYPE, value.span, message);
             return None;

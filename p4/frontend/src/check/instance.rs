@@ -1,9 +1,11 @@
 //! Instances of externs, parsers, controls and packages.
 
+use std::rc::Rc;
+
 use super::args::{Called, Passed};
 use super::scope::Binding;
-use super::{Checker, Context, Place, codes, keep};
-use crate::ast::{self, Annotation, DeclKind, TypeRef};
+use super::{Checker, Context, MAX_STACK, Place, codes, keep};
+use crate::ast::{self, Annotation, DeclKind, TypeRef, find_annotation};
 use crate::diag::Diagnostic;
 use crate::span::Span;
 use crate::typed::{
@@ -23,6 +25,14 @@ struct Constructor {
 impl<'a> Checker<'a> {
     /// The type of an instance.
     pub(super) fn instance_type(&self, id: InstanceId) -> Type {
+        let one = self.element_type(id);
+        match self.program.instances[id].count {
+            Some(count) => Type::Stack(Rc::new(one), count),
+            None => one,
+        }
+    }
+
+    fn element_type(&self, id: InstanceId) -> Type {
         match &self.program.instances[id].of {
             InstanceOf::Extern { of, type_args, .. } => Type::Extern(*of, type_args.clone()),
             InstanceOf::Parser(id) => Type::Parser(*id),
@@ -39,11 +49,11 @@ impl<'a> Checker<'a> {
         span: Span,
         want: Option<&Type>,
     ) -> Expr {
-        let resolved = self.resolve(ty);
+        let resolved = self.resolve_constructed(ty, args);
         if let Some(want) = want {
             self.hint(&resolved, want);
         }
-        match self.instantiate_type(&resolved, args, "", span, &[]) {
+        match self.instantiate_type(&resolved, args, "", span, &[], want) {
             Some(id) => Expr {
                 kind: ExprKind::Instance(id),
                 ty: self.instance_type(id),
@@ -73,21 +83,36 @@ impl<'a> Checker<'a> {
         decl: &'a ast::Instance,
         annotations: &[Annotation],
     ) -> Option<InstanceId> {
-        let ty = self.resolve(&decl.ty);
-        let made = self.instantiate_type(
-            &ty,
-            &decl.args,
-            &decl.name.name,
-            decl.name.span,
-            annotations,
-        );
+        // `E() x[4];` is four objects.
+        let (ty, count) = match &decl.ty.kind {
+            ast::TypeKind::Stack { elem, size } => {
+                let ty = self.resolve_constructed(elem, &decl.args);
+                (ty, self.object_count(size))
+            }
+            _ => (self.resolve_constructed(&decl.ty, &decl.args), None),
+        };
+        let name = &decl.name;
+        let made = self.instantiate_type(&ty, &decl.args, &name.name, name.span, annotations, None);
         let Some(id) = made else {
             self.declare(&decl.name, Binding::Broken);
             return None;
         };
+        self.program.instances[id].count = count;
         self.declare(&decl.name, Binding::Instance(id));
         self.object_body(id, decl);
         Some(id)
+    }
+
+    fn object_count(&mut self, size: &'a ast::Expr) -> Option<u32> {
+        let value = self.constant_number(size)?;
+        match u32::try_from(&value) {
+            Ok(count) if (1..=MAX_STACK).contains(&count) => Some(count),
+            _ => {
+                let message = format!("there can be 1 to {MAX_STACK} objects, not {value}");
+                self.error(codes::WIDTH, size.span, message);
+                None
+            }
+        }
     }
 
     /// Makes an instance of a type with these constructor arguments.
@@ -98,32 +123,12 @@ impl<'a> Checker<'a> {
         name: &str,
         span: Span,
         annotations: &[Annotation],
+        want: Option<&Type>,
     ) -> Option<InstanceId> {
         let (made, passed) = match self.shallow(ty) {
             Type::Extern(of, type_args) => self.construct_extern(of, type_args, args, span)?,
-            Type::Parser(id) => {
-                let def = &self.program.parsers[id];
-                let constructor = Constructor {
-                    name: def.name.clone(),
-                    declared: def.span,
-                    params: def.ctor_params.clone(),
-                    type_params: Vec::new(),
-                    type_args: Type::no_args(),
-                };
-                let passed = self.construct_with(&constructor, args, span)?;
-                (InstanceOf::Parser(id), passed)
-            }
-            Type::Control(id) => {
-                let def = &self.program.controls[id];
-                let constructor = Constructor {
-                    name: def.name.clone(),
-                    declared: def.span,
-                    params: def.ctor_params.clone(),
-                    type_params: Vec::new(),
-                    type_args: Type::no_args(),
-                };
-                let passed = self.construct_with(&constructor, args, span)?;
-                (InstanceOf::Control(id), passed)
+            block @ (Type::Parser(_) | Type::Control(_)) => {
+                self.construct_block(&block, args, span, want)?
             }
             Type::Block(id, type_args)
                 if self.program.block_types[id].kind == BlockKind::Package =>
@@ -137,6 +142,9 @@ impl<'a> Checker<'a> {
                     type_args: type_args.clone(),
                 };
                 let passed = self.construct_with(&constructor, args, span)?;
+                for arg in constructor.type_args.iter() {
+                    self.leave_open(arg);
+                }
                 let found = self.found_args(&constructor, span)?;
                 (InstanceOf::Package(id, found), passed)
             }
@@ -158,6 +166,7 @@ impl<'a> Checker<'a> {
         let (args, _) = passed;
         Some(self.program.instances.push(Instance {
             name: name.to_owned(),
+            count: None,
             of: made,
             args,
             methods: Vec::new(),
@@ -165,6 +174,63 @@ impl<'a> Checker<'a> {
             annotations: keep(annotations),
             span,
         }))
+    }
+
+    /// A parser or control; type arguments that are still open come from its arguments and its place.
+    fn construct_block(
+        &mut self,
+        block: &Type,
+        args: &'a [ast::Arg],
+        span: Span,
+        want: Option<&Type>,
+    ) -> Option<(InstanceOf, Passed)> {
+        let type_params = self.tables.generics.type_params(block).to_vec();
+        let type_args: TypeArgs = type_params.iter().map(|_| self.fresh()).collect();
+        let (name, declared, params, ctor_params) = match block {
+            Type::Parser(id) => {
+                let def = &self.program.parsers[*id];
+                (
+                    def.name.clone(),
+                    def.span,
+                    def.params.clone(),
+                    def.ctor_params.clone(),
+                )
+            }
+            Type::Control(id) => {
+                let def = &self.program.controls[*id];
+                (
+                    def.name.clone(),
+                    def.span,
+                    def.params.clone(),
+                    def.ctor_params.clone(),
+                )
+            }
+            _ => return None,
+        };
+        if let Some(want) = want {
+            self.infer_block(&params, (&type_params, &type_args), want);
+        }
+        let constructor = Constructor {
+            name,
+            declared,
+            params: ctor_params,
+            type_params,
+            type_args,
+        };
+        let passed = self.construct_with(&constructor, args, span)?;
+        let mut made = block.clone();
+        if !constructor.type_params.is_empty() {
+            for arg in constructor.type_args.iter() {
+                self.leave_open(arg);
+            }
+            let found = self.found_args(&constructor, span)?;
+            made = self.specialise(block, &found, span);
+        }
+        match made {
+            Type::Parser(id) => Some((InstanceOf::Parser(id), passed)),
+            Type::Control(id) => Some((InstanceOf::Control(id), passed)),
+            _ => None,
+        }
     }
 
     fn construct_extern(
@@ -186,15 +252,20 @@ impl<'a> Checker<'a> {
         }
         let constructor = self.choose(&constructors, &name, args, span)?;
         let function = &self.program.functions[constructor];
+        let (declared, params) = (function.span, function.params.clone());
+        let own = function.type_params.clone();
+        let count = type_params.len();
+        let own_args: Vec<Type> = own.iter().map(|_| self.fresh()).collect();
         let called = Constructor {
             name,
-            declared: function.span,
-            params: function.params.clone(),
-            type_params,
-            type_args,
+            declared,
+            params,
+            type_params: type_params.into_iter().chain(own).collect(),
+            type_args: type_args.iter().cloned().chain(own_args).collect(),
         };
         let passed = self.construct_with(&called, args, span)?;
-        let type_args = self.found_args(&called, span)?;
+        let found = self.found_args(&called, span)?;
+        let type_args = found.iter().take(count).cloned().collect();
         let made = InstanceOf::Extern {
             of,
             type_args,
@@ -221,16 +292,6 @@ impl<'a> Checker<'a> {
     }
 
     fn found_args(&mut self, constructor: &Constructor, span: Span) -> Option<TypeArgs> {
-        // What an `_` in the declaration stands for does not matter if nothing says it.
-        for (param, arg) in constructor
-            .type_params
-            .iter()
-            .zip(constructor.type_args.iter())
-        {
-            if self.program.type_params[*param] == "_" && self.is_open(arg) {
-                self.unify(arg, &Type::Void);
-            }
-        }
         self.found_type_args(
             &constructor.type_args,
             &constructor.type_params,
@@ -306,7 +367,11 @@ impl<'a> Checker<'a> {
             .methods
             .iter()
             .copied()
-            .filter(|method| self.program.functions[*method].is_abstract)
+            .filter(|method| {
+                let function = &self.program.functions[*method];
+                let optional = find_annotation(&function.annotations, "optional").is_some();
+                function.is_abstract && !optional
+            })
             .filter(|method| !methods.iter().any(|(known, _)| known == method))
             .collect();
         for method in missing {
@@ -342,12 +407,11 @@ impl<'a> Checker<'a> {
             .and_then(|m| m.get(name.as_str()));
         let candidates = found.cloned().unwrap_or_default();
         let count = self.program.functions[body].params.len();
-        let method = candidates.iter().copied().find(|method| {
-            let method = &self.program.functions[*method];
-            method.is_abstract && method.params.len() == count
-        });
-        let method = method.or_else(|| candidates.first().copied());
-        let Some(method) = method.filter(|m| self.program.functions[*m].is_abstract) else {
+        let is_abstract = |m: &FunctionId| self.program.functions[*m].is_abstract;
+        let mut fitting = candidates.iter().copied().filter(is_abstract);
+        let same_count = |m: &FunctionId| self.program.functions[*m].params.len() == count;
+        let method = fitting.clone().find(same_count).or_else(|| fitting.next());
+        let Some(method) = method else {
             let def = &self.program.externs[of];
             let message = format!("`{}` has no abstract method `{}`", def.name, name.name);
             let error = Diagnostic::error(codes::INSTANCE, name.span, message);
@@ -375,14 +439,26 @@ impl<'a> Checker<'a> {
             self.program.functions[body].clone(),
         );
         let ret = Program::substitute(&declared.ret, &outer, type_args);
-        let mut same = declared.params.len() == written.params.len()
-            && declared.type_params.len() == written.type_params.len()
+        let mut same = declared.type_params.len() == written.type_params.len()
             && self.unify(&ret, &written.ret);
-        for (a, b) in declared.params.iter().zip(&written.params) {
+        let mut bodies = written.params.iter();
+        let mut spare = declared.params.len().saturating_sub(written.params.len());
+        for a in &declared.params {
+            let next = bodies.as_slice().first();
+            let name = |id: &VarId| self.program.vars[*id].name.clone();
+            if spare > 0 && self.may_be_missing(*a) && next.is_none_or(|b| name(b) != name(a)) {
+                spare -= 1;
+                continue;
+            }
+            let Some(b) = bodies.next() else {
+                same = false;
+                break;
+            };
             let ty = Program::substitute(&self.program.vars[*a].ty, &outer, type_args);
             let found = self.program.vars[*b].ty.clone();
             same = same && self.direction(*a) == self.direction(*b) && self.unify(&ty, &found);
         }
+        same = same && bodies.next().is_none();
         if !same {
             let message = format!(
                 "`{}` has another signature than the abstract method",

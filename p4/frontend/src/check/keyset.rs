@@ -3,6 +3,7 @@
 use super::scope::Binding;
 use super::{Checker, codes};
 use crate::ast;
+use crate::diag::Diagnostic;
 use crate::typed::{Const, Expr, ExprKind, KeySet, Type, ValueSetId};
 
 impl<'a> Checker<'a> {
@@ -38,14 +39,15 @@ impl<'a> Checker<'a> {
                     let message = format!("`..` does not take `{}`", self.show(ty));
                     self.error(codes::TYPE, set.span, message);
                 }
-                let lo = self.set_part(lo, ty);
-                let hi = self.set_part(hi, ty);
+                let inner = self.enum_repr(&base).unwrap_or_else(|| ty.clone());
+                let lo = self.set_part(lo, &inner);
+                let hi = self.set_part(hi, &inner);
                 if let (ExprKind::Const(Const::Int(low)), ExprKind::Const(Const::Int(high))) =
                     (&lo.kind, &hi.kind)
                     && low > high
                 {
                     let message = format!("the range from {low} to {high} is empty");
-                    self.error(codes::WIDTH, set.span, message);
+                    self.report(Diagnostic::warning(codes::WIDTH, set.span, message));
                 }
                 KeySet::Range(lo, hi)
             }
@@ -92,9 +94,7 @@ impl<'a> Checker<'a> {
         types: &[Type],
         span: crate::Span,
     ) -> Vec<KeySet> {
-        if let [only] = sets
-            && types.len() != 1
-        {
+        if let [only] = sets {
             match &only.kind {
                 ast::ExprKind::DontCare | ast::ExprKind::Default => {
                     return types.iter().map(|_| KeySet::Any).collect();
@@ -142,21 +142,18 @@ impl<'a> Checker<'a> {
     /// Whether the elements of a value set are the keys, taken together.
     fn value_set_fits(&mut self, id: ValueSetId, types: &[Type], at: &'a ast::Expr) {
         let elem = self.program.value_sets[id].ty.clone();
-        let fits = match self.base(&elem) {
-            Type::Struct(of, args) => {
-                let count = self.program.structs[of].fields.len();
-                count == types.len()
-                    && types.iter().enumerate().all(|(at, ty)| {
-                        let field = self.field_type(of, &args, at);
-                        self.unify(ty, &field)
-                    })
-            }
-            Type::Tuple(parts) => {
-                parts.len() == types.len() && parts.iter().zip(types).all(|(a, b)| self.unify(b, a))
-            }
-            Type::Unknown => true,
-            _ => false,
-        };
+        let mut parts = Vec::new();
+        let single = matches!(types, [ty] if self.base(ty) == self.base(&elem));
+        if single {
+            return;
+        }
+        self.flatten(&elem, &mut parts);
+        let fits = parts.contains(&Type::Unknown)
+            || parts.len() == types.len()
+                && types
+                    .iter()
+                    .zip(&parts)
+                    .all(|(ty, part)| self.unify(ty, part));
         if !fits {
             let wanted: Vec<String> = types.iter().map(|ty| self.show(ty)).collect();
             let message = format!(
@@ -165,6 +162,19 @@ impl<'a> Checker<'a> {
                 wanted.join("`, `")
             );
             self.error(codes::TYPE, at.span, message);
+        }
+    }
+
+    /// The types of a struct's or tuple's parts, those of inner structs in their place.
+    fn flatten(&self, ty: &Type, parts: &mut Vec<Type>) {
+        match self.base(ty) {
+            Type::Struct(of, args) | Type::Header(of, args) => {
+                for at in 0..self.program.structs[of].fields.len() {
+                    self.flatten(&self.field_type(of, &args, at), parts);
+                }
+            }
+            Type::Tuple(of) => of.iter().for_each(|ty| self.flatten(ty, parts)),
+            _ => parts.push(ty.clone()),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::codes;
 use crate::diag::Diagnostic;
 use crate::similar::similar;
 use crate::span::Span;
-use crate::typed::{Const, Expr, ExprKind, Type};
+use crate::typed::{Const, EnumId, Expr, ExprKind, Type};
 
 impl<'a> Checker<'a> {
     /// `base.name`, not called.
@@ -111,33 +111,7 @@ impl<'a> Checker<'a> {
         match self.base(&resolved) {
             Type::Unknown => Self::wrong(span),
             Type::Error => self.error_member(name, span),
-            Type::Enum(id) => {
-                let found = self
-                    .tables
-                    .members
-                    .get(&id)
-                    .and_then(|m| m.get(name.as_str()));
-                let Some(at) = found.copied() else {
-                    let def = &self.program.enums[id];
-                    let message = format!("the enum `{}` has no member `{}`", def.name, name.name);
-                    let near = similar(&name.name, def.members.iter().map(|m| m.0.as_str()));
-                    let mut error = Diagnostic::error(codes::UNKNOWN_NAME, name.span, message)
-                        .with_note_at(def.span, "declared here");
-                    if let Some(near) = near {
-                        error = error.with_help(format!("did you mean `{near}`?"));
-                    }
-                    self.report(error);
-                    return Self::wrong(span);
-                };
-                let members = &self.program.enums[id].members;
-                let value = members.get(at as usize).and_then(|member| member.1.clone());
-                let value = value.map_or(Const::Member(at), Const::Int);
-                Expr {
-                    kind: ExprKind::Const(value),
-                    ty: Type::Enum(id),
-                    span,
-                }
-            }
+            Type::Enum(id) => self.enum_member(id, name, span),
             other => {
                 let message = format!(
                     "the type `{}` has no member `{}`",
@@ -147,6 +121,35 @@ impl<'a> Checker<'a> {
                 self.error(codes::UNKNOWN_NAME, name.span, message);
                 Self::wrong(span)
             }
+        }
+    }
+
+    /// A member of an enum.
+    pub(super) fn enum_member(&mut self, id: EnumId, name: &Ident, span: Span) -> Expr {
+        let found = self
+            .tables
+            .members
+            .get(&id)
+            .and_then(|m| m.get(name.as_str()));
+        let Some(at) = found.copied() else {
+            let def = &self.program.enums[id];
+            let message = format!("the enum `{}` has no member `{}`", def.name, name.name);
+            let near = similar(&name.name, def.members.iter().map(|m| m.0.as_str()));
+            let mut error = Diagnostic::error(codes::UNKNOWN_NAME, name.span, message)
+                .with_note_at(def.span, "declared here");
+            if let Some(near) = near {
+                error = error.with_help(format!("did you mean `{near}`?"));
+            }
+            self.report(error);
+            return Self::wrong(span);
+        };
+        let members = &self.program.enums[id].members;
+        let value = members.get(at as usize).and_then(|member| member.1.clone());
+        let value = value.map_or(Const::Member(at), Const::Int);
+        Expr {
+            kind: ExprKind::Const(value),
+            ty: Type::Enum(id),
+            span,
         }
     }
 

@@ -20,6 +20,7 @@ mod decl;
 mod expr;
 mod facts;
 mod fold;
+mod generic;
 mod instance;
 mod keyset;
 mod lvalue;
@@ -43,6 +44,7 @@ use crate::options::Options;
 use crate::span::Span;
 use crate::typed::{
     Annotations, EnumId, ExternId, FunctionId, Program, StructId, Type, TypeArgs, TypeParamId,
+    VarId,
 };
 use crate::{codes, similar::similar};
 
@@ -77,6 +79,7 @@ pub fn check_at_most(tree: &ast::Program, max_errors: usize) -> (Program, Vec<Di
         context: Context::default(),
         tables: Tables::default(),
         hidden_params: None,
+        pending_default: None,
         reason: None,
         struct_kinds: Vec::new(),
     };
@@ -108,6 +111,8 @@ struct Context {
     returns: Option<Type>,
     /// Loops around.
     loops: u32,
+    /// The enum whose members are being given values.
+    members_of: Option<EnumId>,
     /// What `this` is.
     this: Option<(ExternId, TypeArgs)>,
 }
@@ -134,6 +139,12 @@ struct Tables<'a> {
     match_kinds: HashMap<&'a str, (u32, Span)>,
     facts: facts::Cache,
     overloads: Vec<Vec<FunctionId>>,
+    /// Parsers, controls or packages of one name.
+    blocks: Vec<Vec<scope::Binding>>,
+    generics: generic::Generics<'a>,
+    type_param_names: HashMap<TypeParamId, &'a str>,
+    /// Default values that have to be checked anew for each call, as their type depends on type arguments.
+    defaults: HashMap<VarId, &'a ast::Expr>,
 }
 
 struct Checker<'a> {
@@ -148,6 +159,8 @@ struct Checker<'a> {
     tables: Tables<'a>,
     /// Where `_` may stand for a type that becomes a type parameter: in the parameters of block types.
     hidden_params: Option<Vec<TypeParamId>>,
+    /// The default value of the parameter that is being declared, if it is checked later.
+    pending_default: Option<&'a ast::Expr>,
     /// Why the last unification failed, where that is not plain from the types.
     reason: Option<(String, Span)>,
     /// What each struct is declared as.

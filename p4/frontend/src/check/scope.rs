@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use crate::similar::closer;
 use crate::span::Span;
 use crate::typed::{
-    ActionId, BlockTypeId, ControlId, ExternId, InstanceId, ParserId, StructId, TableId, Type,
-    ValueSetId, VarId,
+    ActionId, BlockTypeId, ControlId, EnumId, ExternId, InstanceId, ParserId, StructId, TableId,
+    Type, ValueSetId, VarId,
 };
 
 /// What a name stands for.
@@ -26,6 +26,8 @@ pub(super) enum Binding {
     Control(ControlId),
     /// Functions of one name: index into the checker's list of overloads.
     Functions(usize),
+    /// Parsers, controls or packages of one name: index into the checker's list of them.
+    Several(usize),
     /// An action.
     Action(ActionId),
     /// A table.
@@ -38,6 +40,10 @@ pub(super) enum Binding {
     ValueSet(ValueSetId),
     /// A state of a parser; only for messages, as states have look-ups of their own.
     State,
+    /// A match kind, used as a value.
+    MatchKind,
+    /// A member of the enum that is being declared, in the value of a later member.
+    Member(EnumId),
     /// Something whose declaration was wrong.
     Broken,
 }
@@ -47,6 +53,7 @@ impl Binding {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Type(_) | Self::Struct(_) | Self::Extern(_) | Self::BlockType(_) => "a type",
+            Self::Several(_) => "a block",
             Self::Parser(_) => "a parser",
             Self::Control(_) => "a control",
             Self::Functions(_) => "a function",
@@ -56,6 +63,8 @@ impl Binding {
             Self::Instance(_) => "an instance",
             Self::ValueSet(_) => "a value set",
             Self::State => "a parser state",
+            Self::MatchKind => "a match kind",
+            Self::Member(_) => "a member of an enum",
             Self::Broken => "something whose declaration is wrong",
         }
     }
@@ -68,6 +77,7 @@ impl Binding {
                 | Self::Struct(_)
                 | Self::Extern(_)
                 | Self::BlockType(_)
+                | Self::Several(_)
                 | Self::Parser(_)
                 | Self::Control(_)
         )
@@ -80,6 +90,9 @@ struct Entry {
     binding: Binding,
     span: Span,
 }
+
+/// Scopes that were taken aside: see [`Scopes::suspend`].
+pub(super) struct Suspended<'a>(Vec<Vec<(&'a str, Entry)>>);
 
 /// All names that are in scope. Each name has its declarations with the innermost last, so that a look-up is one
 /// hash, however deep scopes are nested.
@@ -102,6 +115,34 @@ impl<'a> Scopes<'a> {
             if let Some(entries) = self.names.get_mut(name) {
                 entries.pop();
             }
+        }
+    }
+
+    /// Takes all scopes inside the top level aside.
+    pub fn suspend(&mut self) -> Suspended<'a> {
+        let mut aside = Vec::new();
+        while let Some(names) = self.open.pop() {
+            let mut scope = Vec::new();
+            for name in names.into_iter().rev() {
+                if let Some(entry) = self.names.get_mut(name).and_then(Vec::pop) {
+                    scope.push((name, entry));
+                }
+            }
+            aside.push(scope);
+        }
+        Suspended(aside)
+    }
+
+    /// Opens again what was taken aside.
+    pub fn resume(&mut self, aside: Suspended<'a>) {
+        self.open.clear();
+        for scope in aside.0.into_iter().rev() {
+            let mut names = Vec::new();
+            for (name, entry) in scope.into_iter().rev() {
+                self.names.entry(name).or_default().push(entry);
+                names.push(name);
+            }
+            self.open.push(names);
         }
     }
 

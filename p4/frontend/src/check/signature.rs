@@ -9,7 +9,8 @@ use crate::codes;
 use crate::diag::Diagnostic;
 use crate::span::Span;
 use crate::typed::{
-    Action, ActionId, Expr, ExternDef, ExternId, Function, FunctionId, Type, Var, VarId, VarKind,
+    Action, ActionId, Expr, ExprKind, ExternDef, ExternId, Function, FunctionId, Type, Var, VarId,
+    VarKind,
 };
 
 /// What parameters belong to.
@@ -31,6 +32,9 @@ impl<'a> Checker<'a> {
                 let ty = self.known(ty, param.ty.span);
                 let ty = self.param_allowed(ty, param);
                 let default = param.default.as_ref().map(|value| {
+                    if owner == Owner::Constructor && self.mentions_params(&ty) {
+                        return Box::new(self.later_default(value, &ty));
+                    }
                     let value = self.expr_as(value, &ty);
                     if !self.is_compile_time(&value) {
                         self.not_constant(&value, "the default value of a parameter");
@@ -46,9 +50,38 @@ impl<'a> Checker<'a> {
                     },
                     Owner::Constructor => VarKind::CtorParam { default, optional },
                 };
-                self.variable(&param.name, ty, kind, &param.annotations)
+                let id = self.variable(&param.name, ty, kind, &param.annotations);
+                if let Some(value) = self.pending_default.take() {
+                    self.tables.defaults.insert(id, value);
+                }
+                id
             })
             .collect()
+    }
+
+    /// Keeps a default value whose type depends on type arguments, to be checked where it is used.
+    fn later_default(&mut self, value: &'a ast::Expr, ty: &Type) -> Expr {
+        self.pending_default = Some(value);
+        Expr {
+            kind: ExprKind::Default,
+            ty: ty.clone(),
+            span: value.span,
+        }
+    }
+
+    /// Whether a type has type parameters in it.
+    fn mentions_params(&self, ty: &Type) -> bool {
+        match ty {
+            Type::Param(_) => true,
+            Type::Header(_, of)
+            | Type::Union(_, of)
+            | Type::Struct(_, of)
+            | Type::Extern(_, of)
+            | Type::Block(_, of)
+            | Type::Tuple(of) => of.iter().any(|ty| self.mentions_params(ty)),
+            Type::Stack(elem, _) | Type::List(elem) | Type::Set(elem) => self.mentions_params(elem),
+            _ => false,
+        }
     }
 
     fn param_allowed(&mut self, ty: Type, param: &ast::Param) -> Type {
@@ -114,10 +147,17 @@ impl<'a> Checker<'a> {
         annotations: &[Annotation],
     ) -> FunctionId {
         self.scopes.push();
-        let type_params = self.type_params(&proto.type_params);
+        let mut type_params = self.type_params(&proto.type_params);
         let ret = self.resolve(&proto.ret);
         let ret = self.known(ret, proto.ret.span);
+        // `_` in what is extern stands for any type: it is one more type parameter.
+        let around = self.hidden_params.take();
+        if body.is_none() {
+            self.hidden_params = Some(Vec::new());
+        }
         let params = self.params(&proto.params, Owner::Call);
+        type_params.extend(self.hidden_params.take().unwrap_or_default());
+        self.hidden_params = around;
         let id = self.program.functions.push(Function {
             name: proto.name.name.clone(),
             type_params,

@@ -36,6 +36,7 @@ impl<'a> Checker<'a> {
             .iter()
             .map(|name| {
                 let id = self.program.type_params.push(name.name.clone());
+                self.tables.type_param_names.insert(id, name.as_str());
                 self.declare(name, Binding::Type(Type::Param(id)));
                 id
             })
@@ -136,7 +137,12 @@ impl<'a> Checker<'a> {
 
     /// Whether a field may have this type; an error if not.
     fn field_allowed(&mut self, ty: Type, kind: StructKind, span: Span) -> Type {
-        let base = self.base(&ty);
+        let mut base = self.base(&ty);
+        while kind == StructKind::Header
+            && let Type::Stack(elem, _) = &base
+        {
+            base = self.base(elem);
+        }
         let never = matches!(
             base,
             Type::Void
@@ -240,7 +246,9 @@ impl<'a> Checker<'a> {
         self.tables.members.insert(id, HashMap::new());
         self.declare(&decl.name, Binding::Type(Type::Enum(id)));
         for (at, member) in decl.members.iter().enumerate() {
+            let around = self.context.members_of.replace(id);
             let value = self.expr_as(&member.value, &base);
+            self.context.members_of = around;
             let value = match value.kind {
                 ExprKind::Const(Const::Int(value)) => value,
                 _ => {

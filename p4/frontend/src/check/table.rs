@@ -34,6 +34,7 @@ impl<'a> Checker<'a> {
             entries: Vec::new(),
             const_entries: false,
             size: None,
+            size_per_instance: None,
             properties: Vec::new(),
             annotations: keep(annotations),
             span: decl.name.span,
@@ -60,7 +61,15 @@ impl<'a> Checker<'a> {
                         table.default = Some(DefaultAction { call, is_const });
                     }
                 }
-                TablePropertyKind::Size(size) => table.size = self.constant_number(size),
+                TablePropertyKind::Size(size) => {
+                    let value = self.expr(size, None);
+                    let open = !matches!(value.kind, ExprKind::Const(_));
+                    if open && self.is_compile_time(&value) && self.is_numeric(&value.ty) {
+                        table.size_per_instance = Some(value);
+                    } else {
+                        table.size = self.number_of(&value);
+                    }
+                }
                 TablePropertyKind::Entries(entries) => {
                     table.const_entries = property.is_const;
                     let types: Vec<Type> = table.keys.iter().map(|k| k.expr.ty.clone()).collect();
@@ -277,12 +286,11 @@ impl<'a> Checker<'a> {
         at: Span,
         span: Span,
     ) {
-        let text = |arg: &ast::Arg| printer::expression(&arg.value);
         let same = listed
             .iter()
             .zip(given)
             .take(count)
-            .all(|(a, b)| text(a) == text(b));
+            .all(|(a, b)| same_text(&a.value, &b.value));
         if !same {
             let message = "the arguments differ from those that the table binds";
             let error = Diagnostic::error(codes::TABLE, span, message);
@@ -328,4 +336,30 @@ impl<'a> Checker<'a> {
             }
         }
     }
+}
+
+/// Whether two expressions are written alike; fields may stand in another order.
+fn same_text(a: &ast::Expr, b: &ast::Expr) -> bool {
+    let (
+        ast::ExprKind::Struct {
+            fields: x,
+            rest: x_rest,
+        },
+        ast::ExprKind::Struct {
+            fields: y,
+            rest: y_rest,
+        },
+    ) = (&a.kind, &b.kind)
+    else {
+        return printer::expression(a) == printer::expression(b);
+    };
+    let sorted = |fields: &[ast::NamedExpr]| {
+        let mut texts: Vec<(String, String)> = fields
+            .iter()
+            .map(|field| (field.name.name.clone(), printer::expression(&field.value)))
+            .collect();
+        texts.sort();
+        texts
+    };
+    x_rest == y_rest && sorted(x) == sorted(y)
 }

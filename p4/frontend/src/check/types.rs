@@ -114,11 +114,11 @@ impl<'a> Checker<'a> {
             return Type::Unknown;
         };
         match u32::try_from(&size_value) {
-            Ok(count) if (1..=MAX_STACK).contains(&count) => {
+            Ok(count) if (0..=MAX_STACK).contains(&count) => {
                 self.bounded(Type::Stack(Rc::new(elem), count), span)
             }
             _ => {
-                let message = format!("a stack has 1 to {MAX_STACK} elements, not {size_value}");
+                let message = format!("a stack has 0 to {MAX_STACK} elements, not {size_value}");
                 self.error(codes::WIDTH, size.span, message);
                 Type::Unknown
             }
@@ -200,8 +200,19 @@ impl<'a> Checker<'a> {
                 let def = &self.program.block_types[*id];
                 (def.type_params.clone(), def.name.clone())
             }
-            Binding::Parser(id) => (Vec::new(), self.program.parsers[*id].name.clone()),
-            Binding::Control(id) => (Vec::new(), self.program.controls[*id].name.clone()),
+            Binding::Parser(id) => {
+                let params = self.tables.generics.type_params(&Type::Parser(*id));
+                (params.to_vec(), self.program.parsers[*id].name.clone())
+            }
+            Binding::Control(id) => {
+                let params = self.tables.generics.type_params(&Type::Control(*id));
+                (params.to_vec(), self.program.controls[*id].name.clone())
+            }
+            Binding::Several(at) => {
+                let first = self.tables.blocks.get(*at).and_then(|list| list.first());
+                let first = first.cloned().unwrap_or(Binding::Broken);
+                return self.type_of_binding(first, args, span);
+            }
             _ => return Type::Unknown,
         };
         // Type parameters that stand for a `_` in the declaration are not written.
@@ -228,10 +239,39 @@ impl<'a> Checker<'a> {
             Binding::Struct(id) => self.struct_kind(id).ty(id, args),
             Binding::Extern(id) => Type::Extern(id, args),
             Binding::BlockType(id) => Type::Block(id, args),
-            Binding::Parser(id) => Type::Parser(id),
-            Binding::Control(id) => Type::Control(id),
+            Binding::Parser(id) => self.block_with_args(Type::Parser(id), &args, span),
+            Binding::Control(id) => self.block_with_args(Type::Control(id), &args, span),
             _ => Type::Unknown,
         }
+    }
+
+    /// A parser or control with type arguments; those that are still open are found when it is instantiated.
+    fn block_with_args(&mut self, of: Type, args: &TypeArgs, span: Span) -> Type {
+        if args.is_empty() || args.iter().any(|arg| self.is_open(arg)) {
+            return of;
+        }
+        let args: TypeArgs = args.iter().map(|arg| self.zonk(arg)).collect();
+        self.specialise(&of, &args, span)
+    }
+
+    /// The type of what is instantiated with these arguments.
+    pub(super) fn resolve_constructed(&mut self, ty: &'a TypeRef, args: &[ast::Arg]) -> Type {
+        let (path, type_args) = match &ty.kind {
+            TypeKind::Named(path) => (path, None),
+            TypeKind::Specialized { base, args } => (base, Some(args)),
+            _ => return self.resolve(ty),
+        };
+        let Some(Binding::Several(at)) = self.scopes.lookup(path.as_str()) else {
+            return self.resolve(ty);
+        };
+        let list = self.tables.blocks.get(*at).cloned().unwrap_or_default();
+        let fits = |binding: &&Binding| {
+            let params = self.constructor_params(binding);
+            params.is_some_and(|params| self.accepts(params, args))
+        };
+        let chosen = list.iter().find(fits).or(list.first()).cloned();
+        let type_args = type_args.map(|args| args.iter().map(|arg| self.resolve(arg)).collect());
+        self.type_of_binding(chosen.unwrap_or(Binding::Broken), type_args, ty.span)
     }
 
     /// What stands behind `type` names and found types.

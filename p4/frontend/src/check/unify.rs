@@ -170,12 +170,12 @@ impl Checker<'_> {
             let VarKind::Param {
                 direction: want_dir,
                 optional,
-                ..
+                default,
             } = &var.kind
             else {
                 return false;
             };
-            let (want_dir, optional) = (*want_dir, *optional);
+            let (want_dir, optional) = (*want_dir, *optional || default.is_some());
             let name = var.name.clone();
             let want_ty = Program::substitute(&var.ty, &type_params, args);
             let next = found.as_slice().first().map(|id| &self.program.vars[*id]);

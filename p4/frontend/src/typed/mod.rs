@@ -299,6 +299,8 @@ pub struct Table {
     pub const_entries: bool,
     /// `size`.
     pub size: Option<BigInt>,
+    /// `size` where it depends on a constructor parameter, so that each instance has its own; `size` is `None` then.
+    pub size_per_instance: Option<Expr>,
     /// All other properties, in order.
     pub properties: Vec<Property>,
     /// Annotations.
@@ -518,6 +520,8 @@ pub enum InstanceOf {
 pub struct Instance {
     /// Its name; empty if it is constructed in place (an argument of a package, `C.apply(...)`).
     pub name: String,
+    /// How many objects there are, for `E() x[4];`: the instance is then a stack of them.
+    pub count: Option<u32>,
     /// What it is.
     pub of: InstanceOf,
     /// One per constructor parameter, in their order.
