@@ -239,6 +239,22 @@ impl Run<'_> {
                     a.touch(n, now);
                 }
             }
+            Op::Notify(object, values) => {
+                let values = values.iter().map(|e| self.eval(e, context.args)).collect();
+                self.memory.objects[*object].send(values);
+            }
+            Op::Random {
+                object,
+                lo,
+                hi,
+                dst,
+            } => {
+                let lo = self.eval(lo, context.args);
+                let hi = self.eval(hi, context.args);
+                let kind = &self.program.objects[*object].kind;
+                let number = self.memory.objects[*object].draw(kind, &lo, &hi);
+                self.packet.assign(dst, &number);
+            }
             Op::AddEntry {
                 table,
                 action,

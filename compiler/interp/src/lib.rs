@@ -8,7 +8,8 @@
 //! - [`packet`]: what a packet is while it is processed; extraction of fields and deparsing,
 //! - `parse`: the parser state machine,
 //! - `lookup`: which entry of a table wins, by trying every one,
-//! - `objects`: counters, meters, registers, pattern sets, allocators,
+//! - `objects`: counters, meters, registers, pattern sets, allocators, messages, random numbers,
+//! - `restore`: loading a state that was dumped,
 //! - `control`: the walk through the control graph, actions and flow tables.
 //!
 //! Time never comes from a clock: everything that ages looks at the packet's `timestamp`.
@@ -18,6 +19,7 @@ mod lookup;
 mod objects;
 pub mod packet;
 mod parse;
+mod restore;
 mod trace;
 
 pub use packet::{HeaderValue, Packet, PacketState};
@@ -27,7 +29,7 @@ use lookup::FlowEntries;
 use objects::ObjectState;
 use std::sync::Arc;
 use trisect_ir::state::{Cell, FlowState, State, key_text};
-use trisect_ir::{Entity, NodeId, ObjectId, PrimaryMap, Program, TableId};
+use trisect_ir::{Entity, NodeId, ObjectId, PrimaryMap, Program, RestoreError, TableId};
 
 /// A program with its state.
 #[derive(Clone, Debug)]
@@ -49,6 +51,19 @@ struct Memory {
     owners: PrimaryMap<ObjectId, Option<TableId>>,
 }
 
+impl Memory {
+    /// As it is at the start.
+    fn new(program: &Program) -> Self {
+        let tables = program.tables.values();
+        Self {
+            entries: tables.clone().map(lookup::Entries::new).collect(),
+            flows: tables.map(|_| FlowEntries::new()).collect(),
+            objects: program.objects.values().map(ObjectState::new).collect(),
+            owners: trisect_ir::analysis::direct_owners(program),
+        }
+    }
+}
+
 impl Interpreter {
     /// The program in its initial state.
     ///
@@ -58,19 +73,9 @@ impl Interpreter {
     /// builds, and running it may panic.
     pub fn new(program: &Program) -> Self {
         debug_assert_eq!(trisect_ir::verify(program), Ok(()));
-        let memory = Memory {
-            entries: program.tables.values().map(lookup::Entries::new).collect(),
-            flows: program
-                .tables
-                .values()
-                .map(|_| FlowEntries::new())
-                .collect(),
-            objects: program.objects.values().map(ObjectState::new).collect(),
-            owners: objects::owners(program),
-        };
         Self {
             program: Arc::new(program.clone()),
-            memory,
+            memory: Memory::new(program),
             visits: program.control.nodes.values().map(|_| 0).collect(),
         }
     }
@@ -107,6 +112,20 @@ impl Interpreter {
     /// How many packets each node has seen since the start.
     pub fn visits(&self) -> &PrimaryMap<NodeId, u64> {
         &self.visits
+    }
+
+    /// Makes the state what [`Interpreter::state`] gave at a time that is not after `now_ns`, here or in
+    /// an engine of another program with the same tables and objects; packets that arrive from `now_ns`
+    /// on then see no difference. What the state leaves out is as at the start.
+    ///
+    /// # Errors
+    ///
+    /// The state names what the program does not have; nothing has changed then.
+    pub fn restore(&mut self, state: &State, now_ns: u64) -> Result<(), RestoreError> {
+        let contents = state.contents(&self.program, now_ns)?;
+        self.memory = Memory::new(&self.program);
+        self.memory.load(contents);
+        Ok(())
     }
 
     /// The state as seen at time `now_ns`, in canonical form: what is still as it was at the start
@@ -154,7 +173,13 @@ impl Interpreter {
                 objects::Dump::Allocator(cells) => {
                     insert(&mut state.allocators, &object.name, cells);
                 }
-                objects::Dump::Nothing => {}
+                objects::Dump::Messages(messages) if !messages.is_empty() => {
+                    state.messages.insert(object.name.clone(), messages);
+                }
+                objects::Dump::Draws(draws) if draws > 0 => {
+                    state.draws.insert(object.name.clone(), draws);
+                }
+                objects::Dump::Messages(_) | objects::Dump::Draws(_) | objects::Dump::Nothing => {}
             }
         }
         state

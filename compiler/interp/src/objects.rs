@@ -1,12 +1,9 @@
-//! Stateful objects: counters, meters, registers, pattern sets, allocators.
+//! Stateful objects: counters, meters, registers, pattern sets, allocators, messages, random numbers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use trisect_ir::meter::MeterState;
 use trisect_ir::state::{Cell, Count, key_text};
-use trisect_ir::{
-    Bits, CountUnit, Index, MeterConfig, Object, ObjectId, ObjectKind, Op, PrimaryMap, Program,
-    TableId,
-};
+use trisect_ir::{Bits, CountUnit, MESSAGE_LIMIT, MeterConfig, Object, ObjectKind, random};
 
 /// A cell of a counter or meter.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +31,10 @@ pub(crate) enum ObjectState {
     Register(BTreeMap<u32, Bits>),
     PatternSet(Patterns),
     Allocator(Allocator),
+    /// In the order of sending.
+    Messages(VecDeque<Vec<Bits>>),
+    /// How many numbers were drawn.
+    Random(u64),
 }
 
 /// The state of one object in canonical form.
@@ -42,6 +43,8 @@ pub(crate) enum Dump {
     Meters(BTreeMap<Cell, MeterState>),
     Registers(BTreeMap<u32, Bits>),
     Allocator(BTreeMap<u64, u64>),
+    Messages(Vec<Vec<Bits>>),
+    Draws(u64),
     Nothing,
 }
 
@@ -55,6 +58,8 @@ impl ObjectState {
             ObjectKind::Allocator { base, size, .. } => {
                 Self::Allocator(Allocator::new(*base, *size))
             }
+            ObjectKind::Message { .. } => Self::Messages(VecDeque::new()),
+            ObjectKind::Random { .. } => Self::Random(0),
         }
     }
 
@@ -102,12 +107,36 @@ impl ObjectState {
             .execute(config, now_ns, units, color)
     }
 
+    /// Sends a message.
+    pub fn send(&mut self, values: Vec<Bits>) {
+        if let Self::Messages(messages) = self {
+            if messages.len() >= MESSAGE_LIMIT {
+                messages.pop_front();
+            }
+            messages.push_back(values);
+        }
+    }
+
+    /// Draws a number.
+    pub fn draw(&mut self, kind: &ObjectKind, lo: &Bits, hi: &Bits) -> Bits {
+        let (Self::Random(draws), ObjectKind::Random { seed }) = (self, kind) else {
+            return lo.clone();
+        };
+        let number = random::draw(*seed, *draws, lo, hi);
+        *draws = draws.wrapping_add(1);
+        number
+    }
+
     /// Forgets the cell of an entry that is no more.
     pub fn forget(&mut self, cell: &CellKey) {
         match self {
             Self::Counter(cells) => drop(cells.remove(cell)),
             Self::Meter(cells) => drop(cells.remove(cell)),
-            Self::Register(_) | Self::PatternSet(_) | Self::Allocator(_) => {}
+            Self::Register(_)
+            | Self::PatternSet(_)
+            | Self::Allocator(_)
+            | Self::Messages(_)
+            | Self::Random(_) => {}
         }
     }
 
@@ -126,6 +155,8 @@ impl ObjectState {
                 Dump::Registers(changed.map(|(i, v)| (*i, v.clone())).collect())
             }
             Self::Allocator(allocator) => Dump::Allocator(allocator.last_use.clone()),
+            Self::Messages(messages) => Dump::Messages(messages.iter().cloned().collect()),
+            Self::Random(draws) => Dump::Draws(*draws),
             Self::PatternSet(_) => Dump::Nothing,
         }
     }
@@ -135,36 +166,6 @@ impl ObjectState {
 pub(crate) fn index_below(value: &Bits, size: u32) -> Option<u32> {
     let index = u32::try_from(value.to_u64()?).ok()?;
     (index < size).then_some(index)
-}
-
-/// For every object whose cells belong to table entries: whose entries.
-pub(crate) fn owners(program: &Program) -> PrimaryMap<ObjectId, Option<TableId>> {
-    let mut owners: PrimaryMap<ObjectId, Option<TableId>> =
-        program.objects.values().map(|_| None).collect();
-    for (id, table) in program.tables.iter() {
-        for action in &table.actions {
-            mark_owned(&program.actions[*action].ops, id, &mut owners);
-        }
-    }
-    owners
-}
-
-fn mark_owned(ops: &[Op], table: TableId, owners: &mut PrimaryMap<ObjectId, Option<TableId>>) {
-    for op in ops {
-        match op {
-            Op::Count(object, Index::Entry)
-            | Op::Meter {
-                object,
-                index: Index::Entry,
-                ..
-            } => owners[*object] = Some(table),
-            Op::If(_, yes, no) => {
-                mark_owned(yes, table, owners);
-                mark_owned(no, table, owners);
-            }
-            _ => {}
-        }
-    }
 }
 
 /// Patterns by their first byte, so that most places in a packet are passed at once.
@@ -233,6 +234,13 @@ impl Allocator {
         };
         self.use_at(number, now_ns);
         Some(number)
+    }
+
+    /// Numbers in use, in order, by their last use.
+    pub fn load(&mut self, last_uses: &[u64]) {
+        for (number, last) in (self.base..).zip(last_uses) {
+            self.use_at(number, *last);
+        }
     }
 
     /// Renews the last use of a number that was handed out.

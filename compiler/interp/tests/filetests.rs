@@ -341,6 +341,15 @@ fn state_text(state: &State) -> String {
             writeln!(out, "{name} {number} last={last}").unwrap();
         }
     }
+    for (name, messages) in &state.messages {
+        for message in messages {
+            let values: Vec<_> = message.iter().map(Bits::to_string).collect();
+            writeln!(out, "{name} ({})", values.join(", ")).unwrap();
+        }
+    }
+    for (name, draws) in &state.draws {
+        writeln!(out, "{name} draws={draws}").unwrap();
+    }
     if out.is_empty() {
         out.push_str("nothing");
     }

@@ -48,6 +48,8 @@ fn programs_are_rich_and_packets_go_everywhere() {
             "sext",
             "s|+|",
             "touch",
+            "notify(",
+            "random(",
         ] {
             count(word, text.contains(word));
         }

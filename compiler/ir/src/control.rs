@@ -104,6 +104,20 @@ pub enum Op {
     },
     /// Renews a number's last use.
     Touch(ObjectId, Expr),
+    /// Sends a message with these values, one per field.
+    Notify(ObjectId, Vec<Expr>),
+    /// Draws a number: uniform in `lo ..= hi` (unsigned), `lo` if that is empty. Every execution counts as
+    /// a draw.
+    Random {
+        /// The source.
+        object: ObjectId,
+        /// The least number.
+        lo: Expr,
+        /// The greatest number, of the same width.
+        hi: Expr,
+        /// Where it goes, of the same width.
+        dst: LValue,
+    },
     /// Adds an entry to the flow table whose miss is being handled, with the key that was looked up.
     /// Does nothing if the table is full. Only in actions of that table.
     AddEntry {
@@ -262,6 +276,8 @@ impl Op {
             Self::Write { index, value, .. } => vec![index, value],
             Self::AddEntry { args, profile, .. } => args.iter().chain([profile]).collect(),
             Self::SetExpire { profile, .. } => vec![profile],
+            Self::Notify(_, values) => values.iter().collect(),
+            Self::Random { lo, hi, .. } => vec![lo, hi],
         }
     }
     /// The same, to change.
@@ -278,15 +294,18 @@ impl Op {
             Self::Write { index, value, .. } => vec![index, value],
             Self::AddEntry { args, profile, .. } => args.iter_mut().chain([profile]).collect(),
             Self::SetExpire { profile, .. } => vec![profile],
+            Self::Notify(_, values) => values.iter_mut().collect(),
+            Self::Random { lo, hi, .. } => vec![lo, hi],
         }
     }
     /// What the operation itself assigns; whole headers (`SetValid`, `SetInvalid`, `Copy`) apart.
     pub fn targets(&self) -> Vec<&LValue> {
         match self {
             Self::Set(to, _) => vec![to],
-            Self::Meter { dst, .. } | Self::Read { dst, .. } | Self::Search { dst, .. } => {
-                vec![dst]
-            }
+            Self::Meter { dst, .. }
+            | Self::Read { dst, .. }
+            | Self::Search { dst, .. }
+            | Self::Random { dst, .. } => vec![dst],
             Self::Allocate { ok, value, .. } => vec![ok, value],
             Self::SetValid(_)
             | Self::SetInvalid(_)
@@ -295,6 +314,7 @@ impl Op {
             | Self::Count(..)
             | Self::Write { .. }
             | Self::Touch(..)
+            | Self::Notify(..)
             | Self::AddEntry { .. }
             | Self::SetExpire { .. } => vec![],
         }
@@ -303,9 +323,10 @@ impl Op {
     pub fn targets_mut(&mut self) -> Vec<&mut LValue> {
         match self {
             Self::Set(to, _) => vec![to],
-            Self::Meter { dst, .. } | Self::Read { dst, .. } | Self::Search { dst, .. } => {
-                vec![dst]
-            }
+            Self::Meter { dst, .. }
+            | Self::Read { dst, .. }
+            | Self::Search { dst, .. }
+            | Self::Random { dst, .. } => vec![dst],
             Self::Allocate { ok, value, .. } => vec![ok, value],
             Self::SetValid(_)
             | Self::SetInvalid(_)
@@ -314,6 +335,7 @@ impl Op {
             | Self::Count(..)
             | Self::Write { .. }
             | Self::Touch(..)
+            | Self::Notify(..)
             | Self::AddEntry { .. }
             | Self::SetExpire { .. } => vec![],
         }
@@ -327,7 +349,9 @@ impl Op {
             | Self::Write { object, .. }
             | Self::Search { object, .. }
             | Self::Allocate { object, .. }
-            | Self::Touch(object, _) => Some(*object),
+            | Self::Touch(object, _)
+            | Self::Notify(object, _)
+            | Self::Random { object, .. } => Some(*object),
             _ => None,
         }
     }

@@ -6,7 +6,8 @@
 //! - typed **header instances** ([`Header`]) and **metadata** fields ([`Meta`]),
 //! - a **parser** state machine ([`Parser`]),
 //! - **actions** ([`Action`]), **tables** ([`Table`]) with their entries, and **stateful
-//!   objects** ([`Object`]: counters, meters, registers, pattern sets, allocators),
+//!   objects** ([`Object`]: counters, meters, registers, pattern sets, allocators, messages, random
+//!   numbers),
 //! - an acyclic **control graph** ([`Control`]) whose nodes are the units that a plan cuts,
 //! - a **deparser**: the list of headers to emit, in order.
 //!
@@ -67,6 +68,8 @@ pub mod meter;
 pub mod object;
 pub mod parser;
 pub mod program;
+pub mod random;
+pub mod restore;
 pub mod state;
 pub mod table;
 pub mod text;
@@ -82,10 +85,11 @@ pub use entity::{
 };
 pub use expr::{BinOp, Expr, FieldRef, HashAlgorithm, LValue, Place, SumTerm, UnOp};
 pub use meter::MeterConfig;
-pub use object::{CountUnit, Object, ObjectKind};
+pub use object::{CountUnit, MESSAGE_LIMIT, MessageKind, Object, ObjectKind};
 pub use parser::{ParseTarget, Parser, ParserOp, ParserState, SelectCase, Transition};
 pub use program::{
     Attribute, Field, FieldKind, Header, HeaderType, Meta, MetaKind, Program, StdMeta,
 };
+pub use restore::RestoreError;
 pub use table::{ActionCall, Entry, FlowTable, Key, KeySet, MatchKind, Origin, Table};
 pub use verify::{Invariant, VerifyError, VerifyErrors, verify};

@@ -72,4 +72,33 @@ pub enum ObjectKind {
         /// Idle time in nanoseconds after which a number is free again.
         idle_ns: u64,
     },
+    /// What is told to the control plane. Messages are kept in the order of sending until the control
+    /// plane takes them; of more than [`MESSAGE_LIMIT`] the oldest are dropped.
+    Message {
+        /// What it is for.
+        kind: MessageKind,
+        /// What it says: a format, or the name of a digest.
+        text: String,
+        /// Names and widths in bits of its values.
+        fields: Vec<(String, u32)>,
+    },
+    /// Random numbers, the same in every run: see [`crate::random::draw`].
+    Random {
+        /// Where the sequence starts.
+        seed: u64,
+    },
+}
+
+/// How many messages of one object are kept.
+pub const MESSAGE_LIMIT: usize = 65_536;
+
+/// What a message is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MessageKind {
+    /// Values that the control plane acts on (v1model's `digest`).
+    Digest,
+    /// A line for people (`log_msg`).
+    Log,
+    /// Something that should never happen (`assert`, `assume`).
+    Assert,
 }

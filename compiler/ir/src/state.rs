@@ -2,8 +2,12 @@
 //! compared.
 //!
 //! Everything is by name and sorted. What still has its initial value is left out: counters at 0,
-//! registers at their initial value, meters never executed, numbers never allocated. Flow entries
+//! registers at their initial value, meters never executed, numbers never allocated, objects that sent no
+//! message, sources of random numbers never drawn from. Flow entries
 //! that have expired at the time of the dump are left out.
+//!
+//! A state can be loaded again ([`crate::restore`]), also into an engine of another program with the same
+//! tables and objects: that is how entries, defaults and rates are changed between packets.
 
 use crate::Bits;
 use serde::{Deserialize, Serialize};
@@ -22,6 +26,13 @@ pub struct State {
     pub meters: BTreeMap<String, BTreeMap<Cell, crate::meter::MeterState>>,
     /// Last use in nanoseconds by allocator, then by number.
     pub allocators: BTreeMap<String, BTreeMap<u64, u64>>,
+    /// Messages sent and not yet taken by the control plane, by object, in the order of sending: at most
+    /// [`MESSAGE_LIMIT`](crate::MESSAGE_LIMIT).
+    #[serde(default)]
+    pub messages: BTreeMap<String, Vec<Vec<Bits>>>,
+    /// Numbers drawn, by source of random numbers.
+    #[serde(default)]
+    pub draws: BTreeMap<String, u64>,
 }
 
 /// A cell of a counter or meter.
@@ -84,6 +95,13 @@ pub struct FlowState {
     pub timeout_ns: u64,
 }
 
+impl FlowState {
+    /// Whether the entry has not expired.
+    pub fn is_live(&self, now_ns: u64) -> bool {
+        now_ns.saturating_sub(self.last_hit_ns) < self.timeout_ns
+    }
+}
+
 /// The text of a key, for use in maps: the values in P4 notation, joined by commas.
 pub fn key_text(values: &[Bits]) -> String {
     values
@@ -109,5 +127,9 @@ impl State {
         extend(&mut self.registers, other.registers);
         extend(&mut self.meters, other.meters);
         extend(&mut self.allocators, other.allocators);
+        for (name, messages) in other.messages {
+            self.messages.entry(name).or_default().extend(messages);
+        }
+        self.draws.extend(other.draws);
     }
 }

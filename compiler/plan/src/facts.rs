@@ -121,7 +121,10 @@ impl<'a> Facts<'a> {
         match thing {
             Stateful::Table(table) => self.program.tables[table].flow.is_some(),
             Stateful::Object(object) => match &self.program.objects[object].kind {
-                ObjectKind::Meter { .. } | ObjectKind::Allocator { .. } => true,
+                ObjectKind::Meter { .. }
+                | ObjectKind::Allocator { .. }
+                | ObjectKind::Message { .. }
+                | ObjectKind::Random { .. } => true,
                 ObjectKind::Register { .. } => self.is_written(object),
                 // Counting commutes; patterns do not change.
                 ObjectKind::Counter { .. } | ObjectKind::PatternSet { .. } => false,

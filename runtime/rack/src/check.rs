@@ -327,6 +327,23 @@ fn check_state(out: &mut CheckReport, expected: &State, found: &State) {
     check_cells(out, "registers", &expected.registers, &found.registers);
     check_cells(out, "meters", &expected.meters, &found.meters);
     check_cells(out, "allocators", &expected.allocators, &found.allocators);
+    let (want, got) = (numbered(&expected.messages), numbered(&found.messages));
+    check_cells(out, "messages", &want, &got);
+    check_cells(
+        out,
+        "random",
+        &BTreeMap::from([("draws".to_owned(), expected.draws.clone())]),
+        &BTreeMap::from([("draws".to_owned(), found.draws.clone())]),
+    );
+}
+
+/// Lists by position.
+fn numbered<T: Clone>(lists: &BTreeMap<String, Vec<T>>) -> Cells<usize, T> {
+    let by_number = |list: &Vec<T>| list.iter().cloned().enumerate().collect();
+    let named = lists
+        .iter()
+        .map(|(name, list)| (name.clone(), by_number(list)));
+    named.collect()
 }
 
 type Cells<K, V> = BTreeMap<String, BTreeMap<K, V>>;

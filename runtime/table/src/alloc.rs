@@ -28,6 +28,11 @@ impl Allocator {
             queue: BTreeSet::new(),
         }
     }
+    /// The first numbers in use, by their last use.
+    pub fn load(&mut self, last_uses: Vec<u64>) {
+        self.queue = last_uses.iter().copied().zip(0..).collect();
+        self.last_use = last_uses;
+    }
     /// Takes the number whose last use is longest ago.
     pub fn allocate(&mut self, now: u64) -> Option<u64> {
         let fresh = self.last_use.len() as u32;

@@ -43,6 +43,11 @@ impl<T: Clone + Default> Cells<T> {
         }
         &mut self.fixed[at]
     }
+    /// Sets all cells back.
+    pub fn clear(&mut self) {
+        self.fixed.fill(T::default());
+        self.flows.clear();
+    }
     /// Sets a flow entry's cell back.
     pub fn reset_flow(&mut self, table: u32, slot: u32) {
         if let Some(cell) = self
@@ -119,6 +124,13 @@ impl Registers {
             init,
             limbs,
             words,
+        }
+    }
+    /// Sets all cells back to their initial value.
+    pub fn clear(&mut self) {
+        let init = limbs::from_bits(&self.init);
+        for cell in self.words.chunks_mut(self.limbs.max(1)) {
+            cell.copy_from_slice(&init);
         }
     }
     /// Cells that do not hold their initial value.

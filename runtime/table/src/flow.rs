@@ -167,9 +167,41 @@ impl FlowTable {
             None => return None,
         };
         let timeout_ns = self.timeout(profile);
+        self.fill(slot, action, args, now, timeout_ns);
+        Some(slot)
+    }
+    /// Forgets all entries.
+    pub fn clear(&mut self) {
+        self.index = KeyIndex::new(self.index.key_len());
+        self.slots.clear();
+        self.free.clear();
+        self.queue.clear();
+        self.forget();
+    }
+    /// Loads an entry, also with a timeout that is none of the table's; `None` if there is no room. The key
+    /// must have the table's length and not be there. Returns the entry's slot.
+    pub fn load(
+        &mut self,
+        key: &[u8],
+        action: u64,
+        args: &[u64],
+        last_hit_ns: u64,
+        timeout_ns: u64,
+    ) -> Option<u32> {
+        if self.index.len() >= self.limit {
+            return None;
+        }
+        self.forget();
+        self.pending.clear();
+        self.pending.extend_from_slice(key);
+        let slot = self.take_slot();
+        self.fill(slot, action, args, last_hit_ns, timeout_ns);
+        Some(slot)
+    }
+    fn fill(&mut self, slot: u32, action: u64, args: &[u64], last_hit_ns: u64, timeout_ns: u64) {
         let state = &mut self.slots[slot as usize];
         *state = Slot {
-            last_hit_ns: now,
+            last_hit_ns,
             timeout_ns,
             generation: state.generation.wrapping_add(1),
             live: true,
@@ -185,7 +217,6 @@ impl FlowTable {
         for (word, arg) in words[Record::HEAD..].iter_mut().zip(args) {
             *word = *arg;
         }
-        Some(slot)
     }
     /// A slot for the key whose look-up missed.
     fn take_slot(&mut self) -> u32 {

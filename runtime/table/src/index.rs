@@ -44,6 +44,10 @@ impl KeyIndex {
             len: 0,
         }
     }
+    /// Length of a key in bytes.
+    pub fn key_len(&self) -> usize {
+        self.key_len
+    }
     /// How many keys there are.
     pub fn len(&self) -> usize {
         self.len

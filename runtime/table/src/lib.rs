@@ -37,6 +37,7 @@ pub mod key;
 pub mod limbs;
 pub mod linear;
 pub mod lpm;
+pub mod messages;
 pub mod pattern;
 pub mod runtime;
 pub mod table;

@@ -4,12 +4,16 @@ use crate::alloc::Allocator;
 use crate::cells::{Cells, Meters, Registers, count};
 use crate::flow::{Handle, split_handle};
 use crate::limbs;
+use crate::messages::{Messages, Random};
 use crate::pattern::{PatternSet, PatternSetError};
 use crate::table::{MatchTable, Record};
 use std::collections::BTreeMap;
 use trisect_ir::meter::{GREEN, MeterState};
+use trisect_ir::restore::{CellAt, Contents};
 use trisect_ir::state::{Cell, Count, FlowState, State, key_text};
-use trisect_ir::{Bits, Entity, ObjectId, ObjectKind, Param, PrimaryMap, Program, TableId};
+use trisect_ir::{
+    Bits, Entity, ObjectId, ObjectKind, Param, PrimaryMap, Program, RestoreError, TableId,
+};
 
 /// A stateful object.
 #[derive(Clone, Debug)]
@@ -24,6 +28,10 @@ pub enum ObjectState {
     PatternSet(PatternSet),
     /// Numbers.
     Allocator(Allocator),
+    /// Messages.
+    Messages(Messages),
+    /// Random numbers.
+    Random(Random),
 }
 
 /// Which cell of a counter or meter.
@@ -157,6 +165,99 @@ impl Runtime {
             allocator.touch(number, now);
         }
     }
+    /// Sends a message: the limbs of its values, one value after the other.
+    pub fn notify(&mut self, object: ObjectId, words: &[u64]) {
+        if let Some(ObjectState::Messages(messages)) = self.objects.get_mut(object) {
+            messages.send(words);
+        }
+    }
+    /// Draws a number.
+    pub fn random(&mut self, object: ObjectId, lo: &Bits, hi: &Bits) -> Bits {
+        match self.objects.get_mut(object) {
+            Some(ObjectState::Random(random)) => random.draw(lo, hi),
+            _ => lo.clone(),
+        }
+    }
+    /// Makes the state what [`Runtime::state`] gave at a time that is not after `now`, here or in the
+    /// runtime of another program with the same tables and objects. What the state leaves out is as at
+    /// the start. `program` is the one that this runtime was built from.
+    ///
+    /// # Errors
+    ///
+    /// The state names what the program does not have; nothing has changed then.
+    pub fn restore(
+        &mut self,
+        program: &Program,
+        state: &State,
+        now: u64,
+    ) -> Result<(), RestoreError> {
+        let contents = state.contents(program, now)?;
+        self.clear();
+        self.load(contents);
+        Ok(())
+    }
+    /// Sets everything back to the start.
+    fn clear(&mut self) {
+        for flow in self.tables.values_mut().filter_map(|t| t.flow.as_mut()) {
+            flow.clear();
+        }
+        for object in self.objects.values_mut() {
+            match object {
+                ObjectState::Counter(cells) => cells.clear(),
+                ObjectState::Meter(meters) => meters.cells.clear(),
+                ObjectState::Register(registers) => registers.clear(),
+                ObjectState::Allocator(allocator) => allocator.load(Vec::new()),
+                ObjectState::Messages(messages) => messages.load(Vec::new()),
+                ObjectState::Random(random) => random.draws = 0,
+                ObjectState::PatternSet(_) => {}
+            }
+        }
+    }
+    fn load(&mut self, contents: Contents) {
+        // By table and key, for the cells of flow entries.
+        let mut slots: BTreeMap<(TableId, Vec<Bits>), u32> = BTreeMap::new();
+        for flow in contents.flows {
+            let table = &mut self.tables[flow.table];
+            let key = table.layout.pack(&flow.key);
+            let args: Vec<u64> = flow.call.args.iter().flat_map(limbs::from_bits).collect();
+            let (action, last, timeout) = (flow.call.action.0, flow.last_hit_ns, flow.timeout_ns);
+            let entries = table.flow.as_mut();
+            let slot = entries.and_then(|f| f.load(&key, action.into(), &args, last, timeout));
+            slots.extend(slot.map(|slot| ((flow.table, flow.key), slot)));
+        }
+        for (object, at, count) in contents.counters {
+            if let ObjectState::Counter(cells) = &mut self.objects[object] {
+                put_cell(cells, at, &slots, count);
+            }
+        }
+        for (object, at, meter) in contents.meters {
+            if let ObjectState::Meter(meters) = &mut self.objects[object] {
+                put_cell(&mut meters.cells, at, &slots, Some(meter));
+            }
+        }
+        for (object, index, value) in contents.registers {
+            if let ObjectState::Register(registers) = &mut self.objects[object]
+                && let Some(cell) = registers.get_mut(index.into())
+            {
+                cell.copy_from_slice(&limbs::from_bits(&value));
+            }
+        }
+        for (object, last_uses) in contents.allocators {
+            if let ObjectState::Allocator(allocator) = &mut self.objects[object] {
+                allocator.load(last_uses);
+            }
+        }
+        for (object, waiting) in contents.messages {
+            if let ObjectState::Messages(messages) = &mut self.objects[object] {
+                messages.load(waiting);
+            }
+        }
+        for (object, draws) in contents.draws {
+            if let ObjectState::Random(random) = &mut self.objects[object] {
+                random.draws = draws;
+            }
+        }
+    }
     /// All state at a time in nanoseconds, in canonical form. `program` is the one that this runtime
     /// was built from.
     pub fn state(&self, program: &Program, now: u64) -> State {
@@ -186,6 +287,17 @@ impl Runtime {
                 }
                 ObjectState::Allocator(allocator) => {
                     put(&mut state.allocators, name(), allocator.used().collect());
+                }
+                ObjectState::Messages(messages) => {
+                    let waiting = messages.waiting();
+                    if !waiting.is_empty() {
+                        state.messages.insert(name(), waiting);
+                    }
+                }
+                ObjectState::Random(random) => {
+                    if random.draws > 0 {
+                        state.draws.insert(name(), random.draws);
+                    }
                 }
                 ObjectState::PatternSet(_) => {}
             }
@@ -266,6 +378,24 @@ fn put<K: Ord, V>(
     }
 }
 
+fn put_cell<T: Clone + Default>(
+    cells: &mut Cells<T>,
+    at: CellAt,
+    slots: &BTreeMap<(TableId, Vec<Bits>), u32>,
+    value: T,
+) {
+    let cell = match at {
+        CellAt::Index(i) => cells.fixed.get_mut(i as usize),
+        CellAt::Entry(i) => Some(cells.entry(i)),
+        CellAt::Flow(table, key) => slots
+            .get(&(table, key))
+            .map(|slot| cells.flow(table.0, *slot)),
+    };
+    if let Some(cell) = cell {
+        *cell = value;
+    }
+}
+
 fn find_cell<T: Clone + Default>(cells: &mut Cells<T>, cell: CellRef) -> Option<&mut T> {
     match cell {
         CellRef::Index(i) => usize::try_from(i).ok().and_then(|i| cells.fixed.get_mut(i)),
@@ -307,5 +437,12 @@ fn object_state(name: &str, kind: &ObjectKind) -> Result<ObjectState, RuntimeErr
             idle_ns,
             ..
         } => ObjectState::Allocator(Allocator::new(*base, *size, *idle_ns)),
+        ObjectKind::Message { fields, .. } => {
+            ObjectState::Messages(Messages::new(fields.iter().map(|f| f.1)))
+        }
+        ObjectKind::Random { seed } => ObjectState::Random(Random {
+            seed: *seed,
+            draws: 0,
+        }),
     })
 }

@@ -157,9 +157,21 @@ fn operations(program: &Program, ops: &[Op], found: &mut Vec<Refusal>) {
                 "run it on a host",
             )),
             Op::Allocate { object, .. } | Op::Touch(object, _) => found.push(refusal(
-                codes::ALLOCATOR,
+                codes::OBJECT,
                 format!("allocate from `{}`", object_name(program, *object)),
                 "v1model has no allocator",
+                "run it on a host",
+            )),
+            Op::Notify(object, _) => found.push(refusal(
+                codes::OBJECT,
+                format!("send `{}`", object_name(program, *object)),
+                "BMv2's messages leave on another way than its packets",
+                "run it on a host",
+            )),
+            Op::Random { object, .. } => found.push(refusal(
+                codes::OBJECT,
+                format!("draw from `{}`", object_name(program, *object)),
+                "BMv2 draws other random numbers, which nobody can repeat",
                 "run it on a host",
             )),
             Op::AddEntry { table, .. } | Op::SetExpire { table, .. } => {
@@ -378,7 +390,10 @@ fn object_resources(program: &Program, object: ObjectId) -> Resources {
             u64::from(size.unwrap_or(0)) * CELL_BITS
         }
         ObjectKind::Register { width, size, .. } => u64::from(width) * u64::from(size),
-        ObjectKind::PatternSet { .. } | ObjectKind::Allocator { .. } => 0,
+        ObjectKind::PatternSet { .. }
+        | ObjectKind::Allocator { .. }
+        | ObjectKind::Message { .. }
+        | ObjectKind::Random { .. } => 0,
     };
     Resources::new().with(resource::SRAM_BITS, bits)
 }

@@ -6,8 +6,8 @@ use trisect_ir::diag::Code;
 pub const FLOW_TABLE: Code = Code(440);
 /// A look at the payload or at raw bytes of the frame.
 pub const PAYLOAD: Code = Code(441);
-/// An allocator.
-pub const ALLOCATOR: Code = Code(442);
+/// An object that v1model does not have, or that is not the same on every device.
+pub const OBJECT: Code = Code(442);
 /// A second parse.
 pub const REPARSE: Code = Code(443);
 /// An operator that v1model does not have, or not for these operands.

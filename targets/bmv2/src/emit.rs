@@ -270,7 +270,10 @@ impl Emitter<'_> {
                     format!("register<bit<{width}>>({size}) {name};")
                 }
                 // Refused where they are used.
-                ObjectKind::PatternSet { .. } | ObjectKind::Allocator { .. } => continue,
+                ObjectKind::PatternSet { .. }
+                | ObjectKind::Allocator { .. }
+                | ObjectKind::Message { .. }
+                | ObjectKind::Random { .. } => continue,
             };
             text.line(line);
         }

@@ -118,6 +118,8 @@ impl Statements<'_> {
             Op::Search { .. }
             | Op::Allocate { .. }
             | Op::Touch(..)
+            | Op::Notify(..)
+            | Op::Random { .. }
             | Op::AddEntry { .. }
             | Op::SetExpire { .. } => {}
         }
@@ -173,7 +175,10 @@ impl Statements<'_> {
         match self.program.objects[object].kind {
             ObjectKind::Counter { size, .. } | ObjectKind::Meter { size, .. } => size.unwrap_or(0),
             ObjectKind::Register { size, .. } => size,
-            ObjectKind::PatternSet { .. } | ObjectKind::Allocator { .. } => 0,
+            ObjectKind::PatternSet { .. }
+            | ObjectKind::Allocator { .. }
+            | ObjectKind::Message { .. }
+            | ObjectKind::Random { .. } => 0,
         }
     }
 

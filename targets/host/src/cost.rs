@@ -23,6 +23,8 @@ const FLOW: u64 = 35;
 const ADD_ENTRY: u64 = 150;
 const METER: u64 = 60;
 const ALLOCATE: u64 = 60;
+const NOTIFY: u64 = 80;
+const RANDOM: u64 = 200;
 const REPARSE: u64 = 90;
 const DIRECT_CELL: u64 = 12;
 
@@ -92,6 +94,8 @@ fn op(program: &Program, op: &Op) -> u64 {
         Op::Search { .. } => 20 + SEARCH_PER_BYTE * PAYLOAD_BYTES,
         Op::Allocate { .. } => ALLOCATE,
         Op::Touch(_, number) => 10 + expr(program, number),
+        Op::Notify(_, values) => NOTIFY + values.iter().map(|v| expr(program, v)).sum::<u64>(),
+        Op::Random { lo, hi, .. } => RANDOM + expr(program, lo) + expr(program, hi),
         Op::AddEntry { args, .. } => ADD_ENTRY + args.iter().map(|a| expr(program, a)).sum::<u64>(),
         Op::SetExpire { .. } => 10,
     }

@@ -79,6 +79,8 @@ helpers! {
     MeterEntry = meter_entry(7) 1;
     Allocate = allocate(4) 1;
     Touch = touch(4) 0;
+    Notify = notify(4) 0;
+    Random = random(6) 0;
     Search = search(4) 1;
     SearchGathered = search_gathered(6) 1;
     Hash = hash(4) 1;
@@ -240,6 +242,38 @@ unsafe extern "C" fn touch(context: *mut Context, object: u64, number: u64, now:
     // SAFETY: as for `lookup_small`.
     let runtime = unsafe { &mut (*context).runtime };
     runtime.touch(ObjectId::new(object as usize), number, now);
+}
+
+/// Sends a message of `count` limbs.
+unsafe extern "C" fn notify(context: *mut Context, object: u64, words: *const u64, count: u64) {
+    // SAFETY: as for `lookup`; `words` points to `count` words on the caller's stack.
+    unsafe {
+        let words = slice::from_raw_parts(words, count as usize);
+        let runtime = &mut (*context).runtime;
+        runtime.notify(ObjectId::new(object as usize), words);
+    }
+}
+
+/// Draws a number of `width` bits from `lo` to `hi`.
+unsafe extern "C" fn random(
+    context: *mut Context,
+    object: u64,
+    width: u64,
+    lo: *const u64,
+    hi: *const u64,
+    result: *mut u64,
+) {
+    let width = width as u32;
+    let count = limbs::count(width);
+    // SAFETY: as for `lookup_small`; the pointers are to as many limbs as the width takes, on the
+    // caller's stack, and the result overlaps neither operand.
+    unsafe {
+        let lo = limbs::to_bits(width, slice::from_raw_parts(lo, count));
+        let hi = limbs::to_bits(width, slice::from_raw_parts(hi, count));
+        let runtime = &mut (*context).runtime;
+        let number = runtime.random(ObjectId::new(object as usize), &lo, &hi);
+        slice::from_raw_parts_mut(result, count).copy_from_slice(&limbs::from_bits(&number));
+    }
 }
 
 /// Searches the bytes from `start` to `end`.

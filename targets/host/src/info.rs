@@ -60,6 +60,10 @@ impl Info {
                         info.expr(program, &[], &key.expr);
                     }
                     info.read.insert(StdMeta::Timestamp.id());
+                    for action in &program.tables[*id].actions {
+                        let action = &program.actions[*action];
+                        info.ops(program, &action.params, &action.ops);
+                    }
                 }
                 NodeKind::Reparse(_) => info.reparses = true,
                 NodeKind::Emit => {
@@ -69,9 +73,6 @@ impl Info {
                     info.read.insert(StdMeta::Drop.id());
                 }
             }
-        }
-        for action in program.actions.values() {
-            info.ops(program, &action.params, &action.ops);
         }
         info.in_order = deparses_unchanged(program, &info);
         for id in program.tables.keys() {
@@ -273,6 +274,16 @@ impl Info {
                 Op::Touch(_, e) => {
                     self.now();
                     self.expr(program, params, e);
+                }
+                Op::Notify(_, values) => {
+                    for value in values {
+                        self.expr(program, params, value);
+                    }
+                }
+                Op::Random { lo, hi, dst, .. } => {
+                    self.expr(program, params, lo);
+                    self.expr(program, params, hi);
+                    self.lvalue(dst);
                 }
                 Op::AddEntry { args, profile, .. } => {
                     self.now();

@@ -16,7 +16,7 @@ use cranelift_module::{FuncId, Linkage, Module, default_libcall_names};
 use std::collections::BTreeMap;
 use trisect_ir::state::State;
 use trisect_ir::transform::prune_parser;
-use trisect_ir::{FieldKind, Program};
+use trisect_ir::{FieldKind, Program, RestoreError};
 use trisect_table::Runtime;
 use trisect_table::runtime::{ObjectState, RuntimeError};
 
@@ -238,6 +238,16 @@ impl HostProgram {
     /// All state as seen at a time in nanoseconds, in canonical form.
     pub fn state(&self, now_ns: u64) -> State {
         self.context.runtime.state(&self.program, now_ns)
+    }
+    /// Makes the state what [`HostProgram::state`] gave at a time that is not after `now_ns`, here or in
+    /// an engine of another program with the same tables and objects; packets that arrive from `now_ns`
+    /// on then see no difference. What the state leaves out is as at the start.
+    ///
+    /// # Errors
+    ///
+    /// The state names what the program does not have; nothing has changed then.
+    pub fn restore(&mut self, state: &State, now_ns: u64) -> Result<(), RestoreError> {
+        self.context.runtime.restore(&self.program, state, now_ns)
     }
     /// The code as text, if [`Options::keep_text`] was set: the same for the same program.
     pub fn text(&self) -> CodeText {

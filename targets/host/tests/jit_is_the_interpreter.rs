@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use trisect_host::{HostProgram, Options, Outcome, Packet};
 use trisect_interp::Interpreter;
 use trisect_ir::arbitrary::{self, Choices, Shape};
-use trisect_ir::{Bits, Program, verify};
+use trisect_ir::{Bits, NodeKind, ParserOp, Place, Program, StdMeta, verify};
 
 /// Runs both over the same packets and says where they differ first.
 fn compare(program: &Program, packets: &[Packet], batch: usize) -> Result<(), String> {
@@ -85,6 +85,88 @@ fn check(seed: u64, structural: bool) -> Result<(), String> {
         .map_err(|e| format!("seed {seed}, structural {structural}: {e}\n{program}"))
 }
 
+/// Runs the first `at` packets, moves the state to new engines (from the interpreter to compiled code and
+/// back), and checks that these go on as the old ones do.
+fn compare_restored(program: &Program, packets: &[Packet], at: usize) -> Result<(), String> {
+    let compile = || HostProgram::compile(program, &Options::default()).map_err(|e| e.to_string());
+    let (mut host, mut interpreter) = (compile()?, Interpreter::new(program));
+    // The new ones are not new: what they hold must go.
+    let (mut new_host, mut new_interpreter) =
+        (host_after(compile()?, packets), interpreter.clone());
+    for packet in packets.iter().rev() {
+        new_interpreter.run(interpreted(packet));
+    }
+    let (before, after) = packets.split_at(at.min(packets.len()));
+    host.run_batch(&mut before.to_vec());
+    for packet in before {
+        interpreter.run(interpreted(packet));
+    }
+    let now = before.last().map_or(0, |p| p.time_ns);
+    let state = interpreter.state(now);
+    let restored = [
+        new_host.restore(&state, now),
+        new_interpreter.restore(&host.state(now), now),
+    ];
+    if let Some(error) = restored.into_iter().find_map(Result::err) {
+        return Err(error.to_string());
+    }
+    for got in [new_host.state(now), new_interpreter.state(now)] {
+        if got != state {
+            return Err(format!("restored {got:#?}\nof {state:#?}"));
+        }
+    }
+    for (i, packet) in after.iter().enumerate() {
+        let mut pair = [packet.clone(), packet.clone()];
+        let [old, new] = &mut pair;
+        host.run_batch(std::slice::from_mut(old));
+        new_host.run_batch(std::slice::from_mut(new));
+        let same = old.outcome() == new.outcome()
+            && old.egress_port() == new.egress_port()
+            && (old.outcome() != Outcome::Emit || old.frame() == new.frame());
+        let (want, got) = (
+            interpreter.run(interpreted(packet)),
+            new_interpreter.run(interpreted(packet)),
+        );
+        if !same || want != got {
+            return Err(format!(
+                "packet {i} after: {old:?} {new:?}\n{want:?} {got:?}"
+            ));
+        }
+        let now = packet.time_ns;
+        let states = [new_host.state(now), new_interpreter.state(now)];
+        let want = interpreter.state(now);
+        if let Some(got) = states.into_iter().find(|s| *s != want) {
+            return Err(format!("state after {i}: {got:#?}\nnot {want:#?}"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the program changes what time it is.
+fn assigns_time(program: &Program) -> bool {
+    let time = Place::Meta(StdMeta::Timestamp.id());
+    let mut found = false;
+    let actions = program.actions.values().flat_map(|a| &a.ops);
+    let nodes = program.control.nodes.values().flat_map(|n| match &n.kind {
+        NodeKind::Exec(ops, _) => &ops[..],
+        _ => &[],
+    });
+    for op in actions.chain(nodes) {
+        op.walk(&mut |op| found |= op.targets().iter().any(|to| to.place == time));
+    }
+    let mut parser = program.parser.states.values().flat_map(|s| &s.ops);
+    found || parser.any(|op| matches!(op, ParserOp::Set(to, _) if to.place == time))
+}
+
+fn interpreted(packet: &Packet) -> trisect_interp::Packet {
+    trisect_interp::Packet::new(packet.port, packet.time_ns, packet.frame())
+}
+
+fn host_after(mut host: HostProgram, packets: &[Packet]) -> HostProgram {
+    host.run_batch(&mut packets.to_vec());
+    host
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -112,6 +194,36 @@ proptest! {
             .collect();
         if let Err(message) = compare(&program, &packets, 7) {
             prop_assert!(false, "{}\n{}", message, program);
+        }
+    }
+
+    #[test]
+    fn a_restored_engine_goes_on_where_the_other_was(
+        bytes in proptest::collection::vec(any::<u8>(), 0..2500),
+        at in 0usize..25,
+    ) {
+        let mut choices = Choices::new(&bytes);
+        let program = arbitrary::program(&mut choices, &Shape::default());
+        let packets: Vec<Packet> = arbitrary::packets(&mut choices, 25)
+            .into_iter()
+            .map(|p| Packet::new(&p.bytes).on_port(p.port).at_time(p.time_ns))
+            .collect();
+        if let Err(message) = compare_restored(&program, &packets, at) {
+            prop_assert!(false, "{}\n{}", message, program);
+        }
+    }
+
+    #[test]
+    fn also_on_wilder_programs(seed: u64, at in 0usize..25) {
+        let random = &mut Random::new(seed);
+        let program = program(random, true);
+        let mut packets = packets(random, 25);
+        packets.iter_mut().for_each(|p| p.mark = 0);
+        // What has expired does not come back.
+        packets.sort_by_key(|p| p.time_ns);
+        prop_assume!(!assigns_time(&program));
+        if let Err(message) = compare_restored(&program, &packets, at) {
+            prop_assert!(false, "seed {}: {}\n{}", seed, message, program);
         }
     }
 }

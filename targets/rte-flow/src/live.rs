@@ -181,12 +181,8 @@ fn spoil(op: &Op, simple: &BTreeSet<MetaId>, bad: &mut BTreeSet<MetaId>) {
         Op::If(_, yes, no) => {
             yes.iter().chain(no).for_each(|op| spoil(op, simple, bad));
         }
-        Op::Meter { dst, .. } | Op::Read { dst, .. } | Op::Search { dst, .. } => lost(dst),
-        Op::Allocate { ok, value, .. } => {
-            lost(ok);
-            lost(value);
-        }
-        _ => {}
+        Op::Set(..) => {}
+        _ => op.targets().into_iter().for_each(lost),
     }
 }
 

@@ -567,6 +567,14 @@ impl<'a> Walker<'a> {
                 format!("allocator `{}`", object(id)),
                 "rules cannot allocate numbers",
             ),
+            Op::Notify(id, _) => (
+                format!("message `{}`", object(id)),
+                "rules send nothing to the control plane",
+            ),
+            Op::Random { object: id, .. } => (
+                format!("random numbers from `{}`", object(id)),
+                "rules cannot draw numbers",
+            ),
             Op::AddEntry { table, .. } | Op::SetExpire { table, .. } => (
                 format!("adding entries to `{}`", self.program.tables[*table].name),
                 "rules are inserted by the host, not by packets",

@@ -32,7 +32,8 @@ pub struct Effects {
     pub objects: BTreeSet<ObjectId>,
     /// The table applied.
     pub table: Option<TableId>,
-    /// Whether something is remembered: a counter, meter, register, allocator or flow table is used.
+    /// Whether something is remembered: a counter, meter, register, allocator, message, source of
+    /// random numbers or flow table is used.
     pub stateful: bool,
 }
 
@@ -97,6 +98,8 @@ impl Effects {
                 | Op::Write { .. }
                 | Op::Allocate { .. }
                 | Op::Touch(..)
+                | Op::Notify(..)
+                | Op::Random { .. }
                 | Op::AddEntry { .. }
                 | Op::SetExpire { .. }
         );

@@ -118,7 +118,11 @@ impl Variant {
                 self.union(&other);
             }
             // State and payload differ from packet to packet.
-            Op::Meter { .. } | Op::Read { .. } | Op::Search { .. } | Op::Allocate { .. } => {
+            Op::Meter { .. }
+            | Op::Read { .. }
+            | Op::Search { .. }
+            | Op::Allocate { .. }
+            | Op::Random { .. } => {
                 for to in op.targets() {
                     self.assign(to, true);
                 }
@@ -126,6 +130,7 @@ impl Variant {
             Op::Count(..)
             | Op::Write { .. }
             | Op::Touch(..)
+            | Op::Notify(..)
             | Op::AddEntry { .. }
             | Op::SetExpire { .. } => {}
         }

@@ -7,6 +7,7 @@ mod identity;
 mod invariance;
 mod levels;
 mod liveness;
+mod owners;
 
 pub use clean::{Cleanness, Headers, clean};
 pub use effects::{Effects, node_effects, op_effects};
@@ -15,6 +16,7 @@ pub(crate) use identity::{emitted_at, extracts, ordered_from};
 pub use invariance::{FlowInvariance, Variant, standard_flow_fields};
 pub use levels::{Levels, levels};
 pub use liveness::{Live, Liveness, liveness};
+pub use owners::direct_owners;
 
 use crate::{NodeId, Program};
 

@@ -287,7 +287,7 @@ impl Maker<'_, '_> {
     }
 
     fn op(&mut self, place: &Site<'_>, depth: u32) -> Option<Op> {
-        Some(match self.c.below(16) {
+        Some(match self.c.below(18) {
             6 | 7 if self.shape.structural => self.structural(),
             8 if depth > 0 => {
                 let cond = self.value(1, place);
@@ -337,6 +337,18 @@ impl Maker<'_, '_> {
             }
             14 => self.direct_op(place)?,
             15 => self.flow_op(place)?,
+            16 => self.notify(place)?,
+            17 => {
+                let object = self.object_named("dice")?;
+                let to = self.target();
+                let width = self.p.lvalue_width(&to);
+                Op::Random {
+                    object,
+                    lo: self.value(width, place),
+                    hi: self.value(width, place),
+                    dst: to,
+                }
+            }
             _ => self.set(place),
         })
     }
@@ -386,6 +398,16 @@ impl Maker<'_, '_> {
         // Standard metadata that others rely on stays as it is.
         let own = matches!(dst.place, Place::Meta(m) if m.0 > 5 || m.0 == 1);
         own.then_some(Op::Read { object, index, dst })
+    }
+
+    fn notify(&mut self, place: &Site<'_>) -> Option<Op> {
+        let object = self.object_named("news")?;
+        let ObjectKind::Message { fields, .. } = &self.p.objects[object].kind else {
+            return None;
+        };
+        let widths: Vec<u32> = fields.iter().map(|f| f.1).collect();
+        let values = widths.into_iter().map(|w| self.value(w, place)).collect();
+        Some(Op::Notify(object, values))
     }
 
     fn direct_op(&mut self, place: &Site<'_>) -> Option<Op> {

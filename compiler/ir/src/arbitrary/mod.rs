@@ -28,8 +28,8 @@ pub use packet::{Arrival, packets};
 
 use crate::transform::remove_unreachable;
 use crate::{
-    Attribute, Bits, Expr, Field, FieldKind, Header, HeaderType, MeterConfig, Object, ObjectKind,
-    ParseTarget, ParserOp, ParserState, Program, SelectCase, StateId, Transition,
+    Attribute, Bits, Expr, Field, FieldKind, Header, HeaderType, MessageKind, MeterConfig, Object,
+    ObjectKind, ParseTarget, ParserOp, ParserState, Program, SelectCase, StateId, Transition,
 };
 use crate::{CountUnit, HeaderId, HeaderTypeId, KeySet, LValue, Node, NodeKind, Op, Place};
 use std::collections::BTreeMap;
@@ -51,6 +51,10 @@ pub struct Shape {
     pub meters: bool,
     /// Registers.
     pub registers: bool,
+    /// Messages.
+    pub messages: bool,
+    /// Random numbers.
+    pub random: bool,
     /// Counters and meters that belong to entries.
     pub direct_objects: bool,
     /// Headers made valid, made invalid and copied.
@@ -78,6 +82,8 @@ impl Default for Shape {
             patterns: true,
             meters: true,
             registers: true,
+            messages: true,
+            random: true,
             direct_objects: true,
             structural: true,
             reparse: true,
@@ -159,6 +165,7 @@ pub fn program(choices: &mut Choices<'_>, shape: &Shape) -> Program {
     maker.headers();
     maker.metas();
     maker.objects();
+    maker.control_plane_objects();
     maker.parser();
     maker.control();
     let mut program = maker.p;
@@ -330,6 +337,23 @@ impl Maker<'_, '_> {
                     idle_ns: 500,
                 },
             );
+        }
+    }
+
+    fn control_plane_objects(&mut self) {
+        if self.shape.messages {
+            let kinds = [MessageKind::Digest, MessageKind::Log, MessageKind::Assert];
+            let kind = self.c.pick(&kinds).copied().unwrap_or(MessageKind::Log);
+            let mut fields = Vec::new();
+            for i in 0..self.c.below(3) {
+                fields.push((format!("field {i}"), self.width()));
+            }
+            let text = "two {} \"words\"\n".to_owned();
+            self.object("news", ObjectKind::Message { kind, text, fields });
+        }
+        if self.shape.random {
+            let seed = self.c.below(1000) as u64;
+            self.object("dice", ObjectKind::Random { seed });
         }
     }
 

@@ -24,6 +24,8 @@
 //! register seen size 8 width 32 init 32w0x0
 //! patterns bad { "GET /" "\x00\xff" }
 //! allocator ports width 16 base 1024 size 64 idle 1000    ; nanoseconds
+//! message learned digest "new address" { address: 48  port: 9 }    ; or log, assert
+//! random dice seed 7
 //!
 //! start first
 //! state first {
@@ -59,6 +61,7 @@
 //! `if a { ... } else { ... }`, `count(object, index)`, `place = meter(object, index)` or with a colour
 //! so far `meter(object, index, colour)`, `place = read(object, index)`, `write(object, index, a)`,
 //! `place = search(object, h)`, `ok, place = allocate(object)`, `touch(object, a)`,
+//! `notify(object, a, b)`, `place = random(object, least, greatest)`,
 //! `add_entry(table, action(a, b), profile)`, `set_expire(table, profile)`; an index is a value or
 //! `entry`. In a parser: assignments, `set_valid`, `set_invalid`, `copy`, `extract(h)` or with the
 //! varbit's length in bits `extract(h, a)`, `advance(a)`, `verify(a, Error)`.

@@ -3,14 +3,15 @@
 use crate::parser::CORE_ERRORS;
 use crate::{
     Action, ActionCall, ActionId, BinOp, CountUnit, Entity, Entry, Expr, FieldKind, FieldRef,
-    HashAlgorithm, HeaderId, Index, KeySet, LValue, MatchKind, MetaId, MeterConfig, Node, NodeId,
-    NodeKind, Object, ObjectId, ObjectKind, Op, Origin, Param, ParseTarget, ParserOp, ParserState,
-    Place, PrimaryMap, Program, StateId, StdMeta, Successors, Table, TableId, Transition, UnOp,
+    HashAlgorithm, HeaderId, Index, KeySet, LValue, MatchKind, MessageKind, MetaId, MeterConfig,
+    Node, NodeId, NodeKind, Object, ObjectId, ObjectKind, Op, Origin, Param, ParseTarget, ParserOp,
+    ParserState, Place, PrimaryMap, Program, StateId, StdMeta, Successors, Table, TableId,
+    Transition, UnOp,
 };
 use std::fmt::{self, Display, Write};
 
 /// Plain words that stand for something else where a name may stand, or that begin a declaration.
-const RESERVED: [&str; 19] = [
+const RESERVED: [&str; 21] = [
     "_",
     "accept",
     "reject",
@@ -29,6 +30,8 @@ const RESERVED: [&str; 19] = [
     "register",
     "patterns",
     "allocator",
+    "message",
+    "random",
     "node",
 ];
 
@@ -302,6 +305,23 @@ impl Printer<'_> {
                     self.object_name(*object),
                     self.expr(number)
                 )
+            }
+            Op::Notify(object, values) => {
+                let values: String = values
+                    .iter()
+                    .map(|e| format!(", {}", self.expr(e)))
+                    .collect();
+                format!("notify({}{values})", self.object_name(*object))
+            }
+            Op::Random {
+                object,
+                lo,
+                hi,
+                dst,
+            } => {
+                let (lo, hi) = (self.expr(lo), self.expr(hi));
+                let object = self.object_name(*object);
+                format!("{} = random({object}, {lo}, {hi})", self.lvalue(dst))
             }
             Op::AddEntry {
                 table,
@@ -606,6 +626,15 @@ fn object_text(f: &mut impl Write, object: &Object) -> fmt::Result {
             f,
             "allocator {name} width {width} base {base} size {size} idle {idle_ns}"
         ),
+        ObjectKind::Message { kind, text, fields } => {
+            let text = quoted_bytes(text.as_bytes(), true);
+            writeln!(f, "message {name} {} {text} {{", message_name(*kind))?;
+            for (field, width) in fields {
+                writeln!(f, "    {}: {width}", quoted(field))?;
+            }
+            writeln!(f, "}}")
+        }
+        ObjectKind::Random { seed } => writeln!(f, "random {name} seed {seed}"),
     }
 }
 
@@ -647,6 +676,14 @@ pub(super) fn unit_name(unit: CountUnit) -> &'static str {
         CountUnit::Packets => "packets",
         CountUnit::Bytes => "bytes",
         CountUnit::PacketsAndBytes => "both",
+    }
+}
+
+pub(super) fn message_name(kind: MessageKind) -> &'static str {
+    match kind {
+        MessageKind::Digest => "digest",
+        MessageKind::Log => "log",
+        MessageKind::Assert => "assert",
     }
 }
 

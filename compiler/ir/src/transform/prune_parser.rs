@@ -2,18 +2,19 @@
 
 use super::Remap;
 use super::remap::compact;
-use super::unreachable::{remove_unreachable, retain};
+use super::unreachable::{remove_unreachable_states, retain};
 use crate::analysis::graph::reachable;
 use crate::analysis::{NotIdentity, op_effects};
 use crate::analysis::{emitted_at, extracts, ordered_from};
 use crate::{
-    Entity, Expr, HeaderId, NodeKind, Op, ParseTarget, ParserOp, Program, StateId, StdMeta,
+    Entity, Expr, HeaderId, NodeKind, Op, ParseTarget, ParserOp, Program, StateId, StdMeta, Table,
     Transition,
 };
 use std::collections::BTreeSet;
 
 /// Ends parsing where only headers would follow that the control never touches, and removes those
-/// headers. Their bytes stay payload, so the packets that leave are the same.
+/// headers. Their bytes stay payload, so the packets that leave are the same. Tables and objects stay,
+/// also unused ones: they are the program's state.
 ///
 /// Nothing is pruned if the control looks at `parser_error`: what is not parsed cannot fail. A
 /// state stays if it assigns or skips something, or if its headers would not be emitted behind
@@ -40,8 +41,8 @@ fn run(program: &mut Program) {
         }
         simplify(&mut state.next);
     }
-    remove_unreachable(program);
-    remove_headers(program, &needed);
+    remove_unreachable_states(program);
+    remove_headers(program, needed);
 }
 
 /// What the control touches.
@@ -63,21 +64,22 @@ impl Needed {
         }
         for id in crate::analysis::topological(program) {
             match &program.control.nodes[id].kind {
-                NodeKind::Apply(table, _) => {
-                    let table = &program.tables[*table];
-                    for key in &table.keys {
-                        needed.expr(&key.expr);
-                    }
-                    for action in &table.actions {
-                        needed.ops(program, &program.actions[*action].ops);
-                    }
-                }
+                NodeKind::Apply(table, _) => needed.table(program, &program.tables[*table]),
                 NodeKind::Branch(cond, _, _) => needed.expr(cond),
                 NodeKind::Exec(ops, _) => needed.ops(program, ops),
                 NodeKind::Reparse(_) | NodeKind::Emit | NodeKind::Drop => {}
             }
         }
         needed
+    }
+
+    fn table(&mut self, program: &Program, table: &Table) {
+        for key in &table.keys {
+            self.expr(&key.expr);
+        }
+        for action in &table.actions {
+            self.ops(program, &program.actions[*action].ops);
+        }
     }
 
     fn expr(&mut self, expr: &Expr) {
@@ -182,9 +184,16 @@ fn simplify(next: &mut Transition) {
     }
 }
 
-/// Removes headers that are neither extracted any more nor touched by the control.
-fn remove_headers(program: &mut Program, needed: &Needed) {
-    let mut used = needed.headers.clone();
+/// Removes headers that are neither extracted any more nor touched by the control, nor mentioned in a
+/// table or action that no node uses.
+fn remove_headers(program: &mut Program, mut needed: Needed) {
+    for table in program.tables.values() {
+        needed.table(program, table);
+    }
+    for action in program.actions.values() {
+        needed.ops(program, &action.ops);
+    }
+    let mut used = needed.headers;
     for state in program.parser.states.keys() {
         used.extend(extracts(program, state));
     }

@@ -119,7 +119,9 @@ impl Remap {
             | Op::Read { object, .. }
             | Op::Write { object, .. }
             | Op::Allocate { object, .. }
-            | Op::Touch(object, _) => renumber(object, &self.objects),
+            | Op::Touch(object, _)
+            | Op::Notify(object, _)
+            | Op::Random { object, .. } => renumber(object, &self.objects),
             Op::Search { object, after, .. } => {
                 renumber(object, &self.objects);
                 renumber(after, &self.headers);

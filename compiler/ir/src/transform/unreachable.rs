@@ -3,13 +3,37 @@
 use super::Remap;
 use super::remap::compact;
 use crate::analysis::graph::reachable;
-use crate::{Entity, NodeKind, Op, PrimaryMap, Program};
+use crate::{Entity, NodeKind, Op, PrimaryMap, Program, StateId};
+use std::collections::BTreeSet;
 
 /// Removes nodes that the entry does not reach, tables that no node applies, actions that no
 /// table names, objects that no operation uses, and parser states that the start does not reach.
 /// Headers, metadata and drop reasons stay.
 pub fn remove_unreachable(program: &mut Program) {
     super::pass("remove_unreachable", program, run);
+}
+
+/// Removes parser states that the start does not reach.
+pub(super) fn remove_unreachable_states(program: &mut Program) {
+    let mut kept = vec![false; program.parser.states.len()];
+    for state in reached_states(program) {
+        kept[state.index()] = true;
+    }
+    let remap = Remap {
+        states: compact(kept.iter().copied()),
+        ..Remap::identity(program)
+    };
+    retain(&mut program.parser.states, &kept, |s| remap.state(s));
+    if let Some(start) = &mut program.parser.start {
+        *start = remap.states[start.index()];
+    }
+}
+
+fn reached_states(p: &Program) -> BTreeSet<StateId> {
+    match p.parser.start {
+        Some(start) => reachable(start, |s| p.parser.states[s].next.states()),
+        None => BTreeSet::new(),
+    }
 }
 
 fn run(program: &mut Program) {
@@ -71,10 +95,8 @@ impl Keep {
             objects: vec![false; p.objects.len()],
             states: vec![false; p.parser.states.len()],
         };
-        if let Some(start) = p.parser.start {
-            for state in reachable(start, |s| p.parser.states[s].next.states()) {
-                keep.states[state.index()] = true;
-            }
+        for state in reached_states(p) {
+            keep.states[state.index()] = true;
         }
         let Some(entry) = p.control.entry else {
             return keep;

@@ -4,7 +4,7 @@ use super::expr::Scope;
 use super::{Checker, Invariant};
 use crate::analysis::graph;
 use crate::{
-    ActionId, HeaderId, Index, LValue, NodeKind, ObjectId, ObjectKind, Op, Place, PrimaryMap,
+    ActionId, Expr, HeaderId, Index, LValue, NodeKind, ObjectId, ObjectKind, Op, Place, PrimaryMap,
     Successors, TableId,
 };
 use std::collections::BTreeSet;
@@ -95,6 +95,19 @@ impl<'a> Checker<'a> {
                 self.object(*object, op, place);
                 self.expr(number, scope, place);
             }
+            Op::Notify(object, values) => self.notify(*object, op, values, scope, place),
+            Op::Random {
+                object,
+                lo,
+                hi,
+                dst,
+            } => {
+                self.object(*object, op, place);
+                if let Some(width) = self.expr(lo, scope, place) {
+                    self.expr_of(hi, width, scope, place);
+                    self.lvalue_of(dst, width, place);
+                }
+            }
             Op::AddEntry {
                 table,
                 action,
@@ -139,6 +152,8 @@ impl<'a> Checker<'a> {
                     ObjectKind::Register { .. }
                 )
                 | (Op::Search { .. }, ObjectKind::PatternSet { .. })
+                | (Op::Notify(..), ObjectKind::Message { .. })
+                | (Op::Random { .. }, ObjectKind::Random { .. })
                 | (
                     Op::Allocate { .. } | Op::Touch(..),
                     ObjectKind::Allocator { .. }
@@ -149,6 +164,26 @@ impl<'a> Checker<'a> {
             self.report(Invariant::ObjectKindFits, place, message);
         }
         fits.then_some(&object.kind)
+    }
+
+    fn notify(
+        &mut self,
+        object: ObjectId,
+        op: &Op,
+        values: &[Expr],
+        scope: Scope<'_>,
+        place: &str,
+    ) {
+        let Some(ObjectKind::Message { fields, .. }) = self.object(object, op, place) else {
+            return;
+        };
+        if values.len() != fields.len() {
+            let message = format!("{} values for {} fields", values.len(), fields.len());
+            self.report(Invariant::MessageFields, place, message);
+        }
+        for (value, (_, width)) in values.iter().zip(fields) {
+            self.expr_of(value, *width, scope, place);
+        }
     }
 
     fn index(&mut self, index: &Index, size: Option<u32>, scope: Scope<'_>, place: &str) {

@@ -92,6 +92,8 @@ invariants! {
     ObjectKindFits = "object-kind";
     /// An object's sizes, initial values, rates and patterns are sound.
     ObjectShape = "object-shape";
+    /// A message gives one value per field.
+    MessageFields = "message-fields";
     /// `Index::Entry` stands only in actions, for an object without a size that one table owns.
     DirectObject = "direct-object";
     /// `Copy` is between headers of the same type.
@@ -245,6 +247,12 @@ impl<'a> Checker<'a> {
         for action in p.actions.values() {
             let kind = format!("parameter of action `{}`", action.name);
             self.unique(&kind, action.params.iter().map(|f| &f.name));
+        }
+        for object in p.objects.values() {
+            if let ObjectKind::Message { fields, .. } = &object.kind {
+                let kind = format!("field of message `{}`", object.name);
+                self.unique(&kind, fields.iter().map(|f| &f.0));
+            }
         }
         for table in p.tables.values() {
             let kind = format!("key of table `{}`", table.name);
@@ -450,5 +458,15 @@ fn object_shape(object: &Object) -> Result<(), String> {
                 Ok(())
             }
         }
+        ObjectKind::Message { fields, .. } => {
+            let bad = fields.iter().find(|f| f.1 == 0 || f.1 > MAX_WIDTH);
+            match bad {
+                Some((name, width)) => Err(format!(
+                    "width {width} of `{name}` is not from 1 to {MAX_WIDTH}"
+                )),
+                None => Ok(()),
+            }
+        }
+        ObjectKind::Random { .. } => Ok(()),
     }
 }

@@ -239,6 +239,40 @@ const CASES: &[(Invariant, Break)] = &[
             patterns: vec![vec![]],
         };
     }),
+    (Invariant::UniqueNames, |p| {
+        let said = object(p, "said");
+        if let ObjectKind::Message { fields, .. } = &mut p.objects[said].kind {
+            fields[0].0 = "low".into();
+        }
+    }),
+    (Invariant::ObjectShape, |p| {
+        let said = object(p, "said");
+        if let ObjectKind::Message { fields, .. } = &mut p.objects[said].kind {
+            fields[0].1 = 0;
+        }
+    }),
+    (Invariant::ObjectKindFits, |p| {
+        let ports = object(p, "ports");
+        calc(p).push(Op::Notify(ports, vec![]));
+    }),
+    (Invariant::MessageFields, |p| {
+        let said = object(p, "said");
+        calc(p).push(Op::Notify(said, vec![Expr::num(8, 0)]));
+    }),
+    (Invariant::WidthAgrees, |p| {
+        let said = object(p, "said");
+        let values = vec![Expr::num(8, 0), Expr::num(5, 0)];
+        calc(p).push(Op::Notify(said, values));
+    }),
+    (Invariant::WidthAgrees, |p| {
+        let object = object(p, "dice");
+        calc(p).push(Op::Random {
+            object,
+            lo: Expr::num(16, 0),
+            hi: Expr::num(17, 0),
+            dst: LValue::meta(StdMeta::Drop.id()),
+        });
+    }),
     (Invariant::ObjectShape, |p| {
         let ports = object(p, "ports");
         if let ObjectKind::Allocator { base, .. } = &mut p.objects[ports].kind {

@@ -270,6 +270,21 @@ impl<'a> Scan<'a> {
                 self.std(StdMeta::Timestamp);
                 self.expr(value);
             }
+            Op::Notify(object, values) => {
+                self.object(*object);
+                values.iter().for_each(|value| self.expr(value));
+            }
+            Op::Random {
+                object,
+                lo,
+                hi,
+                dst,
+            } => {
+                self.object(*object);
+                self.expr(lo);
+                self.expr(hi);
+                self.stateful(&[dst]);
+            }
             Op::AddEntry {
                 table,
                 action,

@@ -72,6 +72,20 @@ impl Build<'_, '_> {
                 let number = self.eval(number, scope);
                 self.touch(*object, &number);
             }
+            Op::Notify(object, values) => {
+                let values: Vec<Val> = values.iter().map(|v| self.eval(v, scope)).collect();
+                self.notify(*object, &values);
+            }
+            Op::Random {
+                object,
+                lo,
+                hi,
+                dst,
+            } => {
+                let (lo, hi) = (self.eval(lo, scope), self.eval(hi, scope));
+                let number = self.random(*object, &lo, &hi);
+                self.assign(dst, &number);
+            }
             Op::AddEntry {
                 table,
                 action,
@@ -256,7 +270,10 @@ impl Build<'_, '_> {
         match &self.program.objects[object].kind {
             ObjectKind::Counter { size, .. } | ObjectKind::Meter { size, .. } => *size,
             ObjectKind::Register { size, .. } => Some(*size),
-            ObjectKind::PatternSet { .. } | ObjectKind::Allocator { .. } => None,
+            ObjectKind::PatternSet { .. }
+            | ObjectKind::Allocator { .. }
+            | ObjectKind::Message { .. }
+            | ObjectKind::Random { .. } => None,
         }
     }
     fn count(&mut self, object: ObjectId, index: &Index, running: Running<'_>) {
@@ -465,14 +482,39 @@ impl Build<'_, '_> {
         self.b.ins().jump(done, &[]);
         self.switch(done);
     }
-    fn add_entry(&mut self, table: TableId, action: u64, args: &[Val], profile: &Val) {
-        let words: usize = args.iter().map(|a| a.limbs.len()).sum();
+    /// Puts values on the stack, limb after limb; their address and the number of limbs.
+    fn spill_all(&mut self, values: &[Val]) -> (Value, usize) {
+        let words: usize = values.iter().map(|v| v.limbs.len()).sum();
         let memory = self.temporary(words);
         let mut at = 0;
-        for arg in args {
-            self.spill(arg, memory, at);
-            at += 8 * arg.limbs.len() as i32;
+        for value in values {
+            self.spill(value, memory, at);
+            at += 8 * value.limbs.len() as i32;
         }
+        (memory, words)
+    }
+    fn notify(&mut self, object: ObjectId, values: &[Val]) {
+        let (memory, words) = self.spill_all(values);
+        let object = self.number(object.index() as u64);
+        let count = self.number(words as u64);
+        let context = self.context;
+        self.call(Helper::Notify, &[context, object, memory, count]);
+    }
+    fn random(&mut self, object: ObjectId, lo: &Val, hi: &Val) -> Val {
+        let width = lo.width;
+        let bytes = 8 * lo.limbs.len() as i64;
+        let result = self.zero(width);
+        let (memory, _) = self.spill_all(&[lo.clone(), hi.clone(), result]);
+        let object = self.number(object.index() as u64);
+        let bits = self.number(u64::from(width));
+        let hi = self.b.ins().iadd_imm_s(memory, bytes);
+        let result = self.b.ins().iadd_imm_s(memory, 2 * bytes);
+        let context = self.context;
+        self.call(Helper::Random, &[context, object, bits, memory, hi, result]);
+        self.unspill(width, result, 0)
+    }
+    fn add_entry(&mut self, table: TableId, action: u64, args: &[Val], profile: &Val) {
+        let (memory, words) = self.spill_all(args);
         let profile = self.index(profile);
         let table = self.number(table.index() as u64);
         let action = self.number(action);

@@ -38,6 +38,8 @@ struct Generator<'r> {
     registers: Vec<ObjectId>,
     patterns: Vec<ObjectId>,
     allocators: Vec<ObjectId>,
+    messages: Vec<ObjectId>,
+    randoms: Vec<ObjectId>,
     /// Set in programs that never change a header, so that `Frame` may stand anywhere.
     read_only: bool,
 }
@@ -53,6 +55,8 @@ pub fn program(random: &mut Random, structural: bool) -> Program {
         registers: vec![],
         patterns: vec![],
         allocators: vec![],
+        messages: vec![],
+        randoms: vec![],
         read_only,
     };
     generator.entities();
@@ -288,6 +292,21 @@ impl Generator<'_> {
         };
         let id = self.object("allocator".into(), kind);
         self.allocators.push(id);
+        for i in 0..2 {
+            let fields = (0..self.random.below(4))
+                .map(|f| (format!("f{f}"), self.random.width()))
+                .collect();
+            let kind = ObjectKind::Message {
+                kind: MessageKind::Log,
+                text: String::new(),
+                fields,
+            };
+            let id = self.object(format!("message{i}"), kind);
+            self.messages.push(id);
+            let seed = self.random.next();
+            let id = self.object(format!("random{i}"), ObjectKind::Random { seed });
+            self.randoms.push(id);
+        }
     }
     fn object(&mut self, name: String, kind: ObjectKind) -> ObjectId {
         self.program.objects.push(Object { name, kind })
@@ -521,7 +540,27 @@ impl Generator<'_> {
             }
         };
         let header = |r: &mut Random| HeaderId(r.below(7) as u32);
-        match self.random.below(20) {
+        match self.random.below(23) {
+            20 => {
+                let object = self.random.pick(&self.messages.clone());
+                let widths: Vec<u32> = match &self.program.objects[object].kind {
+                    ObjectKind::Message { fields, .. } => fields.iter().map(|f| f.1).collect(),
+                    _ => vec![],
+                };
+                Op::Notify(
+                    object,
+                    widths.into_iter().map(|w| self.expr(w, 2, here)).collect(),
+                )
+            }
+            21 => {
+                let (dst, width) = self.target(!self.read_only);
+                Op::Random {
+                    object: self.random.pick(&self.randoms.clone()),
+                    lo: self.expr(width, 1, here),
+                    hi: self.expr(width, 1, here),
+                    dst,
+                }
+            }
             0 if structural => Op::SetValid(header(self.random)),
             1 if structural => Op::SetInvalid(header(self.random)),
             2 if structural => {

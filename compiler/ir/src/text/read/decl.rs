@@ -3,8 +3,8 @@
 use super::{Kind, Reader, Result, SYNTAX, Token};
 use crate::{
     Action, ActionCall, Attribute, CountUnit, Entry, Field, FieldKind, FlowTable, Header,
-    HeaderType, Key, MatchKind, Meta, MetaKind, MeterConfig, Node, NodeKind, Object, ObjectKind,
-    Origin, Param, ParserState, Successors, Table,
+    HeaderType, Key, MatchKind, MessageKind, Meta, MetaKind, MeterConfig, Node, NodeKind, Object,
+    ObjectKind, Origin, Param, ParserState, Successors, Table,
 };
 use std::collections::BTreeMap;
 
@@ -56,7 +56,7 @@ impl Reader {
                 let attribute = self.attribute()?;
                 self.program.attributes.push(attribute);
             }
-            "counter" | "meter" | "register" | "patterns" | "allocator" => {
+            "counter" | "meter" | "register" | "patterns" | "allocator" | "message" | "random" => {
                 let name = self.name()?;
                 let kind = self.object(&keyword)?;
                 self.program.objects.push(Object { name, kind });
@@ -165,6 +165,10 @@ impl Reader {
                 }
                 ObjectKind::PatternSet { patterns }
             }
+            "message" => self.message()?,
+            "random" => ObjectKind::Random {
+                seed: self.labelled("seed")?,
+            },
             _ => ObjectKind::Allocator {
                 width: self.labelled_u32("width")?,
                 base: self.labelled("base")?,
@@ -172,6 +176,20 @@ impl Reader {
                 idle_ns: self.labelled("idle")?,
             },
         })
+    }
+
+    fn message(&mut self) -> Result<ObjectKind> {
+        let kinds = [MessageKind::Digest, MessageKind::Log, MessageKind::Assert];
+        let kind = self.one_of(&kinds, super::super::print::message_name)?;
+        let text = self.name()?;
+        self.punct("{")?;
+        let mut fields = Vec::new();
+        while !self.eat("}") {
+            let name = self.name()?;
+            self.punct(":")?;
+            fields.push((name, self.number_u32()?));
+        }
+        Ok(ObjectKind::Message { kind, text, fields })
     }
 
     fn cells(&mut self) -> Result<Option<u32>> {

@@ -95,7 +95,9 @@ impl Kind {
             "state" => Self::State,
             "action" => Self::Action,
             "table" => Self::Table,
-            "counter" | "meter" | "register" | "patterns" | "allocator" => Self::Object,
+            "counter" | "meter" | "register" | "patterns" | "allocator" | "message" | "random" => {
+                Self::Object
+            }
             "node" => Self::Node,
             _ => return None,
         })

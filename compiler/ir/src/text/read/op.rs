@@ -67,6 +67,14 @@ impl Reader {
                 self.punct(",")?;
                 Op::Touch(object, self.expr()?)
             }
+            "notify" => {
+                let object = self.entity(Kind::Object)?;
+                let mut values = Vec::new();
+                while self.eat(",") {
+                    values.push(self.expr()?);
+                }
+                Op::Notify(object, values)
+            }
             "add_entry" => {
                 let table = self.entity(Kind::Table)?;
                 self.punct(",")?;
@@ -133,8 +141,7 @@ impl Reader {
             });
         }
         self.punct("=")?;
-        if self.eat_word("meter") {
-            self.punct("(")?;
+        if self.eat_call("meter") {
             let object = self.entity(Kind::Object)?;
             self.punct(",")?;
             let index = self.index()?;
@@ -151,16 +158,28 @@ impl Reader {
                 dst,
             });
         }
-        if self.eat_word("read") {
-            self.punct("(")?;
+        if self.eat_call("read") {
             let object = self.entity(Kind::Object)?;
             self.punct(",")?;
             let index = self.expr()?;
             self.punct(")")?;
             return Ok(Op::Read { object, index, dst });
         }
-        if self.eat_word("search") {
-            self.punct("(")?;
+        if self.eat_call("random") {
+            let object = self.entity(Kind::Object)?;
+            self.punct(",")?;
+            let lo = self.expr()?;
+            self.punct(",")?;
+            let hi = self.expr()?;
+            self.punct(")")?;
+            return Ok(Op::Random {
+                object,
+                lo,
+                hi,
+                dst,
+            });
+        }
+        if self.eat_call("search") {
             let object = self.entity(Kind::Object)?;
             self.punct(",")?;
             let after = self.header()?;
