@@ -1,7 +1,7 @@
 //! P4-16 front end: preprocessor, parser, types, elaboration to the IR.
 //!
 //! ```text
-//! text -> pp (tokens, macros expanded) -> parser (ast) -> elab (IR)
+//! text -> pp (tokens, macros expanded) -> parser (ast) -> check (typed tree) -> elab (IR)
 //! ```
 //!
 //! [`compile_file`] and [`compile_str`] go the whole way; [`parse_file`] and [`parse_str`] do the first
@@ -162,9 +162,12 @@ fn compile(
 ) -> Result<trisect_ir::Program, Vec<trisect_ir::diag::Diagnostic>> {
     // Elaborating a tree with holes would only report what follows from the errors already found.
     if let Some(tree) = tree.filter(|_| !diagnostics.iter().any(Diagnostic::is_error)) {
-        match elab::elaborate(&tree, name) {
-            Ok(program) => return Ok(program),
-            Err(found) => diagnostics.extend(found),
+        diagnostics.extend(check::check(&tree).1);
+        if !diagnostics.iter().any(Diagnostic::is_error) {
+            match elab::elaborate(&tree, name) {
+                Ok(program) => return Ok(program),
+                Err(found) => diagnostics.extend(found),
+            }
         }
     }
     Err(diagnostics.iter().map(|d| d.to_common(sources)).collect())

@@ -72,6 +72,7 @@ impl<'a> Checker<'a> {
     fn locals(&mut self, locals: &'a [ast::Decl]) -> Vec<Local> {
         let mut made = Vec::new();
         for decl in locals {
+            self.annotations(&decl.annotations);
             match &decl.kind {
                 DeclKind::Var(var) => {
                     let (id, init) = self.local_var(var, &decl.annotations);
@@ -142,6 +143,7 @@ impl<'a> Checker<'a> {
         annotations: &[Annotation],
         type_args: Option<&TypeArgs>,
     ) -> (ControlId, Vec<TypeParamId>) {
+        self.declaring.push(&decl.proto.name);
         self.scopes.push();
         let (type_params, params, ctor_params) =
             self.block_params(&decl.proto, &decl.ctor_params, type_args);
@@ -157,6 +159,7 @@ impl<'a> Checker<'a> {
             })
         });
         self.scopes.pop();
+        self.declaring.pop();
         let id = self.program.controls.push(Control {
             name: decl.proto.name.name.clone(),
             params,
@@ -187,6 +190,7 @@ impl<'a> Checker<'a> {
         annotations: &[Annotation],
         type_args: Option<&TypeArgs>,
     ) -> (ParserId, Vec<TypeParamId>) {
+        self.declaring.push(&decl.proto.name);
         self.scopes.push();
         let (type_params, params, ctor_params) =
             self.block_params(&decl.proto, &decl.ctor_params, type_args);
@@ -202,6 +206,7 @@ impl<'a> Checker<'a> {
             })
         });
         self.scopes.pop();
+        self.declaring.pop();
         let id = self.program.parsers.push(Parser {
             name: decl.proto.name.name.clone(),
             params,
@@ -377,7 +382,6 @@ impl<'a> Checker<'a> {
             | Type::Enum(_)
             | Type::Error
             | Type::Tuple(_)
-            | Type::Struct(..)
             | Type::Unknown => self.shallow(&key.ty),
             _ => {
                 let message = format!("`select` does not take `{}`", self.show(&key.ty));
