@@ -75,5 +75,9 @@ pub const DIRECTION: &str = ARGUMENTS;
 pub const DECLARATION: &str = MISPLACED;
 /// Something cannot be instantiated like this.
 pub const INSTANCE: &str = ARGUMENTS;
+/// A loop, stack or program is too large when it is written out.
+pub const UNROLL: &str = "E0180";
+/// A value set has no members.
+pub const VALUE_SET: &str = "E0181";
 /// More errors follow; they are not shown.
 pub const TOO_MANY: &str = "E0199";

@@ -22,6 +22,8 @@ pub mod check;
 pub mod codes;
 pub mod diag;
 mod elab;
+#[allow(dead_code)]
+mod elab2;
 pub mod embedded;
 pub mod lexer;
 pub mod library;

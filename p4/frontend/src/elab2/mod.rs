@@ -1,0 +1,442 @@
+//! Elaboration: from the typed tree to the IR.
+//!
+//! A parser, a control, a function or an action that is called is put in place of the call, with the
+//! specification's copies of arguments; structs become single variables, header stacks single headers,
+//! loops are unrolled, parser loops over stacks, too. What is left is what a device does.
+//!
+//! | module     | what it does                                                        |
+//! |------------|---------------------------------------------------------------------|
+//! | `value`    | what variables and expressions stand for                            |
+//! | `layout`   | types as storage                                                    |
+//! | `place`    | reading, assigning, copying, comparing values of all shapes         |
+//! | `ops`      | arithmetic on scalars                                               |
+//! | `expr`     | expressions, in the order of evaluation                             |
+//! | `call`     | calls: copy-in, inlining, copy-out                                  |
+//! | `instance` | instances, and the control plane's names                            |
+//! | `stmt`     | statements, to structured steps                                     |
+//! | `known`    | values that are known behind steps                                  |
+//! | `walk`     | what statements name                                                |
+//! | `step`     | the steps, and from steps to operations and the control graph       |
+//! | `table`    | tables and their actions; `entries`: default actions and entries    |
+//! | `parser`   | parser states, unrolled; `select`: transitions                      |
+//! | `deparser` | what is emitted, in order                                           |
+//! | `externs`  | extern objects and functions; the interface of architectures        |
+//! | `pna`      | the Portable NIC Architecture                                       |
+//! | `v1model`  | the v1model architecture                                            |
+//!
+//! Knowledge of an architecture is in `pna`, `v1model` and `externs` only; the rest asks [`externs::Arch`].
+
+mod call;
+mod deparser;
+mod entries;
+mod expr;
+mod externs;
+mod instance;
+mod known;
+mod layout;
+mod ops;
+mod parser;
+mod place;
+mod pna;
+mod select;
+mod step;
+mod stmt;
+mod table;
+mod v1model;
+mod value;
+mod walk;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::rc::Rc;
+
+use trisect_ir::{self as ir, Expr, HeaderTypeId, MetaId, Op, TableId};
+
+use crate::typed::{self, InstanceId, InstanceOf, StructId, Type};
+use crate::{Diagnostic, Span, codes};
+use externs::Arch;
+use layout::Slot;
+use parser::ParserContext;
+use step::{Label, Step};
+use value::{Frame, Names};
+use walk::Uses;
+
+/// The result of elaborating a part.
+type R<T> = Result<T, Box<Diagnostic>>;
+
+/// Code of an error that only follows from one already reported: it is not shown.
+const FOLLOWS: &str = "";
+
+/// How much is elaborated: statements, assignments and control nodes, each counted as often as it is put in
+/// place of a call or unrolled.
+const MAX_WORK: usize = 1 << 20;
+
+/// How deep calls, statements and expressions may be nested in each other.
+const MAX_DEPTH: usize = 420;
+
+/// Elaborates a checked program.
+///
+/// # Errors
+/// All diagnostics found, at least one of them an error.
+pub(crate) fn elaborate(tree: &typed::Program, name: &str) -> Result<ir::Program, Vec<Diagnostic>> {
+    let mut elab = Elab::new(tree, name);
+    let result = elab.program();
+    elab.keep(result);
+    if elab.diagnostics.iter().any(Diagnostic::is_error) {
+        return Err(elab.diagnostics);
+    }
+    match ir::verify(&elab.ir) {
+        Ok(()) => Ok(elab.ir),
+        Err(found) => {
+            let span = tree.main.map(|main| tree.instances[main].span);
+            let report = |error: &ir::VerifyError| {
+                Diagnostic::error(
+                    codes::UNSUPPORTED,
+                    span.unwrap_or_default(),
+                    error.to_string(),
+                )
+                .with_note("the program translates to something that no device can do")
+            };
+            Err(found.0.iter().map(report).collect())
+        }
+    }
+}
+
+/// Where the elaboration of an action stands.
+#[derive(Clone, Default)]
+struct Context {
+    /// The table whose action is elaborated.
+    table: Option<TableId>,
+    /// Its parameters.
+    params: Vec<ir::Param>,
+}
+
+struct Elab<'a> {
+    tree: &'a typed::Program,
+    ir: ir::Program,
+    diagnostics: Vec<Diagnostic>,
+    arch: Arch,
+    /// The frame of what is declared at top level.
+    root: Rc<Frame<'a>>,
+    /// The frame in work.
+    frame: Rc<Frame<'a>>,
+    header_types: Vec<((StructId, Vec<Type>), HeaderTypeId)>,
+    slots: Vec<Slot>,
+    stacks: usize,
+    labels: u32,
+    /// Names in use, by kind of entity.
+    names: BTreeSet<(&'static str, String)>,
+    /// How often each instance is applied.
+    applications: BTreeMap<InstanceId, usize>,
+    /// Frames of blocks that may be applied more than once.
+    shared_frames: Vec<Rc<Frame<'a>>>,
+    /// Actions declared at top level.
+    global_actions: BTreeSet<typed::ActionId>,
+    actions: table::Actions<'a>,
+    context: Context,
+    /// Whether what was elaborated depends on the table in the context.
+    table_bound: bool,
+    /// Set by `exit` in a table's action.
+    exit_flag: Option<MetaId>,
+    /// The steps of the block in work.
+    out: Vec<Step>,
+    /// Where `break` and `continue` go, innermost loop last.
+    loops: Vec<(Label, Label)>,
+    /// Set while a parser is elaborated.
+    parser: Option<ParserContext>,
+    /// Parser states that do not bear a name of the program's own.
+    made_states: BTreeSet<ir::StateId>,
+    v1: v1model::State,
+    /// The place in work.
+    at: Span,
+    work: usize,
+    depth: usize,
+}
+
+impl<'a> Elab<'a> {
+    fn new(tree: &'a typed::Program, name: &str) -> Self {
+        let root = Rc::new(Frame::new(None, Names::default()));
+        Self {
+            tree,
+            ir: ir::Program::new(name),
+            diagnostics: Vec::new(),
+            arch: Arch::Pna,
+            frame: root.clone(),
+            root,
+            header_types: Vec::new(),
+            slots: Vec::new(),
+            stacks: 0,
+            labels: 0,
+            names: BTreeSet::new(),
+            applications: applications(tree),
+            shared_frames: Vec::new(),
+            global_actions: global_actions(tree),
+            actions: table::Actions::default(),
+            context: Context::default(),
+            table_bound: false,
+            exit_flag: None,
+            out: Vec::new(),
+            loops: Vec::new(),
+            parser: None,
+            made_states: BTreeSet::new(),
+            v1: v1model::State::default(),
+            at: Span::default(),
+            work: 0,
+            depth: 0,
+        }
+    }
+
+    fn program(&mut self) -> R<()> {
+        let tree = self.tree;
+        for name in &tree.errors {
+            let errors = &mut self.ir.parser.errors;
+            if !errors.contains(name) {
+                errors.push(name.clone());
+            }
+        }
+        if self.ir.parser.errors.len() > 256 {
+            return Err(unsupported(
+                Span::default(),
+                "a program with more than 256 errors",
+            ));
+        }
+        let Some(main) = tree.main else {
+            return Err(Box::new(
+                Diagnostic::error(codes::NO_MAIN, Span::default(), "the program has no `main`")
+                    .with_note("a P4 program is the instance `main` of its architecture's package")
+                    .with_help(
+                        "add `PNA_NIC(StdParser(), StdPreControl(), C(), StdDeparser()) main;`",
+                    ),
+            ));
+        };
+        let instance = &tree.instances[main];
+        let name = match &instance.of {
+            InstanceOf::Package(package, _) => tree.block_types[*package].name.as_str(),
+            _ => "",
+        };
+        let Some(arch) = Arch::of_package(name) else {
+            return Err(Box::new(
+                Diagnostic::error(
+                    codes::ARCHITECTURE,
+                    instance.span,
+                    format!("`{name}` is not an architecture that Trisect knows"),
+                )
+                .with_help("use PNA_NIC of pna.p4 or V1Switch of v1model.p4"),
+            ));
+        };
+        self.arch = arch;
+        self.package(instance)
+    }
+
+    /// The number of an error in the IR.
+    fn error_code(&self, index: u32) -> u64 {
+        let name = self.tree.errors.get(index as usize);
+        let errors = &self.ir.parser.errors;
+        name.and_then(|name| errors.iter().position(|known| known == name))
+            .unwrap_or(0) as u64
+    }
+
+    /// Keeps the diagnostic of a part that failed and goes on.
+    fn keep(&mut self, result: R<()>) {
+        if let Err(diagnostic) = result
+            && diagnostic.code != FOLLOWS
+            && !self.diagnostics.contains(&diagnostic)
+        {
+            self.diagnostics.push(*diagnostic);
+        }
+    }
+
+    /// Counts work done, and stops what would never end.
+    fn spend(&mut self, amount: usize) -> R<()> {
+        self.work = self.work.saturating_add(amount);
+        match self.work > MAX_WORK {
+            true => Err(Box::new(
+                Diagnostic::error(
+                    codes::UNROLL,
+                    self.at,
+                    "the program is too large when its calls and loops are written out",
+                )
+                .with_note(format!("more than {MAX_WORK} operations"))
+                .with_help("make loops shorter, or stacks smaller"),
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// Goes one level deeper.
+    fn enter(&mut self, span: Span) -> R<()> {
+        self.at = span;
+        self.depth += 1;
+        match self.depth > MAX_DEPTH {
+            true => {
+                self.depth -= 1;
+                let message =
+                    format!("calls and expressions are nested deeper than {MAX_DEPTH} levels");
+                Err(error(codes::RECURSION, span, message))
+            }
+            false => Ok(()),
+        }
+    }
+
+    fn leave(&mut self) {
+        self.depth -= 1;
+    }
+
+    fn new_label(&mut self) -> Label {
+        self.labels += 1;
+        Label(self.labels)
+    }
+
+    /// Appends an operation to what is being elaborated.
+    fn emit(&mut self, op: Op) {
+        step::push_op(&mut self.out, op);
+    }
+
+    /// Refuses what only a control can do.
+    fn only_in_control(&self, span: Span, what: &str) -> R<()> {
+        if self.parser.is_some() {
+            return Err(error(
+                codes::UNSUPPORTED,
+                span,
+                format!("{what} cannot stand in a parser"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// `name`, or with a number behind if it is taken.
+    fn unique(&mut self, kind: &'static str, name: &str) -> String {
+        let mut candidate = name.to_owned();
+        let mut number = 1;
+        while !self.names.insert((kind, candidate.clone())) {
+            number += 1;
+            candidate = format!("{name}_{number}");
+        }
+        candidate
+    }
+
+    /// Runs `body` with an empty list of steps and returns what it appended.
+    fn collect<T>(&mut self, body: impl FnOnce(&mut Self) -> R<T>) -> R<(Vec<Step>, T)> {
+        let outer = std::mem::take(&mut self.out);
+        let result = body(self);
+        let steps = std::mem::replace(&mut self.out, outer);
+        Ok((steps, result?))
+    }
+
+    /// Runs `body` with the names of another frame.
+    fn with_frame<T>(
+        &mut self,
+        frame: Rc<Frame<'a>>,
+        body: impl FnOnce(&mut Self) -> R<T>,
+    ) -> R<T> {
+        let outer = std::mem::replace(&mut self.frame, frame);
+        let result = body(self);
+        self.frame = outer;
+        result
+    }
+
+    /// A type as text.
+    fn show(&self, ty: &Type) -> String {
+        let mut out = String::new();
+        self.write_type(ty, &mut out);
+        out
+    }
+
+    fn write_type(&self, ty: &Type, out: &mut String) {
+        let tree = self.tree;
+        let mut list = |name: &str, args: &[Type]| {
+            out.push_str(name);
+            for (i, arg) in args.iter().enumerate() {
+                out.push_str(if i == 0 { "<" } else { ", " });
+                self.write_type(arg, out);
+            }
+            if !args.is_empty() {
+                out.push('>');
+            }
+        };
+        match ty {
+            Type::Bool => list("bool", &[]),
+            Type::Integer => list("int", &[]),
+            Type::Error => list("error", &[]),
+            Type::String => list("string", &[]),
+            Type::Void => list("void", &[]),
+            Type::Enum(id) => list(&tree.enums[*id].name, &[]),
+            Type::New(id) => list(&tree.new_types[*id].name, &[]),
+            Type::Header(id, args) | Type::Struct(id, args) | Type::Union(id, args) => {
+                list(&tree.structs[*id].name, args);
+            }
+            Type::Tuple(args) => list("tuple", args),
+            Type::List(elem) => list("list", std::slice::from_ref(elem)),
+            Type::Extern(id, args) => list(&tree.externs[*id].name, args),
+            Type::Stack(elem, size) => {
+                self.write_type(elem, out);
+                let _ = write!(out, "[{size}]");
+            }
+            // Writing to a string cannot fail.
+            Type::Bit(width) => drop(write!(out, "bit<{width}>")),
+            Type::Int(width) => drop(write!(out, "int<{width}>")),
+            Type::Varbit(max) => drop(write!(out, "varbit<{max}>")),
+            _ => list("a type without values", &[]),
+        }
+    }
+}
+
+/// How often each instance is applied, in all blocks.
+fn applications(tree: &typed::Program) -> BTreeMap<InstanceId, usize> {
+    let mut uses = Uses::default();
+    tree.controls
+        .values()
+        .for_each(|control| uses.stmts(&control.body));
+    for state in tree.parsers.values().flat_map(|parser| &parser.states) {
+        uses.stmts(&state.stmts);
+    }
+    let mut found = BTreeMap::new();
+    // The architecture applies each block of a package once.
+    for package in tree
+        .instances
+        .values()
+        .filter(|i| matches!(i.of, InstanceOf::Package(..)))
+    {
+        for arg in package.args.iter().filter_map(|arg| arg.value.as_ref()) {
+            if let typed::ExprKind::Instance(id) = &arg.kind {
+                uses.applied.push(*id);
+            }
+        }
+    }
+    for id in uses.applied {
+        *found.entry(id).or_default() += 1;
+    }
+    found
+}
+
+/// Actions that stand in no control.
+fn global_actions(tree: &typed::Program) -> BTreeSet<typed::ActionId> {
+    let mut found: BTreeSet<typed::ActionId> = tree.actions.keys().collect();
+    for local in tree.controls.values().flat_map(|control| &control.locals) {
+        if let typed::Local::Action(id) = local {
+            found.remove(id);
+        }
+    }
+    found
+}
+
+/// Whether an expression reads the packet itself: it may fail, and may not be evaluated in vain.
+fn reads_packet(expr: &Expr) -> bool {
+    let mut found = false;
+    expr.walk(&mut |e| found |= matches!(e, Expr::Lookahead { .. }));
+    found
+}
+
+/// An error.
+fn error(code: &'static str, span: Span, message: impl Into<String>) -> Box<Diagnostic> {
+    Box::new(Diagnostic::error(code, span, message))
+}
+
+/// The error for language that is not supported.
+fn unsupported(span: Span, what: impl std::fmt::Display) -> Box<Diagnostic> {
+    Box::new(Diagnostic::error(
+        codes::UNSUPPORTED,
+        span,
+        format!("{what} is not supported yet"),
+    ))
+}

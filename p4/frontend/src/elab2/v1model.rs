@@ -1,0 +1,269 @@
+//! The v1model architecture, as BMv2's simple_switch gives it meaning.
+//!
+//! Order: parser, checksum verification, ingress, (drop if egress_spec is 511), egress, (again),
+//! checksum update, deparser. What needs a second copy of the packet (clone, multicast, resubmit,
+//! recirculate) is not supported.
+
+use trisect_ir::{BinOp, Expr, HashAlgorithm, LValue, Op, StdMeta, SumTerm};
+
+use super::externs::{ExternCall, ExternInstance, ExternKind, hash_in_range, unknown_extern};
+use super::ops::{fold, resize, truth};
+use super::step::{Step, branch, push_op};
+use super::value::{BlockInstance, SlotId, Value};
+use super::{Elab, R, error, unsupported};
+use crate::codes;
+use crate::typed;
+
+/// The port that stands for dropping.
+const DROP_PORT: u64 = 511;
+
+/// Standard metadata that the pipeline itself reads or writes.
+#[derive(Clone, Copy, Default)]
+pub(super) struct State {
+    egress_spec: Option<SlotId>,
+    egress_port: Option<SlotId>,
+    multicast: Option<SlotId>,
+    checksum_error: Option<SlotId>,
+}
+
+impl<'a> Elab<'a> {
+    pub(super) fn v1model_package(&mut self, main: &'a typed::Instance) -> R<()> {
+        let blocks = self.package_blocks(main, true)?;
+        let [parser, verify, ingress, egress, compute, deparser] = blocks.as_slice() else {
+            return Err(error(
+                codes::ARCHITECTURE,
+                main.span,
+                "V1Switch takes a parser and five controls",
+            ));
+        };
+        let headers = self.parameter_storage(parser, 1, "")?;
+        let metadata = self.parameter_storage(parser, 2, "meta")?;
+        let standard = self.standard_metadata(parser)?;
+
+        let values = [
+            Value::Packet,
+            headers.clone(),
+            metadata.clone(),
+            standard.clone(),
+        ];
+        self.bind_block(parser, &values)?;
+        self.parser_body(parser)?;
+
+        let both = [headers.clone(), metadata.clone()];
+        let three = [headers.clone(), metadata.clone(), standard.clone()];
+        let mut steps = vec![self.top_control(verify, &both)?];
+        steps.push(self.top_control(ingress, &three)?);
+        steps.extend(self.end_of_control("Ingress dropped", true));
+        steps.push(self.top_control(egress, &three)?);
+        steps.extend(self.end_of_control("Egress dropped", false));
+        steps.push(self.top_control(compute, &both)?);
+        let last = [Value::Packet, headers.clone()];
+        let last = self.top_control(deparser, &last)?;
+        steps.extend(self.deparse(vec![last]));
+        let label = ingress.frame.names.block.clone();
+        self.build_graph(&steps, &label)
+    }
+
+    /// The struct `standard_metadata_t`: what the IR has is read from there, the rest are variables.
+    fn standard_metadata(&mut self, parser: &BlockInstance<'a>) -> R<Value<'a>> {
+        let span = self.block_parameter(parser, 3)?.span;
+        self.filled_struct(parser, 3, |e, name, ty| {
+            Ok(match name {
+                "ingress_port" => e.standard(StdMeta::IngressPort, ty),
+                "packet_length" => e.standard(StdMeta::PacketLength, ty),
+                "parser_error" => e.standard(StdMeta::ParserError, ty),
+                "ingress_global_timestamp" | "egress_global_timestamp" => {
+                    // The IR counts nanoseconds, v1model microseconds.
+                    let micros = fold(BinOp::Div, StdMeta::Timestamp.get(), Expr::num(64, 1000));
+                    Value::Bits(resize(micros, 64, 48, false))
+                }
+                _ => {
+                    let path = format!("standard_metadata.{name}");
+                    let storage = e.storage(ty, &path, span)?;
+                    if let Value::Slot(slot) = &storage {
+                        e.remember_slot(name, *slot);
+                    }
+                    storage
+                }
+            })
+        })
+    }
+
+    fn remember_slot(&mut self, name: &str, slot: SlotId) {
+        match name {
+            "egress_spec" => self.v1.egress_spec = Some(slot),
+            "egress_port" => self.v1.egress_port = Some(slot),
+            "mcast_grp" => self.v1.multicast = Some(slot),
+            "checksum_error" => self.v1.checksum_error = Some(slot),
+            _ => {}
+        }
+    }
+
+    /// Behind ingress and egress: the packet is dropped if egress_spec says so, whatever was called
+    /// in between; else its port is fixed (behind ingress).
+    fn end_of_control(&mut self, reason: &str, fixes_port: bool) -> Vec<Step> {
+        let Some(spec) = self.v1.egress_spec else {
+            return Vec::new();
+        };
+        let spec = Expr::Meta(self.slot_meta(spec));
+        let drop = StdMeta::Drop;
+        let target = LValue::meta(drop.id());
+        let reason = self.ir.drop_reason(reason);
+        // The reason of the action that dropped it, if one did.
+        let unnamed = drop.get().equals(Expr::num(16, 0));
+        let named = Op::Set(target, Expr::num(16, u64::from(reason.number())));
+        let mut dropped = Vec::new();
+        push_op(&mut dropped, Op::If(unnamed, vec![named], Vec::new()));
+        dropped.push(Step::Finish);
+        let mut kept = Vec::new();
+        push_op(&mut kept, Op::Set(target, Expr::num(16, 0)));
+        if fixes_port {
+            let port = resize(spec.clone(), 9, 16, false);
+            let egress = LValue::meta(StdMeta::EgressPort.id());
+            push_op(&mut kept, Op::Set(egress, port));
+            if let Some(slot) = self.v1.egress_port {
+                let meta = self.slot_meta(slot);
+                push_op(&mut kept, Op::Set(LValue::meta(meta), spec.clone()));
+            }
+        }
+        let is_drop = spec.equals(Expr::num(9, DROP_PORT));
+        branch(is_drop, dropped, kept)
+    }
+
+    pub(super) fn v1model_object(
+        &mut self,
+        instance: &ExternInstance<'a>,
+    ) -> R<Option<ExternKind>> {
+        let name = instance.type_name;
+        Ok(Some(match name {
+            "counter" | "direct_counter" => {
+                self.counter_object(instance, name == "direct_counter")?
+            }
+            "meter" | "direct_meter" => self.meter_object(instance, name == "direct_meter")?,
+            "register" => self.register_object(instance, None)?,
+            _ => return Ok(None),
+        }))
+    }
+
+    pub(super) fn v1model_function(&mut self, call: &ExternCall<'a>) -> R<Value<'a>> {
+        match call.name {
+            // A P4 compiler may check these; they do nothing to the packet.
+            "assert" | "assume" | "log_msg" => return Ok(Value::Unit),
+            _ => self.only_in_control(call.span, "this function")?,
+        }
+        match call.name {
+            "mark_to_drop" => self.mark_to_drop(call),
+            "hash" => self.v1model_hash(call),
+            "update_checksum" => self.update_checksum(call),
+            "verify_checksum" => self.verify_checksum(call),
+            _ => Err(unknown_extern(call)),
+        }
+    }
+
+    fn mark_to_drop(&mut self, call: &ExternCall<'a>) -> R<Value<'a>> {
+        let Some(spec) = self.v1.egress_spec else {
+            return Err(error(
+                codes::ARCHITECTURE,
+                call.span,
+                "there is no egress_spec",
+            ));
+        };
+        let spec = LValue::meta(self.slot_meta(spec));
+        self.emit(Op::Set(spec, Expr::num(9, DROP_PORT)));
+        // simple_switch also takes the packet out of its multicast group.
+        if let Some(slot) = self.v1.multicast
+            && self.slots[slot.0].meta.is_some()
+        {
+            let group = LValue::meta(self.slot_meta(slot));
+            self.emit(Op::Set(group, Expr::num(16, 0)));
+        }
+        self.set_drop_reason();
+        Ok(Value::Unit)
+    }
+
+    /// `hash(result, algorithm, base, data, max)`: base + hash mod max, or base if max is 0.
+    fn v1model_hash(&mut self, call: &ExternCall<'a>) -> R<Value<'a>> {
+        let width = match call.args.first() {
+            Some(arg) => self.width_of(&arg.ty, arg.span)?,
+            None => 32,
+        };
+        let algorithm = self.algorithm(call, 1)?;
+        let base = self.arg_scalar(call, 2)?;
+        let data = self.arg(call, 3)?.clone();
+        let inputs = self.flatten(&data, call.span)?;
+        let max = self.arg_scalar(call, 4)?;
+        // Division by 0 gives 0 in the IR, so that max 0 gives base.
+        let value = hash_in_range(&algorithm, inputs, Some((base, max)), width);
+        self.write_arg(call, 0, width, |dst| Op::Set(dst, value))?;
+        Ok(Value::Unit)
+    }
+
+    fn algorithm(&mut self, call: &ExternCall<'a>, at: usize) -> R<HashAlgorithm> {
+        // The order of v1model's enum HashAlgorithm.
+        match u32::try_from(&self.arg_number(call, at)?) {
+            Ok(0) => Ok(HashAlgorithm::Crc32),
+            Ok(2) => Ok(HashAlgorithm::Crc16),
+            Ok(5) => Ok(HashAlgorithm::Identity),
+            Ok(6) => Ok(HashAlgorithm::Csum16),
+            Ok(7) => Ok(HashAlgorithm::Xor16),
+            _ => Err(unsupported(call.span, "this hash algorithm")),
+        }
+    }
+
+    /// The checksum that a call (condition, data, checksum, algorithm) asks for, of this width.
+    fn checksum_value(&mut self, call: &ExternCall<'a>, width: u32) -> R<Expr> {
+        let data = self.arg(call, 1)?.clone();
+        let value = match self.algorithm(call, 3)? {
+            HashAlgorithm::Csum16 => {
+                let term = SumTerm {
+                    subtract: false,
+                    value: self.checksum_data(&data, call.span)?,
+                };
+                let zero = Expr::num(16, 0);
+                Expr::OnesSum(Box::new(zero), vec![term]).not()
+            }
+            other => Expr::Hash(other, self.flatten(&data, call.span)?),
+        };
+        let found = self.width_in(&value);
+        Ok(resize(value, found, width, false))
+    }
+
+    fn update_checksum(&mut self, call: &ExternCall<'a>) -> R<Value<'a>> {
+        let (_, condition) = self.arg_scalar(call, 0)?;
+        let width = match call.args.get(2) {
+            Some(arg) => self.width_of(&arg.ty, arg.span)?,
+            None => 16,
+        };
+        let value = self.checksum_value(call, width)?;
+        let (steps, ()) =
+            self.collect(|e| e.write_arg(call, 2, width, |dst| Op::Set(dst, value)))?;
+        let ops = self.to_ops(&steps, call.span)?;
+        match condition {
+            Expr::Const(known) if known.is_zero() => {}
+            Expr::Const(_) => ops.into_iter().for_each(|op| self.emit(op)),
+            condition => self.emit(Op::If(condition, ops, Vec::new())),
+        }
+        Ok(Value::Unit)
+    }
+
+    fn verify_checksum(&mut self, call: &ExternCall<'a>) -> R<Value<'a>> {
+        let (_, condition) = self.arg_scalar(call, 0)?;
+        let (width, found) = self.arg_scalar(call, 2)?;
+        let value = self.checksum_value(call, width)?;
+        let Some(slot) = self.v1.checksum_error else {
+            return Err(error(
+                codes::ARCHITECTURE,
+                call.span,
+                "there is no checksum_error",
+            ));
+        };
+        let target = LValue::meta(self.slot_meta(slot));
+        let wrong = fold(BinOp::And, condition, Expr::binary(BinOp::Ne, value, found));
+        self.emit(Op::If(
+            wrong,
+            vec![Op::Set(target, truth(true))],
+            Vec::new(),
+        ));
+        Ok(Value::Unit)
+    }
+}
