@@ -21,8 +21,6 @@ pub mod ast;
 pub mod check;
 pub mod codes;
 pub mod diag;
-mod elab;
-#[allow(dead_code)]
 mod elab2;
 pub mod embedded;
 pub mod lexer;
@@ -164,9 +162,13 @@ fn compile(
 ) -> Result<trisect_ir::Program, Vec<trisect_ir::diag::Diagnostic>> {
     // Elaborating a tree with holes would only report what follows from the errors already found.
     if let Some(tree) = tree.filter(|_| !diagnostics.iter().any(Diagnostic::is_error)) {
-        match elab::elaborate(&tree, name) {
-            Ok(program) => return Ok(program),
-            Err(found) => diagnostics.extend(found),
+        let (tree, found) = check::check(&tree);
+        diagnostics.extend(found);
+        if !diagnostics.iter().any(Diagnostic::is_error) {
+            match elab2::elaborate(&tree, name) {
+                Ok(program) => return Ok(program),
+                Err(found) => diagnostics.extend(found),
+            }
         }
     }
     Err(diagnostics.iter().map(|d| d.to_common(sources)).collect())
