@@ -21,7 +21,7 @@ pub mod ast;
 pub mod check;
 pub mod codes;
 pub mod diag;
-mod elab2;
+mod elab;
 pub mod embedded;
 pub mod lexer;
 pub mod library;
@@ -165,7 +165,7 @@ fn compile(
         let (tree, found) = check::check(&tree);
         diagnostics.extend(found);
         if !diagnostics.iter().any(Diagnostic::is_error) {
-            match elab2::elaborate(&tree, name) {
+            match elab::elaborate(&tree, name) {
                 Ok(program) => return Ok(program),
                 Err(found) => diagnostics.extend(found),
             }

@@ -176,7 +176,11 @@ impl<'a> Elab<'a> {
             }
             Type::Stack(elem, size) => {
                 if *size as usize > MAX_MEMBERS {
-                    return Err(error(codes::UNROLL, span, "a stack of this many elements"));
+                    return Err(error(
+                        codes::TOO_LARGE,
+                        span,
+                        "a stack of this many elements",
+                    ));
                 }
                 let elems: R<Vec<Value<'a>>> = (0..*size)
                     .map(|i| self.storage(elem, &format!("{name}[{i}]"), span))

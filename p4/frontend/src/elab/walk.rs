@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::ast::Direction;
 use crate::typed::{
-    ActionId, Arg, Call, Callee, Expr, ExprKind, FunctionId, InstanceId, KeySet, Program, Stmt,
-    StmtKind, TableId, Transition, VarId,
+    ActionId, Arg, Call, Callee, Expr, ExprKind, FunctionId, InstanceId, Program, Stmt, StmtKind,
+    StructId, TableId, Type, VarId,
 };
 
 /// What some statements name.
@@ -15,6 +15,10 @@ pub(super) struct Uses {
     pub reads: BTreeSet<VarId>,
     /// Variables of which something is written.
     pub writes: BTreeSet<VarId>,
+    /// Fields of structs that are written by themselves.
+    pub fields: BTreeSet<(StructId, u32)>,
+    /// Structs that are assigned as a whole.
+    pub whole: BTreeSet<StructId>,
     /// Variables declared there.
     pub declared: BTreeSet<VarId>,
     /// Instances that are applied; twice if in a loop or at several places.
@@ -70,6 +74,9 @@ impl Uses {
             }
             StmtKind::Assign { target, value, .. } => {
                 self.written(target);
+                if let Type::Struct(id, _) = &target.ty {
+                    self.whole.insert(*id);
+                }
                 self.expr(target);
                 self.expr(value);
             }
@@ -132,26 +139,24 @@ impl Uses {
         }
     }
 
-    /// What a transition evaluates.
-    pub fn transition(&mut self, next: &Transition) {
-        if let Transition::Select { keys, cases } = next {
-            keys.iter().for_each(|key| self.expr(key));
-            for set in cases.iter().flat_map(|case| &case.sets) {
-                match set {
-                    KeySet::Value(a) => self.expr(a),
-                    KeySet::Mask(a, b) | KeySet::Range(a, b) => {
-                        self.expr(a);
-                        self.expr(b);
-                    }
-                    KeySet::Any | KeySet::ValueSet(_) => {}
-                }
-            }
-        }
-    }
-
     fn written(&mut self, target: &Expr) {
         if let Some(root) = root_of(target) {
             self.writes.insert(root);
+        }
+        let mut at = target;
+        loop {
+            at = match &at.kind {
+                ExprKind::Field(base, index) => {
+                    if let Type::Struct(id, _) = &base.ty {
+                        self.fields.insert((*id, *index));
+                    }
+                    return;
+                }
+                ExprKind::Slice(base, ..)
+                | ExprKind::SliceAt { base, .. }
+                | ExprKind::Cast(base) => base,
+                _ => return,
+            };
         }
     }
 
@@ -249,4 +254,40 @@ fn root_of(mut expr: &Expr) -> Option<VarId> {
             _ => return None,
         };
     }
+}
+
+/// The names of the fields of a struct that some statement of the program may write, other than by copying back
+/// what was passed.
+pub(super) fn written_fields(tree: &Program, ty: &Type) -> BTreeSet<String> {
+    let Type::Struct(id, _) = tree.base(ty) else {
+        return BTreeSet::new();
+    };
+    let mut uses = Uses::default();
+    tree.controls
+        .values()
+        .for_each(|control| uses.stmts(&control.body));
+    tree.actions
+        .values()
+        .for_each(|action| uses.stmts(&action.body));
+    tree.functions
+        .values()
+        .flat_map(|function| &function.body)
+        .for_each(|body| uses.stmts(body));
+    for state in tree.parsers.values().flat_map(|parser| &parser.states) {
+        uses.stmts(&state.stmts);
+    }
+    for bound in tree
+        .tables
+        .values()
+        .flat_map(|table| &table.actions)
+        .flat_map(|a| &a.bound)
+    {
+        uses.arg(bound);
+    }
+    let whole = uses.whole.contains(id);
+    let fields = tree.structs[*id].fields.iter().enumerate();
+    fields
+        .filter(|(i, _)| whole || uses.fields.contains(&(*id, *i as u32)))
+        .map(|(_, field)| field.name.clone())
+        .collect()
 }

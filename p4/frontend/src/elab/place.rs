@@ -18,7 +18,7 @@ impl<'a> Elab<'a> {
     /// A scalar as an expression.
     pub(super) fn scalar(&mut self, value: &Value<'a>, span: Span) -> R<Expr> {
         match value {
-            Value::Bits(expr) => Ok(expr.clone()),
+            Value::Bits(expr) | Value::Given(expr) => Ok(expr.clone()),
             Value::Slot(slot) => Ok(Expr::Meta(self.slot_meta(*slot))),
             Value::Place(place) => Ok(read_lvalue(place)),
             Value::Choice(index, of) => {
@@ -144,7 +144,7 @@ impl<'a> Elab<'a> {
 
     pub(super) fn add_footprint(&self, value: &Value<'a>, out: &mut Footprint) {
         match value {
-            Value::Bits(expr) => out.reads(expr),
+            Value::Bits(expr) | Value::Given(expr) => out.reads(expr),
             Value::Slot(slot) => {
                 match self.slots.get(slot.0).and_then(|slot| slot.meta) {
                     Some(meta) => out.metas.insert(meta),
@@ -186,7 +186,7 @@ impl<'a> Elab<'a> {
     /// The value as it is now, in storage of its own if it could change later.
     pub(super) fn snapshot(&mut self, value: Value<'a>, ty: &Type, span: Span) -> R<Value<'a>> {
         let fixed = match &value {
-            Value::Bits(Expr::Const(_)) => true,
+            Value::Bits(Expr::Const(_)) | Value::Given(_) => true,
             Value::Bits(_)
             | Value::Slot(_)
             | Value::Place(_)
@@ -235,7 +235,7 @@ impl<'a> Elab<'a> {
     pub(super) fn assign(&mut self, target: &Value<'a>, value: &Value<'a>, span: Span) -> R<()> {
         self.spend(1)?;
         match (target, value) {
-            (Value::Unit | Value::Empty, _) => Ok(()),
+            (Value::Unit | Value::Empty | Value::Given(_), _) => Ok(()),
             (Value::Choice(index, of), value) => {
                 let (index, of) = (index.clone(), of.clone());
                 for (i, target) in of.iter().enumerate() {
@@ -730,6 +730,7 @@ pub(super) fn kind_of(value: &Value<'_>) -> &'static str {
         Value::Empty
         | Value::Int(_)
         | Value::Bits(_)
+        | Value::Given(_)
         | Value::Slot(_)
         | Value::Place(_)
         | Value::Choice(..) => "a value of the packet",

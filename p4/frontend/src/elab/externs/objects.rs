@@ -137,7 +137,7 @@ impl<'a> Elab<'a> {
             }
             ExternKind::PatternSet(id) => self.search(*id, call),
             ExternKind::Allocator(id, ty) => self.allocator_method(*id, ty, call),
-            ExternKind::Attribute(slot, _) => {
+            ExternKind::Attribute(slot) => {
                 let value = self.arg(call, 0)?.clone();
                 self.assign(&Value::Slot(*slot), &value, call.span)?;
                 Ok(Value::Unit)

@@ -6,6 +6,7 @@ use trisect_ir::{BinOp, Bits, Expr, MetaId, Op, ParserOp, Place, UnOp};
 
 use super::ops::{complement, fold, mux, negate, resize, slice, truth};
 use super::step::{Label, Step, Then};
+use super::value::Footprint;
 
 /// Variables whose value is known.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +32,14 @@ impl Known {
         if let Some(end) = start.through(steps, &mut left) {
             *self = end;
         }
+    }
+
+    /// Takes what is known out of what is read, and says what it is.
+    pub fn part(&self, reads: &mut Footprint) -> Vec<(MetaId, Bits)> {
+        let known = |meta: &MetaId| Some((*meta, self.values.get(meta)?.clone()));
+        let values = reads.metas.iter().filter_map(known).collect();
+        reads.metas.retain(|meta| !self.values.contains_key(meta));
+        values
     }
 
     /// The expression with known values put in.

@@ -79,7 +79,7 @@ impl<'a> Elab<'a> {
             meta,
             values,
         });
-        Ok(ExternKind::Attribute(slot, ty))
+        Ok(ExternKind::Attribute(slot))
     }
 
     pub(super) fn search(&mut self, object: ObjectId, call: &ExternCall<'a>) -> R<Value<'a>> {

@@ -15,7 +15,7 @@ impl<'a> Elab<'a> {
     pub(in super::super) fn packet_method(&mut self, call: &ExternCall<'a>) -> R<Value<'a>> {
         let in_parser = self.parser.is_some();
         match call.name {
-            "length" => Ok(self.standard(StdMeta::PacketLength, &call.ret)),
+            "length" => Ok(Value::Bits(self.standard(StdMeta::PacketLength, &call.ret))),
             "emit" if !in_parser => {
                 let value = self.arg(call, 0)?.clone();
                 if let Some(arg) = call.args.first() {

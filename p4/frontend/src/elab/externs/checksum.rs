@@ -35,7 +35,7 @@ impl<'a> Elab<'a> {
                 let data = self.arg(call, 0)?.clone();
                 let term = SumTerm {
                     subtract: call.name == "subtract",
-                    value: self.checksum_data(&data, call.span)?,
+                    value: self.whole_words(&data, call.span)?,
                 };
                 let sum = Expr::OnesSum(Box::new(Expr::Meta(state)), vec![term]);
                 self.emit(Op::Set(whole, sum));
@@ -51,15 +51,21 @@ impl<'a> Elab<'a> {
     }
 
     /// Data of a checksum as one value of whole 16-bit words.
-    pub(in super::super) fn checksum_data(&mut self, data: &Value<'a>, span: Span) -> R<Expr> {
-        let parts = self.flatten(data, span)?;
-        let bits: u32 = parts.iter().map(|part| self.width_in(part)).sum();
-        if !bits.is_multiple_of(16) || bits == 0 {
+    fn whole_words(&mut self, data: &Value<'a>, span: Span) -> R<Expr> {
+        let value = self.checksum_data(data, span)?;
+        let bits = self.width_in(&value);
+        if !bits.is_multiple_of(16) {
             return Err(Box::new(
                 Diagnostic::error(codes::WIDTH, span, format!("checksum data of {bits} bits"))
                     .with_note("a checksum is over whole 16-bit words"),
             ));
         }
+        Ok(value)
+    }
+
+    /// Data of a checksum as one value; the IR fills the last word with zeros.
+    pub(in super::super) fn checksum_data(&mut self, data: &Value<'a>, span: Span) -> R<Expr> {
+        let parts = self.flatten(data, span)?;
         joined(parts).ok_or_else(|| error(codes::WIDTH, span, "there is no data"))
     }
 }

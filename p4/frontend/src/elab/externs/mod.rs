@@ -20,7 +20,6 @@ use super::ops::resize;
 use super::step::Step;
 use super::value::{BlockDef, BlockInstance, Frame, SlotId, Value};
 use super::{Elab, R, error, unsupported};
-use crate::ast::Direction;
 use crate::typed::{self, Annotations, ExprKind, Type};
 use crate::{Span, codes};
 
@@ -74,7 +73,6 @@ pub(super) struct ExternArg<'a> {
     /// What was passed, before it was evaluated.
     pub expr: Option<&'a typed::Expr>,
     pub ty: Type,
-    pub direction: Direction,
     pub span: Span,
 }
 
@@ -119,8 +117,8 @@ pub(super) enum ExternKind {
     PatternSet(ObjectId),
     /// With the type of a number.
     Allocator(ObjectId, Type),
-    /// The attribute's variable and type.
-    Attribute(SlotId, Type),
+    /// The attribute's variable.
+    Attribute(SlotId),
     /// Declared, but nothing that this compiler gives a meaning to.
     Unsupported,
 }
@@ -296,6 +294,12 @@ impl<'a> Elab<'a> {
         name: &str,
     ) -> R<Value<'a>> {
         let var = self.block_parameter(block, at)?;
+        // Members of a struct go without a name in front; all else needs one.
+        let name = match self.tree.base(&var.ty) {
+            Type::Struct(..) => name,
+            _ if name.is_empty() => &var.name,
+            _ => name,
+        };
         self.storage(&var.ty, name, var.span)
     }
 
@@ -382,14 +386,14 @@ impl<'a> Elab<'a> {
         Ok(Value::Fields(Rc::new(fields)))
     }
 
-    /// A standard metadata field as a value of another width.
-    pub(super) fn standard(&self, meta: StdMeta, ty: &Type) -> Value<'a> {
+    /// A standard metadata field as a value of another type.
+    pub(super) fn standard(&self, meta: StdMeta, ty: &Type) -> Expr {
         let from = StdMeta::ALL
             .iter()
             .find(|(m, _, _)| *m == meta)
             .map_or(0, |(_, _, width)| *width);
         let to = self.width(ty).unwrap_or(from);
-        Value::Bits(resize(meta.get(), from, to, false))
+        resize(meta.get(), from, to, false)
     }
 
     /// Records the drop reason of the action or control in work.
