@@ -45,14 +45,12 @@ pub const NOT_CONSTANT: &str = "E0135";
 pub const NOT_ASSIGNABLE: &str = "E0136";
 /// A table's properties do not fit together.
 pub const TABLE: &str = "E0137";
-/// A table, or a control with state, is applied twice.
-pub const APPLIED_TWICE: &str = "E0138";
 /// A parser is not complete.
 pub const PARSER: &str = "E0139";
 /// An index outside a header stack.
 pub const STACK_BOUNDS: &str = "E0140";
-/// Something calls itself, or too many calls are inlined.
-pub const RECURSION: &str = "E0141";
+/// The program is too large, or nested too deep, when its calls and loops are written out.
+pub const TOO_LARGE: &str = "E0141";
 /// The program does not fit its architecture, or the architecture is unknown.
 pub const ARCHITECTURE: &str = "E0142";
 /// The program has no `main`.

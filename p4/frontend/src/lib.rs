@@ -162,7 +162,8 @@ fn compile(
 ) -> Result<trisect_ir::Program, Vec<trisect_ir::diag::Diagnostic>> {
     // Elaborating a tree with holes would only report what follows from the errors already found.
     if let Some(tree) = tree.filter(|_| !diagnostics.iter().any(Diagnostic::is_error)) {
-        diagnostics.extend(check::check(&tree).1);
+        let (tree, found) = check::check(&tree);
+        diagnostics.extend(found);
         if !diagnostics.iter().any(Diagnostic::is_error) {
             match elab::elaborate(&tree, name) {
                 Ok(program) => return Ok(program),

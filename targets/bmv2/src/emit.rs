@@ -19,6 +19,8 @@ use crate::parser::{self, key_set};
 use crate::text::Text;
 use crate::valid::Facts;
 
+/// The control that the program stands in.
+pub(crate) const PIPELINE: &str = "Pipeline";
 /// The macro that is defined when Trisect's own front end reads the program back.
 pub(crate) const EMBEDDED: &str = "TRISECT";
 
@@ -193,10 +195,10 @@ impl Emitter<'_> {
         text.line("");
         text.line("control NoChecks(inout headers_t hdr, inout metadata_t meta) { apply { } }");
         text.line("");
-        text.open(
-            "control Pipeline(inout headers_t hdr, inout metadata_t meta,\n                 \
+        text.open(format!(
+            "control {PIPELINE}(inout headers_t hdr, inout metadata_t meta,\n                 \
              inout standard_metadata_t standard_metadata)",
-        );
+        ));
         self.objects(text);
         self.drop_action(text);
         self.actions(facts, text);
@@ -404,7 +406,9 @@ impl Emitter<'_> {
             },
         );
         text.line("");
-        text.line("V1Switch(PacketParser(), NoChecks(), Pipeline(), NoEgress(), NoUpdate(), PacketDeparser()) main;");
+        text.line(format!(
+            "V1Switch(PacketParser(), NoChecks(), {PIPELINE}(), NoEgress(), NoUpdate(), PacketDeparser()) main;"
+        ));
     }
 }
 

@@ -18,7 +18,7 @@ use trisect_ir::{
 use trisect_p4::Options;
 
 use crate::PROGRAM_FILE;
-use crate::emit::EMBEDDED;
+use crate::emit::{EMBEDDED, PIPELINE};
 use crate::runtime::{FORMAT, Runtime, RuntimeEntry, RuntimeTable};
 
 /// Why artifacts could not be read back.
@@ -65,6 +65,7 @@ pub fn read_back(text: &str, runtime: &Runtime) -> Result<Program, ReadBackError
     let options = Options::default().with_define(EMBEDDED, "1");
     let mut program =
         trisect_p4::compile_str(PROGRAM_FILE, text, &options).map_err(ReadBackError::Program)?;
+    use_plain_names(&mut program);
     use_standard_metadata(&mut program);
     program.drop_reasons = runtime.drop_reasons.iter().cloned().collect();
     for table in &runtime.tables {
@@ -87,6 +88,30 @@ pub fn read_back(text: &str, runtime: &Runtime) -> Result<Program, ReadBackError
         }
     }
     Ok(program)
+}
+
+/// Names as they stand in the text: v1model's control plane puts the control's in front.
+fn use_plain_names(program: &mut Program) {
+    let plain = |name: &mut String| {
+        if let Some(rest) = name
+            .strip_prefix(PIPELINE)
+            .and_then(|n| n.strip_prefix('.'))
+        {
+            *name = rest.to_owned();
+        }
+    };
+    program
+        .tables
+        .values_mut()
+        .for_each(|table| plain(&mut table.name));
+    program
+        .actions
+        .values_mut()
+        .for_each(|action| plain(&mut action.name));
+    program
+        .objects
+        .values_mut()
+        .for_each(|object| plain(&mut object.name));
 }
 
 // ------------------------------------------------------------------------- standard metadata

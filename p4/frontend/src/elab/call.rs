@@ -1,516 +1,575 @@
-//! Calls: methods, functions, actions called directly, sub-controls.
+//! Calls: what is called is put in place of the call, with copy-in and copy-out (specification 6.8).
 
 use std::rc::Rc;
 
-use trisect_ir::{Expr, Op, StdMeta};
+use trisect_ir::Expr;
 
-use super::step::{Step, to_ops};
-use super::types::Type;
-use super::value::{ActionDef, BlockDecl, BlockInstance, Env, TableDef, Value};
-use super::{Context, Elab, R, error, unsupported};
-use crate::ast::{self, Direction, ExprKind};
-use crate::{Diagnostic, Span, codes};
+use super::expr::writes_behind;
+use super::externs::{ExternArg, ExternCall};
+use super::step::{Label, Step, Then, may_exit, only_ops};
+use super::value::{BlockDef, BlockInstance, Footprint, Frame, Names, Value, block_of};
+use super::walk::Uses;
+use super::{Elab, R, error};
+use crate::ast::Direction;
+use crate::typed::{
+    ActionId, Arg, BuiltIn, Call, Callee, Expr as Typed, FunctionId, Local, Program, Type, VarId,
+};
+use crate::{Span, codes};
+
+/// What is copied back at the end of a call: from the parameter to the argument.
+pub(super) struct CopyOut<'a> {
+    argument: Value<'a>,
+    parameter: Value<'a>,
+    span: Span,
+}
+
+/// What a callee touches besides its parameters.
+#[derive(Default)]
+pub(super) struct Captured {
+    touches: Footprint,
+    writes: Footprint,
+}
 
 impl<'a> Elab<'a> {
-    pub(super) fn call(
+    /// A call, and its result.
+    pub(super) fn call(&mut self, call: &'a Call, ret: &Type, span: Span) -> R<Value<'a>> {
+        self.spend(1)?;
+        match &call.callee {
+            Callee::Function(id) => self.call_function(*id, call, None, ret, span),
+            Callee::Action(id) => {
+                self.call_action(*id, call, span)?;
+                Ok(Value::Unit)
+            }
+            Callee::Method { object, method, .. } => {
+                let object = self.eval(object)?;
+                self.call_method(&object, *method, call, ret, span)
+            }
+            Callee::Apply { block } => {
+                match self.eval(block)? {
+                    Value::Block(block) => match block.of {
+                        BlockDef::Control(_) => self.apply_control(&block, call, span)?,
+                        BlockDef::Parser(_) => {
+                            return Err(error(
+                                codes::MISPLACED,
+                                span,
+                                "a parser is applied as a statement of a parser state",
+                            ));
+                        }
+                    },
+                    _ => return Err(error(codes::TYPE, span, "this cannot be applied")),
+                }
+                Ok(Value::Unit)
+            }
+            Callee::Table(id) => {
+                self.apply_table(*id, Then::Nothing, span)?;
+                Ok(Value::Unit)
+            }
+            Callee::BuiltIn(which, of) => self.built_in(*which, of, &call.args, span),
+        }
+    }
+
+    fn built_in(
         &mut self,
-        callee: &'a ast::Expr,
-        type_args: &'a [ast::TypeRef],
-        args: &'a [ast::Arg],
-        env: &Rc<Env<'a>>,
+        which: BuiltIn,
+        of: &'a Typed,
+        args: &'a [Arg],
         span: Span,
     ) -> R<Value<'a>> {
-        match &callee.kind {
-            ExprKind::Path(path) => match self.lookup(env, path)? {
-                Value::Action(def) => {
-                    self.inlined(&def.name, span, |e| e.call_action(&def, args, env, span))
-                }
-                Value::Function(decl) => {
-                    let name = decl.proto.name.as_str();
-                    self.inlined(name, span, |e| e.call_function(decl, args, env, span))
-                }
-                Value::ExternFunction(name) => self.call_extern_function(&name, args, env, span),
-                other => Err(error(
-                    codes::TYPE,
-                    callee.span,
-                    format!(
-                        "`{}` is {}, which cannot be called",
-                        path.as_str(),
-                        other.kind()
-                    ),
-                )),
-            },
-            ExprKind::Member { base, name } => {
-                self.call_method(base, name, type_args, args, env, span)
+        let value = self.eval(of)?;
+        match which {
+            BuiltIn::IsValid => return Ok(Value::Bits(self.validity(&value, span)?)),
+            BuiltIn::SetValid => self.set_validity(&value, true, span)?,
+            BuiltIn::SetInvalid => self.set_validity(&value, false, span)?,
+            BuiltIn::PushFront | BuiltIn::PopFront => {
+                let Some(count) = args.first().and_then(|arg| arg.value.as_ref()) else {
+                    return Err(error(codes::ARGUMENTS, span, "one number is needed"));
+                };
+                let number = self.eval(count)?;
+                let number = self.number(&number, &count.ty, count.span)?;
+                let number = usize::try_from(&number).unwrap_or(usize::MAX);
+                self.shift_stack(&value, number, which == BuiltIn::PushFront, span)?;
             }
-            _ => Err(error(codes::TYPE, callee.span, "this cannot be called")),
         }
+        Ok(Value::Unit)
+    }
+
+    // ------------------------------------------------------------------------------ arguments
+
+    /// Evaluates arguments in the order in which they were written and binds the parameters in `into`.
+    ///
+    /// An argument is copied unless nobody can tell: the parameter then is the argument itself.
+    pub(super) fn bind(
+        &mut self,
+        params: &'a [VarId],
+        args: &'a [Arg],
+        order: &[u32],
+        into: &Frame<'a>,
+        captured: &Captured,
+        copy_all: bool,
+    ) -> R<Vec<CopyOut<'a>>> {
+        let tree = self.tree;
+        let mut order: Vec<usize> = order.iter().map(|i| *i as usize).collect();
+        // Default values come last.
+        let rest: Vec<usize> = (0..args.len()).filter(|i| !order.contains(i)).collect();
+        order.extend(rest);
+        let mut evaluated = Vec::with_capacity(args.len());
+        for at in &order {
+            let value = args.get(*at).and_then(|arg| arg.value.as_ref());
+            let (steps, value) = self.collect(|e| match value {
+                Some(value) => Ok(Some(e.eval(value)?)),
+                None => Ok(None),
+            })?;
+            evaluated.push((*at, steps, value));
+        }
+        let behind = writes_behind(evaluated.iter().map(|(_, steps, _)| steps.as_slice()));
+        let prints: Vec<Footprint> = evaluated
+            .iter()
+            .map(|(_, _, value)| {
+                value
+                    .as_ref()
+                    .map_or_else(Footprint::default, |v| self.footprint(v))
+            })
+            .collect();
+        let mut outs: Vec<(usize, CopyOut<'a>)> = Vec::new();
+        let mut fresh = Vec::new();
+        for (i, (at, steps, value)) in evaluated.into_iter().enumerate() {
+            self.out.extend(steps);
+            let (Some(arg), Some(&param)) = (args.get(at), params.get(at)) else {
+                continue;
+            };
+            let var = &tree.vars[param];
+            let ty = Program::substitute(&var.ty, &into.types.0, &into.types.1);
+            let span = arg.value.as_ref().map_or(var.span, |value| value.span);
+            let changes = behind.get(i).is_some_and(|later| {
+                matches!((later, prints.get(i)), (Some(later), Some(own)) if later.meets(own))
+            });
+            let own = prints.get(i).cloned().unwrap_or_default();
+            let writes = matches!(arg.direction, Direction::Out | Direction::InOut);
+            let alias = !copy_all
+                && !changes
+                && value.as_ref().is_some_and(is_alias)
+                && match writes {
+                    false => !own.meets(&captured.writes),
+                    true => {
+                        !own.meets(&captured.touches)
+                            && !prints
+                                .iter()
+                                .enumerate()
+                                .any(|(j, other)| j != i && own.meets(other))
+                    }
+                };
+            match value {
+                Some(value) if is_reference(&value) || alias => {
+                    if arg.direction == Direction::Out {
+                        fresh.push((value.clone(), span));
+                    }
+                    into.bind(param, value);
+                }
+                value => {
+                    let parameter = match into.vars.borrow().get(&param) {
+                        Some(known) if copy_all => Some(known.clone()),
+                        _ => None,
+                    };
+                    let parameter = match parameter {
+                        Some(known) => known,
+                        None => {
+                            if value.is_none() && !writes {
+                                // An `@optional` argument that is not given.
+                                continue;
+                            }
+                            let name = format!("{}.{}", into.names.reason, var.name);
+                            self.storage(&ty, &name, span)?
+                        }
+                    };
+                    match (arg.direction, &value) {
+                        (Direction::Out, _) | (_, None) => fresh.push((parameter.clone(), span)),
+                        (_, Some(value)) => self.assign(&parameter, value, span)?,
+                    }
+                    into.bind(param, parameter.clone());
+                    if let (true, Some(argument)) = (writes, value) {
+                        outs.push((
+                            at,
+                            CopyOut {
+                                argument,
+                                parameter,
+                                span,
+                            },
+                        ));
+                    }
+                }
+            }
+        }
+        // Out parameters begin undefined, headers in them invalid; only now, as other arguments may have been
+        // read from there.
+        for (value, span) in fresh {
+            self.invalidate(&value, span)?;
+        }
+        // Copy-out is in the order of the parameters.
+        outs.sort_by_key(|(at, _)| *at);
+        Ok(outs.into_iter().map(|(_, out)| out).collect())
+    }
+
+    /// Copies back.
+    pub(super) fn copy_out(&mut self, outs: &[CopyOut<'a>]) -> R<Vec<Step>> {
+        let (steps, ()) = self.collect(|e| {
+            for out in outs {
+                e.assign(&out.argument, &out.parameter, out.span)?;
+            }
+            Ok(())
+        })?;
+        Ok(steps)
+    }
+
+    /// What an action touches besides its parameters, where it stands.
+    pub(super) fn captured(&self, action: ActionId, block: &Frame<'a>) -> Captured {
+        let uses = Uses::of_action(self.tree, action);
+        let print = |ids: &std::collections::BTreeSet<VarId>| {
+            let mut found = Footprint::default();
+            for id in ids.difference(&uses.declared) {
+                if let Some(value) = block.var(*id) {
+                    self.add_footprint(&value, &mut found);
+                }
+            }
+            found
+        };
+        let writes = print(&uses.writes);
+        let mut touches = print(&uses.reads);
+        touches.add(writes.clone());
+        Captured { touches, writes }
+    }
+
+    // ------------------------------------------------------------------------------- inlining
+
+    /// A function with a body, or an extern one.
+    fn call_function(
+        &mut self,
+        id: FunctionId,
+        call: &'a Call,
+        this: Option<(Value<'a>, Rc<Frame<'a>>)>,
+        ret: &Type,
+        span: Span,
+    ) -> R<Value<'a>> {
+        let tree = self.tree;
+        let function = &tree.functions[id];
+        let Some(body) = &function.body else {
+            let call = self.extern_call(id, call, ret, span)?;
+            return self.extern_function(&call);
+        };
+        let types: Vec<Type> = call.type_args.iter().map(|ty| self.ty(ty)).collect();
+        let mut frame = Frame::new(None, self.frame.names.clone());
+        frame.types = (function.type_params.clone(), types);
+        if let Some((object, declared)) = this {
+            frame.this = Some(object);
+            frame.parent = Some(declared);
+        }
+        let outs = self.bind(
+            &function.params,
+            &call.args,
+            &call.order,
+            &frame,
+            &Captured::default(),
+            false,
+        )?;
+        if let ([only], true) = (body.as_slice(), outs.is_empty())
+            && let crate::typed::StmtKind::Return(Some(value)) = &only.kind
+        {
+            return self.with_frame(Rc::new(frame), |e| e.eval(value));
+        }
+        let label = self.new_label();
+        let result = match self.tree.base(ret) {
+            Type::Void => Value::Unit,
+            _ => {
+                let name = self.local_name(&format!("{}.result", function.name));
+                self.storage(ret, &name, span)?
+            }
+        };
+        self.invalidate(&result, span)?;
+        frame.result = Some((label, result.clone()));
+        let (steps, ()) = self.with_frame(Rc::new(frame), |e| e.collect(|e| e.statements(body)))?;
+        let ending = self.copy_out(&outs)?;
+        self.inline(label, steps, ending, span)?;
+        Ok(result)
+    }
+
+    /// Appends the steps of a function: as operations where that is possible, so that they stay together.
+    fn inline(&mut self, label: Label, steps: Vec<Step>, ending: Vec<Step>, span: Span) -> R<()> {
+        let scope = Step::Scope {
+            label,
+            steps,
+            ending,
+            catches_exit: false,
+        };
+        let scope = [scope];
+        if self.parser.is_none() && only_ops(&scope) && !may_exit(&scope) {
+            for op in self.to_ops(&scope, span)? {
+                self.emit(op);
+            }
+        } else {
+            self.out.extend(scope);
+        }
+        Ok(())
+    }
+
+    /// An action called directly.
+    fn call_action(&mut self, id: ActionId, call: &'a Call, span: Span) -> R<()> {
+        let tree = self.tree;
+        let action = &tree.actions[id];
+        let block = self.action_block(id);
+        let names = self.action_names(id, &block);
+        let name = self.action_name(id, &block);
+        let mut frame = Frame::new(Some(block.clone()), names);
+        let label = self.new_label();
+        frame.result = Some((label, Value::Unit));
+        let captured = self.captured(id, &block);
+        let (mut all, outs) = self.collect(|e| {
+            e.bind(
+                &action.params,
+                &call.args,
+                &call.order,
+                &frame,
+                &captured,
+                false,
+            )
+        })?;
+        let (steps, ()) = self.with_frame(Rc::new(frame), |e| {
+            e.collect(|e| e.statements(&action.body))
+        })?;
+        let ending = self.copy_out(&outs)?;
+        all.push(Step::Scope {
+            label,
+            steps,
+            ending,
+            catches_exit: false,
+        });
+        if may_exit(&all) || !only_ops(&all) {
+            self.out.extend(all);
+        } else {
+            let ops = self.to_ops(&all, span)?;
+            self.out.push(Step::Ops {
+                name: Some(name),
+                ops,
+            });
+        }
+        Ok(())
+    }
+
+    /// The frame of the block that an action stands in: the one in work, or none for an action at top level.
+    pub(super) fn action_block(&self, id: ActionId) -> Rc<Frame<'a>> {
+        match self.global_actions.contains(&id) {
+            true => self.root.clone(),
+            false => block_of(&self.frame),
+        }
+    }
+
+    /// Names within an action.
+    pub(super) fn action_names(&self, id: ActionId, block: &Frame<'a>) -> Names {
+        let name = &self.tree.actions[id].name;
+        Names {
+            reason: match block.names.block.as_str() {
+                "" => name.clone(),
+                block => format!("{block}.{name}"),
+            },
+            ..block.names.clone()
+        }
+    }
+
+    /// The control plane's name of an action.
+    pub(super) fn action_name(&self, id: ActionId, block: &Frame<'a>) -> String {
+        let action = &self.tree.actions[id];
+        super::instance::control_name(&block.names.prefix, &action.name, &action.annotations)
+    }
+
+    /// A control applied within another.
+    fn apply_control(
+        &mut self,
+        block: &Rc<BlockInstance<'a>>,
+        call: &'a Call,
+        span: Span,
+    ) -> R<()> {
+        let BlockDef::Control(control) = block.of else {
+            return Err(error(codes::TYPE, span, "a control is needed here"));
+        };
+        let frame = block.frame.clone();
+        let outs = self.bind(
+            &control.params,
+            &call.args,
+            &call.order,
+            &frame,
+            &Captured::default(),
+            block.shared,
+        )?;
+        let (steps, ()) = self.with_frame(frame, |e| e.collect(|e| e.control_body(block)))?;
+        let ending = self.copy_out(&outs)?;
+        if let Some((label, _)) = &block.frame.result {
+            self.out.push(Step::Scope {
+                label: *label,
+                steps,
+                ending,
+                catches_exit: false,
+            });
+        }
+        Ok(())
+    }
+
+    /// A control's declarations and `apply` block, in its frame.
+    pub(super) fn control_body(&mut self, block: &BlockInstance<'a>) -> R<()> {
+        let BlockDef::Control(control) = block.of else {
+            return Ok(());
+        };
+        self.locals(&control.locals, block)?;
+        self.statements(&control.body)
+    }
+
+    /// What is declared in a block: variables each time that it is applied, the rest once.
+    pub(super) fn locals(&mut self, locals: &'a [Local], block: &BlockInstance<'a>) -> R<()> {
+        let first = !block.ready.replace(true);
+        for local in locals {
+            let result = match local {
+                Local::Var(id, init) => self.declare(*id, init.as_ref(), !first || block.shared),
+                Local::Instance(id) if first => self.instance(*id, control_span(block)).map(|_| ()),
+                Local::Table(id) if first => self.declare_table(*id),
+                _ => Ok(()),
+            };
+            self.keep(result);
+        }
+        Ok(())
+    }
+
+    /// A variable, with its initial value. Without one, headers in it are made invalid if they may have been
+    /// used before.
+    pub(super) fn declare(&mut self, id: VarId, init: Option<&'a Typed>, again: bool) -> R<()> {
+        let var = &self.tree.vars[id];
+        let ty = self.ty(&var.ty);
+        let known = self.frame.vars.borrow().get(&id).cloned();
+        let again = again || known.is_some();
+        // The initial value cannot name the variable, but may be computed before its storage is there.
+        let value = match init {
+            Some(init) => Some((self.eval(init)?, init.span)),
+            None => None,
+        };
+        let storage = match known {
+            Some(known) => known,
+            None => {
+                let name = match self.frame.names.block.as_str() {
+                    "" => var.name.clone(),
+                    block => format!("{block}.{}", var.name),
+                };
+                self.storage(&ty, &name, var.span)?
+            }
+        };
+        self.frame.bind(id, storage.clone());
+        match value {
+            Some((value, span)) => self.assign(&storage, &value, span),
+            None if again => self.invalidate(&storage, var.span),
+            None => Ok(()),
+        }
+    }
+
+    // -------------------------------------------------------------------------------- externs
+
+    /// The arguments of a call of something extern, evaluated in order.
+    pub(super) fn extern_call(
+        &mut self,
+        function: FunctionId,
+        call: &'a Call,
+        ret: &Type,
+        span: Span,
+    ) -> R<ExternCall<'a>> {
+        let tree = self.tree;
+        let def = &tree.functions[function];
+        let mut order: Vec<usize> = call.order.iter().map(|i| *i as usize).collect();
+        let rest: Vec<usize> = (0..call.args.len())
+            .filter(|i| !order.contains(i))
+            .collect();
+        order.extend(rest);
+        let given: Vec<(usize, &'a Typed)> = order
+            .iter()
+            .filter_map(|at| Some((*at, call.args.get(*at)?.value.as_ref()?)))
+            .collect();
+        let exprs: Vec<&'a Typed> = given.iter().map(|(_, expr)| *expr).collect();
+        let values = self.sequence_of(&exprs)?;
+        let mut args: Vec<ExternArg<'a>> = Vec::with_capacity(call.args.len());
+        for (at, arg) in call.args.iter().enumerate() {
+            let ty = match (&arg.value, def.params.get(at)) {
+                (Some(value), _) => self.ty(&value.ty),
+                (None, Some(param)) => self.ty(&tree.vars[*param].ty),
+                (None, None) => Type::Void,
+            };
+            args.push(ExternArg {
+                value: None,
+                expr: arg.value.as_ref(),
+                ty,
+                span: arg.value.as_ref().map_or(span, |value| value.span),
+            });
+        }
+        for ((at, _), value) in given.iter().zip(values) {
+            if let Some(arg) = args.get_mut(*at) {
+                arg.value = Some(value);
+            }
+        }
+        Ok(ExternCall {
+            name: &def.name,
+            args,
+            ret: ret.clone(),
+            type_args: call.type_args.iter().map(|ty| self.ty(ty)).collect(),
+            span,
+        })
     }
 
     fn call_method(
         &mut self,
-        base: &'a ast::Expr,
-        name: &'a ast::Ident,
-        type_args: &'a [ast::TypeRef],
-        args: &'a [ast::Arg],
-        env: &Rc<Env<'a>>,
+        object: &Value<'a>,
+        method: FunctionId,
+        call: &'a Call,
+        ret: &Type,
         span: Span,
     ) -> R<Value<'a>> {
-        match (self.expr(base, env, None)?, name.as_str()) {
-            (Value::Header(_, header), "isValid") => {
-                Ok(Value::Expr(Type::Bool, Expr::Valid(header)))
-            }
-            (Value::Header(_, header), "setValid") => {
-                self.only_in_control(span, "setValid")?;
-                self.emit(Op::SetValid(header));
-                Ok(Value::Unit)
-            }
-            (Value::Header(_, header), "setInvalid") => {
-                self.only_in_control(span, "setInvalid")?;
-                self.emit(Op::SetInvalid(header));
-                Ok(Value::Unit)
-            }
-            (Value::Stack(stack), "push_front" | "pop_front") => {
-                self.only_in_control(span, "push_front")?;
-                let count = match args {
-                    [arg] => {
-                        let value = self.expr(&arg.value, env, None)?;
-                        self.constant(&value, arg.value.span)?
-                    }
-                    _ => return Err(error(codes::ARGUMENTS, span, "one number is needed")),
-                };
-                let count = usize::try_from(&count)
-                    .unwrap_or(usize::MAX)
-                    .min(stack.headers.len());
-                self.shift_stack(&stack.headers, count, name.as_str() == "push_front");
-                Ok(Value::Unit)
-            }
-            (Value::Table(def), "apply") => {
-                self.apply_table(&def, span)?;
-                Ok(Value::Unit)
-            }
-            (Value::Block(block), "apply") => {
-                let name = match block.decl {
-                    BlockDecl::Control(decl) => decl.proto.name.as_str(),
-                    BlockDecl::Parser(decl) => decl.proto.name.as_str(),
-                };
-                self.inlined(name, span, |e| e.apply_block(&block, args, env, span))?;
-                Ok(Value::Unit)
-            }
-            (Value::Packet, method) => self.packet_method(method, name, type_args, args, env, span),
-            (Value::Extern(object), _) => self.extern_method(&object, name, args, env, span),
-            (value, "minSizeInBits" | "maxSizeInBits" | "minSizeInBytes" | "maxSizeInBytes") => {
-                self.size_method(&value, name, span)
-            }
-            (other, _) => Err(error(
-                codes::UNKNOWN_NAME,
-                name.span,
-                format!("{} has no method `{}`", other.kind(), name.name),
-            )),
-        }
-    }
-
-    fn size_method(&mut self, value: &Value<'a>, name: &ast::Ident, span: Span) -> R<Value<'a>> {
-        let Some(bits) = self.type_of(value).and_then(|ty| ty.bits()) else {
-            return Err(unsupported(span, "the size of this"));
-        };
-        Ok(Value::Int(if name.as_str().ends_with("Bits") {
-            bits.into()
-        } else {
-            bits.div_ceil(8).into()
-        }))
-    }
-
-    fn shift_stack(&mut self, headers: &[trisect_ir::HeaderId], count: usize, push: bool) {
-        let size = headers.len();
-        if push {
-            for i in (count..size).rev() {
-                let (dst, src) = (headers[i], headers[i - count]);
-                self.emit(Op::Copy { dst, src });
-            }
-            for &header in &headers[..count] {
-                self.emit(Op::SetInvalid(header));
-            }
-        } else {
-            for i in 0..size - count {
-                let (dst, src) = (headers[i], headers[i + count]);
-                self.emit(Op::Copy { dst, src });
-            }
-            for &header in &headers[size - count..] {
-                self.emit(Op::SetInvalid(header));
-            }
-        }
-    }
-
-    fn packet_method(
-        &mut self,
-        method: &str,
-        name: &ast::Ident,
-        type_args: &'a [ast::TypeRef],
-        args: &'a [ast::Arg],
-        env: &Rc<Env<'a>>,
-        span: Span,
-    ) -> R<Value<'a>> {
-        match (method, self.parser.is_some()) {
-            ("extract" | "advance", true) => self.parser_method(method, args, env, span),
-            ("lookahead", true) => match type_args {
-                [ty] => {
-                    let ty = self.resolve(ty, env)?;
-                    self.lookahead(&ty, &mut 0, span)
-                }
-                _ => Err(error(
-                    codes::ARGUMENTS,
-                    span,
-                    "`lookahead` needs to know what to look at: lookahead<bit<8>>()",
-                )),
-            },
-            ("length", _) => Ok(self.standard(StdMeta::PacketLength, Type::Bit(32))),
-            ("emit", false) => self.emit_header(args, env, span),
-            ("extract" | "advance" | "lookahead", false) => Err(error(
-                codes::MISPLACED,
-                span,
-                format!("`{method}` can stand in a parser only"),
-            )),
-            _ => Err(error(
-                codes::UNKNOWN_NAME,
-                name.span,
-                format!("the packet has no method `{method}`"),
-            )),
-        }
-    }
-
-    fn emit_header(&mut self, args: &'a [ast::Arg], env: &Rc<Env<'a>>, span: Span) -> R<Value<'a>> {
-        let [arg] = args else {
-            return Err(error(codes::ARGUMENTS, span, "`emit` takes one header"));
-        };
-        let value = self.expr(&arg.value, env, None)?;
-        self.emit_value(&value, arg.value.span)?;
-        Ok(Value::Unit)
-    }
-
-    fn emit_value(&mut self, value: &Value<'a>, span: Span) -> R<()> {
-        match value {
-            Value::Header(_, header) => {
-                if self.ir.deparser.contains(header) {
-                    return Err(unsupported(span, "emitting a header twice"));
-                }
-                self.ir.deparser.push(*header);
-                Ok(())
-            }
-            Value::Stack(stack) => {
-                self.ir.deparser.extend(&stack.headers);
-                Ok(())
-            }
-            Value::Struct(_, fields) => fields
-                .iter()
-                .try_for_each(|field| self.emit_value(field, span)),
-            other => Err(error(
-                codes::TYPE,
-                span,
-                format!("`emit` takes headers, and this is {}", other.kind()),
-            )),
-        }
-    }
-
-    /// Arguments in the order of the parameters, by position or by name.
-    pub(super) fn bind_arguments(
-        &mut self,
-        params: &'a [ast::Param],
-        args: &'a [ast::Arg],
-        span: Span,
-    ) -> R<Vec<Option<&'a ast::Expr>>> {
-        let mut bound: Vec<Option<&'a ast::Expr>> = vec![None; params.len()];
-        for (i, arg) in args.iter().enumerate() {
-            let at = match &arg.name {
-                None => i,
-                Some(name) => params
-                    .iter()
-                    .position(|p| p.name.name == name.name)
-                    .ok_or_else(|| {
-                        super::expr::no_member(
-                            "the parameter list",
-                            name,
-                            params.iter().map(|p| p.name.as_str()),
-                        )
-                    })?,
-            };
-            match bound.get_mut(at) {
-                Some(place @ None) => *place = Some(&arg.value),
-                Some(Some(_)) => {
-                    return Err(error(
-                        codes::ARGUMENTS,
-                        arg.value.span,
-                        "this argument is given twice",
-                    ));
-                }
-                None => return Err(argument_count(params.len(), args.len(), span)),
-            }
-        }
-        let missing = params.iter().zip(&bound).any(|(param, arg)| {
-            arg.is_none()
-                && param.default.is_none()
-                && ast::find_annotation(&param.annotations, "optional").is_none()
-        });
-        if missing {
-            return Err(argument_count(params.len(), args.len(), span));
-        }
-        Ok(bound)
-    }
-
-    /// Declares a parameter in the scope of what is called. Scalars that are passed in are copied;
-    /// headers, structs and what is written are the argument itself.
-    fn bind_parameter(
-        &mut self,
-        param: &'a ast::Param,
-        arg: Option<&'a ast::Expr>,
-        caller: &Rc<Env<'a>>,
-        callee: &Rc<Env<'a>>,
-    ) -> R<()> {
-        let Some(arg) = arg.or(param.default.as_ref()) else {
-            return Ok(());
-        };
-        let ty = self.resolve(&param.ty, callee)?;
-        let value = self.expr(arg, caller, Some(&ty))?;
-        let value = match (&value, param.direction) {
-            (Value::Packet | Value::Extern(_), _) => value,
-            (Value::Int(_) | Value::Expr(_, Expr::Const(_)), Direction::In | Direction::None) => {
-                self.convert(value, &ty, arg.span)?
-            }
-            (_, Direction::In | Direction::None) if ty.width().is_some() => {
-                let name = format!("{}.{}", self.context.reason, param.name.name);
-                let storage = self.storage(&ty, &name, param.name.span)?;
-                self.assign(storage.clone(), value, arg.span)?;
-                storage
-            }
-            (Value::List(_), _) => {
-                let storage = self.storage(&ty, &param.name.name.clone(), param.name.span)?;
-                self.assign(storage.clone(), value, arg.span)?;
-                storage
-            }
-            (
-                Value::Slot(..)
-                | Value::Place(..)
-                | Value::Header(..)
-                | Value::Struct(..)
-                | Value::Stack(_),
-                _,
-            ) => self.convert(value, &ty, arg.span)?,
-            (other, _) => {
-                return Err(error(
-                    codes::NOT_ASSIGNABLE,
-                    arg.span,
-                    format!(
-                        "the parameter `{}` is written, and this is {}",
-                        param.name.name,
-                        other.kind()
-                    ),
-                ));
-            }
-        };
-        callee.declare(param.name.as_str(), value);
-        Ok(())
-    }
-
-    fn call_action(
-        &mut self,
-        def: &Rc<ActionDef<'a>>,
-        args: &'a [ast::Arg],
-        env: &Rc<Env<'a>>,
-        span: Span,
-    ) -> R<Value<'a>> {
-        self.only_in_control(span, "an action")?;
-        let bound = self.bind_arguments(&def.decl.params, args, span)?;
-        let callee = Env::child(&def.env);
-        let outer = self.context.clone();
-        self.context.reason = def.reason.clone();
-        let body = self.collect(|e| {
-            for (param, arg) in def.decl.params.iter().zip(bound) {
-                e.bind_parameter(param, arg, env, &callee)?;
-            }
-            e.block(&def.decl.body, &callee)
-        });
-        self.context = outer;
-        let (steps, ()) = body?;
-        let ops = to_ops(&steps, span)?;
-        self.out.push(Step::Ops {
-            name: Some(def.name.clone()),
-            ops,
-        });
-        Ok(Value::Unit)
-    }
-
-    fn call_function(
-        &mut self,
-        decl: &'a ast::FunctionDecl,
-        args: &'a [ast::Arg],
-        env: &Rc<Env<'a>>,
-        span: Span,
-    ) -> R<Value<'a>> {
-        if !decl.proto.type_params.is_empty() {
-            return Err(unsupported(span, "a generic function"));
-        }
-        let bound = self.bind_arguments(&decl.proto.params, args, span)?;
-        let callee = Env::child(&self.global);
-        for (param, arg) in decl.proto.params.iter().zip(bound) {
-            self.bind_parameter(param, arg, env, &callee)?;
-        }
-        let ret = self.resolve(&decl.proto.ret, &callee)?;
-        if let [
-            ast::Stmt {
-                kind: ast::StmtKind::Return(Some(value)),
-                ..
-            },
-        ] = decl.body.stmts.as_slice()
+        if let Value::Object(found) = object
+            && let Some((_, body)) = found.instance.methods.iter().find(|(of, _)| *of == method)
         {
-            let result = self.expr(value, &callee, Some(&ret))?;
-            return self.convert(result, &ret, value.span);
+            let this = Some((object.clone(), found.frame.clone()));
+            return self.call_function(*body, call, this, ret, span);
         }
-        let result = match ret {
-            Type::Void => Value::Unit,
-            ref ty => self.storage(ty, &format!("{}.result", decl.proto.name.name), span)?,
-        };
-        if !matches!(result, Value::Unit) {
-            callee.declare("return", result.clone());
-        }
-        let (steps, ()) = self.collect(|e| e.block(&decl.body, &callee))?;
-        for op in to_ops(&steps, span)? {
-            self.emit(op);
-        }
-        Ok(result)
-    }
-
-    /// Inlines a sub-control.
-    fn apply_block(
-        &mut self,
-        block: &Rc<BlockInstance<'a>>,
-        args: &'a [ast::Arg],
-        env: &Rc<Env<'a>>,
-        span: Span,
-    ) -> R<()> {
-        let decl = match block.decl {
-            BlockDecl::Control(decl) => decl,
-            BlockDecl::Parser(_) => {
-                return Err(unsupported(span, "a parser applied here"));
-            }
-        };
-        let stateful = decl
-            .locals
-            .iter()
-            .any(|d| matches!(d.kind, ast::DeclKind::Table(_) | ast::DeclKind::Instance(_)));
-        if block.applied.replace(true) && stateful {
-            return Err(Box::new(
-                Diagnostic::error(
-                    codes::APPLIED_TWICE,
-                    span,
-                    format!("`{}` is applied twice", block.name),
-                )
-                .with_note("its tables and objects exist once and are looked up once per packet")
-                .with_help("declare a second instance"),
-            ));
-        }
-        let bound = self.bind_arguments(&decl.proto.params, args, span)?;
-        let callee = Env::child(&self.global);
-        for (name, value) in &block.args {
-            callee.declare(name, value.clone());
-        }
-        for (param, arg) in decl.proto.params.iter().zip(bound) {
-            self.bind_parameter(param, arg, env, &callee)?;
-        }
-        let outer = self.context.clone();
-        self.context = Context {
-            block: format!("{}.{}", outer.block, block.name),
-            prefix: format!("{}{}.", outer.prefix, block.name),
-            reason: format!("{}.{}", outer.block, block.name),
-            table: None,
-            params: Vec::new(),
-        };
-        let body = self.collect(|e| e.control_body(decl, &callee));
-        self.context = outer;
-        let (steps, ()) = body?;
-        self.out.push(Step::Scope {
-            steps,
-            catches_exit: false,
-        });
-        Ok(())
-    }
-
-    /// A control's declarations and `apply` block, its parameters declared in `env`.
-    pub(super) fn control_body(&mut self, decl: &'a ast::ControlDecl, env: &Rc<Env<'a>>) -> R<()> {
-        for local in &decl.locals {
-            let result = self.control_local(local, env);
-            self.keep_decl(local, result);
-        }
-        self.block(&decl.apply, env)
-    }
-
-    fn control_local(&mut self, decl: &'a ast::Decl, env: &Rc<Env<'a>>) -> R<()> {
-        let value = match &decl.kind {
-            ast::DeclKind::Action(action) => self.action_value(action, env),
-            ast::DeclKind::Table(table) => {
-                Value::Table(Rc::new(self.table(table, &decl.annotations, env)?))
-            }
-            _ => return self.local_decl(decl, env),
-        };
-        if let Some(name) = decl.name()
-            && env.declare(name.as_str(), value)
-        {
-            return Err(error(
-                codes::DECLARED_TWICE,
-                name.span,
-                format!("`{}` is declared twice", name.name),
-            ));
-        }
-        Ok(())
-    }
-
-    /// An action with the names in scope here.
-    pub(super) fn action_value(
-        &mut self,
-        decl: &'a ast::ActionDecl,
-        env: &Rc<Env<'a>>,
-    ) -> Value<'a> {
-        let name = decl.name.as_str();
-        Value::Action(Rc::new(ActionDef {
-            decl,
-            env: env.clone(),
-            name: format!("{}{name}", self.context.prefix),
-            reason: if self.context.block.is_empty() {
-                name.to_owned()
-            } else {
-                format!("{}.{name}", self.context.block)
-            },
-        }))
-    }
-
-    /// The table, if the expression is `t.apply()`.
-    pub(super) fn table_apply(
-        &mut self,
-        expr: &'a ast::Expr,
-        env: &Rc<Env<'a>>,
-    ) -> R<Option<Rc<TableDef<'a>>>> {
-        let ExprKind::Call { callee, .. } = &expr.kind else {
-            return Ok(None);
-        };
-        let ExprKind::Member { base, name } = &callee.kind else {
-            return Ok(None);
-        };
-        if name.as_str() != "apply" {
-            return Ok(None);
-        }
-        match &base.kind {
-            ExprKind::Path(path) => match self.lookup(env, path)? {
-                Value::Table(def) => Ok(Some(def)),
-                _ => Ok(None),
-            },
-            _ => Ok(None),
+        let call = self.extern_call(method, call, ret, span)?;
+        match object {
+            Value::Packet => self.packet_method(&call),
+            Value::Object(object) => self.extern_method(object, &call),
+            _ => Err(error(codes::TYPE, span, "this has no methods")),
         }
     }
 }
 
-fn argument_count(want: usize, found: usize, span: Span) -> Box<Diagnostic> {
-    error(
-        codes::ARGUMENTS,
-        span,
-        format!("{want} arguments are needed, {found} are given"),
+/// Whether a parameter can be the value itself, if nobody changes it meanwhile.
+fn is_alias(value: &Value<'_>) -> bool {
+    match value {
+        Value::Bits(expr) => matches!(
+            expr,
+            Expr::Const(_) | Expr::Field(_) | Expr::Meta(_) | Expr::Param(_) | Expr::Valid(_)
+        ),
+        Value::Choice(..) | Value::Made(_) => false,
+        Value::Given(_) => true,
+        Value::Fields(fields) => fields.iter().all(is_alias),
+        _ => true,
+    }
+}
+
+/// What is passed as itself: objects, compile-time values.
+fn is_reference(value: &Value<'_>) -> bool {
+    matches!(
+        value,
+        Value::Object(_)
+            | Value::Block(_)
+            | Value::Packet
+            | Value::Str(_)
+            | Value::Int(_)
+            | Value::Unit
+            | Value::Empty
     )
+}
+
+fn control_span(block: &BlockInstance<'_>) -> Span {
+    match block.of {
+        BlockDef::Control(control) => control.span,
+        BlockDef::Parser(parser) => parser.span,
+    }
 }

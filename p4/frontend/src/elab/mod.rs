@@ -1,50 +1,65 @@
-//! Elaboration: from the syntax tree to the IR.
+//! Elaboration: from the typed tree to the IR.
 //!
-//! One walk does name resolution, type checking, constant evaluation and lowering: an expression is
-//! elaborated where it stands, with the names in scope there. Sub-controls, sub-parsers, functions and
-//! actions called directly are inlined; structs become single metadata fields; loops over header
-//! stacks are unrolled.
+//! A parser, a control, a function or an action that is called is put in place of the call, with the
+//! specification's copies of arguments; structs become single variables, header stacks single headers,
+//! loops are unrolled, parser loops over stacks, too. What is left is what a device does.
 //!
 //! | module     | what it does                                                        |
 //! |------------|---------------------------------------------------------------------|
-//! | `types`    | resolved types                                                      |
-//! | `value`    | what names and expressions stand for; scopes                        |
-//! | `declare`  | declarations, type references, storage                              |
-//! | `expr`     | expressions                                                         |
-//! | `ops`      | operators, conversions, constant folding                            |
-//! | `call`     | calls: methods, functions, actions                                  |
+//! | `value`    | what variables and expressions stand for                            |
+//! | `layout`   | types as storage                                                    |
+//! | `place`    | reading, assigning, copying, comparing values of all shapes         |
+//! | `ops`      | arithmetic on scalars                                               |
+//! | `expr`     | expressions, in the order of evaluation                             |
+//! | `call`     | calls: copy-in, inlining, copy-out                                  |
+//! | `instance` | instances, and the control plane's names                            |
 //! | `stmt`     | statements, to structured steps                                     |
-//! | `step`     | the steps, and from steps to the control graph                      |
-//! | `table`    | actions and tables                                                  |
-//! | `parser`   | parser states, unrolled                                             |
-//! | `externs`  | extern objects that architectures share                             |
+//! | `known`    | values that are known behind steps                                  |
+//! | `walk`     | what statements name                                                |
+//! | `step`     | the steps, and from steps to operations and the control graph       |
+//! | `table`    | tables and their actions; `entries`: default actions and entries    |
+//! | `parser`   | parser states, unrolled; `select`: transitions                      |
+//! | `deparser` | what is emitted, in order                                           |
+//! | `externs`  | extern objects and functions; the interface of architectures        |
 //! | `pna`      | the Portable NIC Architecture                                       |
 //! | `v1model`  | the v1model architecture                                            |
+//!
+//! Knowledge of an architecture is in `pna`, `v1model` and `externs` only; the rest asks [`externs::Arch`].
 
 mod call;
-mod declare;
+mod deparser;
+mod entries;
 mod expr;
 mod externs;
-mod objects;
+mod instance;
+mod known;
+mod layout;
 mod ops;
 mod parser;
+mod place;
 mod pna;
+mod select;
 mod step;
 mod stmt;
 mod table;
-mod types;
 mod v1model;
 mod value;
+mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::rc::Rc;
 
-use trisect_ir::{self as ir, ActionId, HeaderTypeId, MetaId, Op, ParserOp, TableId};
+use trisect_ir::{self as ir, Expr, HeaderTypeId, MetaId, Op, TableId};
 
-use crate::codes;
-use crate::{Diagnostic, Span, ast};
-use step::Step;
-use value::{Env, SlotId, Value};
+use crate::typed::{self, InstanceId, InstanceOf, StructId, Type};
+use crate::{Diagnostic, Span, codes};
+use externs::Arch;
+use layout::Slot;
+use parser::ParserContext;
+use step::{Label, Step};
+use value::{Frame, Names};
+use walk::Uses;
 
 /// The result of elaborating a part.
 type R<T> = Result<T, Box<Diagnostic>>;
@@ -52,208 +67,229 @@ type R<T> = Result<T, Box<Diagnostic>>;
 /// Code of an error that only follows from one already reported: it is not shown.
 const FOLLOWS: &str = "";
 
-/// How many calls are inlined: each doubling of calls in calls doubles the program.
-const MAX_CALLS: usize = 1 << 16;
+/// How much is elaborated: statements, assignments and control nodes, each counted as often as it is put in
+/// place of a call or unrolled.
+const MAX_WORK: usize = 1 << 20;
 
-/// Elaborates a parsed program.
+/// How deep calls, statements and expressions may be nested in each other.
+const MAX_DEPTH: usize = 420;
+
+/// Elaborates a checked program.
 ///
 /// # Errors
 /// All diagnostics found, at least one of them an error.
-pub(crate) fn elaborate(tree: &ast::Program, name: &str) -> Result<ir::Program, Vec<Diagnostic>> {
-    let mut elab = Elab::new(name);
-    elab.program(tree);
+pub(crate) fn elaborate(tree: &typed::Program, name: &str) -> Result<ir::Program, Vec<Diagnostic>> {
+    let mut elab = Elab::new(tree, name);
+    let result = elab.program();
+    elab.keep(result);
     if elab.diagnostics.iter().any(Diagnostic::is_error) {
-        Err(elab.diagnostics)
-    } else {
-        Ok(elab.ir)
+        return Err(elab.diagnostics);
+    }
+    match ir::verify(&elab.ir) {
+        Ok(()) => Ok(elab.ir),
+        Err(found) => {
+            let span = tree.main.map(|main| tree.instances[main].span);
+            let report = |error: &ir::VerifyError| {
+                Diagnostic::error(
+                    codes::UNSUPPORTED,
+                    span.unwrap_or_default(),
+                    error.to_string(),
+                )
+                .with_note("the program translates to something that no device can do")
+            };
+            Err(found.0.iter().map(report).collect())
+        }
     }
 }
 
-/// The architecture that a program is written for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Arch {
-    Pna,
-    V1model,
-}
-
-/// A variable: name and width, and its metadata field once it was used.
-struct Slot {
-    name: String,
-    width: u32,
-    meta: Option<MetaId>,
-}
-
-/// Where the elaboration stands.
+/// Where the elaboration of an action stands.
 #[derive(Clone, Default)]
 struct Context {
-    /// Name of the control and its instances, for drop reasons: `Firewall`.
-    block: String,
-    /// Prefix of the names of tables, actions and objects: empty in the main control.
-    prefix: String,
-    /// The drop reason that `drop_packet` records.
-    reason: String,
     /// The table whose action is elaborated.
     table: Option<TableId>,
     /// Its parameters.
     params: Vec<ir::Param>,
 }
 
-/// The parser state in work.
-#[derive(Default)]
-struct ParserContext {
-    ops: Vec<ParserOp>,
-    /// Next element by stack.
-    cursors: BTreeMap<usize, usize>,
-}
-
 struct Elab<'a> {
+    tree: &'a typed::Program,
     ir: ir::Program,
     diagnostics: Vec<Diagnostic>,
     arch: Arch,
-    global: Rc<Env<'a>>,
-    externs: BTreeMap<String, &'a ast::ExternDecl>,
-    extern_functions: BTreeMap<String, Vec<&'a ast::FunctionProto>>,
-    header_types: BTreeMap<String, HeaderTypeId>,
+    /// The frame of what is declared at top level.
+    root: Rc<Frame<'a>>,
+    /// The frame in work.
+    frame: Rc<Frame<'a>>,
+    header_types: Vec<((StructId, Vec<Type>), HeaderTypeId)>,
     slots: Vec<Slot>,
     stacks: usize,
-    /// Names whose declaration was refused.
-    broken: BTreeSet<String>,
+    labels: u32,
     /// Names in use, by kind of entity.
     names: BTreeSet<(&'static str, String)>,
-    /// Actions by name, each with the table it was elaborated for if that matters.
-    actions: BTreeMap<String, Vec<(Option<TableId>, ActionId)>>,
-    /// Actions that a table's entries may add, by table and name in the source.
-    table_actions: BTreeMap<(TableId, String), ActionId>,
-    /// Direct counters and meters of v1model, by table: operations in front of each action.
-    implicit: BTreeMap<TableId, Vec<Op>>,
+    /// How often each instance is applied.
+    applications: BTreeMap<InstanceId, usize>,
+    /// Frames of blocks that may be applied more than once.
+    shared_frames: Vec<Rc<Frame<'a>>>,
+    /// Actions declared at top level.
+    global_actions: BTreeSet<typed::ActionId>,
+    actions: table::Actions<'a>,
     context: Context,
     /// Whether what was elaborated depends on the table in the context.
     table_bound: bool,
+    /// Set by `exit` in a table's action.
+    exit_flag: Option<MetaId>,
     /// The steps of the block in work.
     out: Vec<Step>,
+    /// Where `break` and `continue` go, innermost loop last.
+    loops: Vec<(Label, Label)>,
+    /// Set while a parser is elaborated.
     parser: Option<ParserContext>,
-    /// Where v1model's drop decision is kept.
-    v1: v1model::Slots,
-    /// Functions, actions and controls being inlined, outermost first.
-    active: Vec<String>,
-    /// Calls inlined so far.
-    calls: usize,
+    /// Parser states that do not bear a name of the program's own.
+    made_states: BTreeSet<ir::StateId>,
+    v1: v1model::State,
+    /// The place in work.
+    at: Span,
+    work: usize,
+    depth: usize,
 }
 
 impl<'a> Elab<'a> {
-    fn new(name: &str) -> Self {
+    fn new(tree: &'a typed::Program, name: &str) -> Self {
+        let root = Rc::new(Frame::new(None, Names::default()));
         Self {
+            tree,
             ir: ir::Program::new(name),
             diagnostics: Vec::new(),
             arch: Arch::Pna,
-            global: Rc::default(),
-            externs: BTreeMap::new(),
-            extern_functions: BTreeMap::new(),
-            header_types: BTreeMap::new(),
+            frame: root.clone(),
+            root,
+            header_types: Vec::new(),
             slots: Vec::new(),
             stacks: 0,
-            broken: BTreeSet::new(),
+            labels: 0,
             names: BTreeSet::new(),
-            actions: BTreeMap::new(),
-            table_actions: BTreeMap::new(),
-            implicit: BTreeMap::new(),
+            applications: applications(tree),
+            shared_frames: Vec::new(),
+            global_actions: global_actions(tree),
+            actions: table::Actions::default(),
             context: Context::default(),
             table_bound: false,
+            exit_flag: None,
             out: Vec::new(),
+            loops: Vec::new(),
             parser: None,
-            v1: v1model::Slots::default(),
-            active: Vec::new(),
-            calls: 0,
+            made_states: BTreeSet::new(),
+            v1: v1model::State::default(),
+            at: Span::default(),
+            work: 0,
+            depth: 0,
         }
     }
 
-    fn program(&mut self, tree: &'a ast::Program) {
-        let mut main = None;
-        for decl in &tree.decls {
-            if let ast::DeclKind::Instance(instance) = &decl.kind
-                && instance.name.as_str() == "main"
-            {
-                main = Some(instance);
-                continue;
+    fn program(&mut self) -> R<()> {
+        let tree = self.tree;
+        for name in &tree.errors {
+            let errors = &mut self.ir.parser.errors;
+            if !errors.contains(name) {
+                errors.push(name.clone());
             }
-            let result = self.global_decl(decl);
-            self.keep_decl(decl, result);
         }
-        if self.diagnostics.iter().any(Diagnostic::is_error) {
-            return;
+        if self.ir.parser.errors.len() > 256 {
+            return Err(unsupported(
+                Span::default(),
+                "a program with more than 256 errors",
+            ));
         }
-        let result = match main {
-            Some(main) => self.package(main),
-            None => Err(Box::new(
-                Diagnostic::error(
-                    codes::NO_MAIN,
-                    tree.decls.last().map(|d| d.span.end()).unwrap_or_default(),
-                    "the program has no `main`",
-                )
-                .with_note("a P4 program is the instance `main` of its architecture's package")
-                .with_help("add `PNA_NIC(StdParser(), StdPreControl(), C(), StdDeparser()) main;`"),
-            )),
+        let Some(main) = tree.main else {
+            return Err(Box::new(
+                Diagnostic::error(codes::NO_MAIN, Span::default(), "the program has no `main`")
+                    .with_note("a P4 program is the instance `main` of its architecture's package")
+                    .with_help(
+                        "add `PNA_NIC(StdParser(), StdPreControl(), C(), StdDeparser()) main;`",
+                    ),
+            ));
         };
-        self.keep(result);
-    }
-
-    fn package(&mut self, main: &'a ast::Instance) -> R<()> {
-        let name = match &main.ty.kind {
-            ast::TypeKind::Named(path) => path.as_str(),
-            ast::TypeKind::Specialized { base, .. } => base.as_str(),
+        let instance = &tree.instances[main];
+        let name = match &instance.of {
+            InstanceOf::Package(package, _) => tree.block_types[*package].name.as_str(),
             _ => "",
         };
-        match name {
-            "PNA_NIC" => {
-                self.arch = Arch::Pna;
-                self.pna_package(main)
-            }
-            "V1Switch" => {
-                self.arch = Arch::V1model;
-                self.v1model_package(main)
-            }
-            _ => Err(Box::new(
+        let Some(arch) = Arch::of_package(name) else {
+            return Err(Box::new(
                 Diagnostic::error(
                     codes::ARCHITECTURE,
-                    main.ty.span,
+                    instance.span,
                     format!("`{name}` is not an architecture that Trisect knows"),
                 )
                 .with_help("use PNA_NIC of pna.p4 or V1Switch of v1model.p4"),
-            )),
-        }
+            ));
+        };
+        self.arch = arch;
+        self.package(instance)
+    }
+
+    /// The number of an error in the IR.
+    fn error_code(&self, index: u32) -> u64 {
+        let name = self.tree.errors.get(index as usize);
+        let errors = &self.ir.parser.errors;
+        name.and_then(|name| errors.iter().position(|known| known == name))
+            .unwrap_or(0) as u64
     }
 
     /// Keeps the diagnostic of a part that failed and goes on.
     fn keep(&mut self, result: R<()>) {
         if let Err(diagnostic) = result
             && diagnostic.code != FOLLOWS
+            && !self.diagnostics.contains(&diagnostic)
         {
             self.diagnostics.push(*diagnostic);
         }
     }
 
-    /// The same for a declaration: its name is then known to be broken, so that its uses are not
-    /// reported as well.
-    fn keep_decl(&mut self, decl: &ast::Decl, result: R<()>) {
-        if result.is_err()
-            && let Some(name) = decl.name()
-        {
-            self.broken.insert(name.name.clone());
+    /// Counts work done, and stops what would never end.
+    fn spend(&mut self, amount: usize) -> R<()> {
+        self.work = self.work.saturating_add(amount);
+        match self.work > MAX_WORK {
+            true => Err(Box::new(
+                Diagnostic::error(
+                    codes::TOO_LARGE,
+                    self.at,
+                    "the program is too large when its calls and loops are written out",
+                )
+                .with_note(format!("more than {MAX_WORK} operations"))
+                .with_help("make loops shorter, or stacks smaller"),
+            )),
+            false => Ok(()),
         }
-        self.keep(result);
+    }
+
+    /// Goes one level deeper.
+    fn enter(&mut self, span: Span) -> R<()> {
+        self.at = span;
+        self.depth += 1;
+        match self.depth > MAX_DEPTH {
+            true => {
+                self.depth -= 1;
+                let message =
+                    format!("calls and expressions are nested deeper than {MAX_DEPTH} levels");
+                Err(error(codes::TOO_LARGE, span, message))
+            }
+            false => Ok(()),
+        }
+    }
+
+    fn leave(&mut self) {
+        self.depth -= 1;
+    }
+
+    fn new_label(&mut self) -> Label {
+        self.labels += 1;
+        Label(self.labels)
     }
 
     /// Appends an operation to what is being elaborated.
     fn emit(&mut self, op: Op) {
-        match &mut self.parser {
-            // What else can stand in a parser was refused where it was elaborated.
-            Some(parser) => {
-                if let Op::Set(target, value) = op {
-                    parser.ops.push(ParserOp::Set(target, value));
-                }
-            }
-            None => step::push_op(&mut self.out, op),
-        }
+        step::push_op(&mut self.out, op);
     }
 
     /// Refuses what only a control can do.
@@ -268,38 +304,6 @@ impl<'a> Elab<'a> {
         Ok(())
     }
 
-    /// A new variable.
-    fn new_slot(&mut self, name: impl Into<String>, width: u32) -> SlotId {
-        self.slots.push(Slot {
-            name: name.into(),
-            width,
-            meta: None,
-        });
-        SlotId(self.slots.len() - 1)
-    }
-
-    /// The metadata field of a variable.
-    fn slot_meta(&mut self, slot: SlotId) -> MetaId {
-        if let Some(meta) = self.slots[slot.0].meta {
-            return meta;
-        }
-        let name = self.unique("metadata", &self.slots[slot.0].name.clone());
-        let meta = self.ir.add_meta(name, self.slots[slot.0].width);
-        self.slots[slot.0].meta = Some(meta);
-        meta
-    }
-
-    /// A temporary variable.
-    fn temporary(&mut self, hint: &str, width: u32) -> MetaId {
-        let name = if self.context.block.is_empty() {
-            format!("tmp.{hint}")
-        } else {
-            format!("{}.{hint}", self.context.block)
-        };
-        let slot = self.new_slot(name, width);
-        self.slot_meta(slot)
-    }
-
     /// `name`, or with a number behind if it is taken.
     fn unique(&mut self, kind: &'static str, name: &str) -> String {
         let mut candidate = name.to_owned();
@@ -311,28 +315,6 @@ impl<'a> Elab<'a> {
         candidate
     }
 
-    /// Inlines what is called `name`: not inside itself, and not without end.
-    fn inlined<T>(&mut self, name: &str, span: Span, body: impl FnOnce(&mut Self) -> R<T>) -> R<T> {
-        if self.active.iter().any(|active| active == name) {
-            return Err(Box::new(
-                Diagnostic::error(codes::RECURSION, span, format!("`{name}` calls itself"))
-                    .with_note("P4 has no recursion"),
-            ));
-        }
-        self.calls += 1;
-        if self.calls > MAX_CALLS {
-            return Err(error(
-                codes::RECURSION,
-                span,
-                format!("more than {MAX_CALLS} calls are inlined"),
-            ));
-        }
-        self.active.push(name.to_owned());
-        let result = body(self);
-        self.active.pop();
-        result
-    }
-
     /// Runs `body` with an empty list of steps and returns what it appended.
     fn collect<T>(&mut self, body: impl FnOnce(&mut Self) -> R<T>) -> R<(Vec<Step>, T)> {
         let outer = std::mem::take(&mut self.out);
@@ -341,36 +323,113 @@ impl<'a> Elab<'a> {
         Ok((steps, result?))
     }
 
-    /// What a name stands for.
-    fn lookup(&self, env: &Env<'a>, path: &ast::Path) -> R<Value<'a>> {
-        let found = if path.absolute {
-            self.global.lookup(path.as_str())
-        } else {
-            env.lookup(path.as_str())
-        };
-        if found.is_none() && self.broken.contains(path.as_str()) {
-            return Err(error(FOLLOWS, path.span(), "follows from an error before"));
-        }
-        found.ok_or_else(|| unknown_name(path.as_str(), path.span(), env.similar(path.as_str())))
+    /// Runs `body` with the names of another frame.
+    fn with_frame<T>(
+        &mut self,
+        frame: Rc<Frame<'a>>,
+        body: impl FnOnce(&mut Self) -> R<T>,
+    ) -> R<T> {
+        let outer = std::mem::replace(&mut self.frame, frame);
+        let result = body(self);
+        self.frame = outer;
+        result
     }
+
+    /// A type as text.
+    fn show(&self, ty: &Type) -> String {
+        let mut out = String::new();
+        self.write_type(ty, &mut out);
+        out
+    }
+
+    fn write_type(&self, ty: &Type, out: &mut String) {
+        let tree = self.tree;
+        let mut list = |name: &str, args: &[Type]| {
+            out.push_str(name);
+            for (i, arg) in args.iter().enumerate() {
+                out.push_str(if i == 0 { "<" } else { ", " });
+                self.write_type(arg, out);
+            }
+            if !args.is_empty() {
+                out.push('>');
+            }
+        };
+        match ty {
+            Type::Bool => list("bool", &[]),
+            Type::Integer => list("int", &[]),
+            Type::Error => list("error", &[]),
+            Type::String => list("string", &[]),
+            Type::Void => list("void", &[]),
+            Type::Enum(id) => list(&tree.enums[*id].name, &[]),
+            Type::New(id) => list(&tree.new_types[*id].name, &[]),
+            Type::Header(id, args) | Type::Struct(id, args) | Type::Union(id, args) => {
+                list(&tree.structs[*id].name, args);
+            }
+            Type::Tuple(args) => list("tuple", args),
+            Type::List(elem) => list("list", std::slice::from_ref(elem)),
+            Type::Extern(id, args) => list(&tree.externs[*id].name, args),
+            Type::Stack(elem, size) => {
+                self.write_type(elem, out);
+                let _ = write!(out, "[{size}]");
+            }
+            // Writing to a string cannot fail.
+            Type::Bit(width) => drop(write!(out, "bit<{width}>")),
+            Type::Int(width) => drop(write!(out, "int<{width}>")),
+            Type::Varbit(max) => drop(write!(out, "varbit<{max}>")),
+            _ => list("a type without values", &[]),
+        }
+    }
+}
+
+/// How often each instance is applied, in all blocks.
+fn applications(tree: &typed::Program) -> BTreeMap<InstanceId, usize> {
+    let mut uses = Uses::default();
+    tree.controls
+        .values()
+        .for_each(|control| uses.stmts(&control.body));
+    for state in tree.parsers.values().flat_map(|parser| &parser.states) {
+        uses.stmts(&state.stmts);
+    }
+    let mut found = BTreeMap::new();
+    // The architecture applies each block of a package once.
+    for package in tree
+        .instances
+        .values()
+        .filter(|i| matches!(i.of, InstanceOf::Package(..)))
+    {
+        for arg in package.args.iter().filter_map(|arg| arg.value.as_ref()) {
+            if let typed::ExprKind::Instance(id) = &arg.kind {
+                uses.applied.push(*id);
+            }
+        }
+    }
+    for id in uses.applied {
+        *found.entry(id).or_default() += 1;
+    }
+    found
+}
+
+/// Actions that stand in no control.
+fn global_actions(tree: &typed::Program) -> BTreeSet<typed::ActionId> {
+    let mut found: BTreeSet<typed::ActionId> = tree.actions.keys().collect();
+    for local in tree.controls.values().flat_map(|control| &control.locals) {
+        if let typed::Local::Action(id) = local {
+            found.remove(id);
+        }
+    }
+    found
+}
+
+/// Whether an expression reads the packet itself: it may fail, and may not be evaluated in vain.
+fn reads_packet(expr: &Expr) -> bool {
+    let mut found = false;
+    expr.walk(&mut |e| found |= matches!(e, Expr::Lookahead { .. }));
+    found
 }
 
 /// An error.
 fn error(code: &'static str, span: Span, message: impl Into<String>) -> Box<Diagnostic> {
     Box::new(Diagnostic::error(code, span, message))
-}
-
-/// The error for a name that nothing declares.
-fn unknown_name(name: &str, span: Span, similar: Option<String>) -> Box<Diagnostic> {
-    let diagnostic = Diagnostic::error(
-        codes::UNKNOWN_NAME,
-        span,
-        format!("`{name}` is not declared"),
-    );
-    Box::new(match similar {
-        Some(known) => diagnostic.with_help(format!("did you mean `{known}`?")),
-        None => diagnostic,
-    })
 }
 
 /// The error for language that is not supported.

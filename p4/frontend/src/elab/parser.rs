@@ -1,426 +1,1029 @@
-//! Parsers: states with loops over header stacks unrolled.
+//! Parsers: to the states of the IR.
 //!
-//! A state of the source becomes one state per position of the stacks that it, or a state behind it,
-//! goes on filling. Positions of other stacks make no difference and are not kept apart.
+//! What is still to be done at a place of a parser is a [`Point`]. A state of the IR is made for each point
+//! that is reached, and for each position of the stacks that are filled from there on: loops over stacks are
+//! unrolled, all others stay loops. A parser that is applied within another is put in place of the call.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use trisect_ir::{
-    Expr, HeaderId, KeySet, ParseTarget, ParserOp, ParserState, SelectCase, StateId, Transition,
+    Bits, Expr, KeySet, Op, ParseTarget, ParserOp, ParserState, SelectCase, StateId, Transition,
 };
 
-use super::types::Type;
-use super::value::{Env, Value, similar};
-use super::{Elab, ParserContext, R, error, unknown_name, unsupported};
-use crate::ast::{self, ExprKind};
+use super::ops::{is_truth, truth};
+use super::step::{Label, Step, any_step};
+use super::value::{BlockDef, BlockInstance, Frame, Value};
+use super::walk::Uses;
+use super::{Elab, R, error, unsupported};
+use crate::typed::{self, Callee, Expr as Typed, ExprKind, Stmt, StmtKind, Target};
 use crate::{Span, codes};
 
 /// `parser_error` code of `StackOutOfBounds` in core.p4's order.
 const STACK_OUT_OF_BOUNDS: u8 = 3;
-/// Unrolled states after which the parser is refused.
+/// States of the IR after which the parser is refused.
 const MAX_STATES: usize = 4096;
 
-/// The positions that tell copies of a state apart.
+/// The next element by stack.
 type Cursors = BTreeMap<usize, usize>;
 
+/// The parser state in work.
+#[derive(Default)]
+pub(super) struct ParserContext {
+    pub cursors: Cursors,
+}
+
+/// What is still to be done.
+enum Point<'a> {
+    /// A state, from its beginning. Behind `accept` it goes on at `then`.
+    State {
+        block: Rc<BlockInstance<'a>>,
+        index: u32,
+        then: Option<Rc<Point<'a>>>,
+    },
+    /// Statements, then `then`. `joins`: several ways lead here.
+    Rest {
+        stmts: &'a [Stmt],
+        block: Rc<BlockInstance<'a>>,
+        then: Rc<Point<'a>>,
+        joins: bool,
+    },
+    /// The transition of a state.
+    End {
+        block: Rc<BlockInstance<'a>>,
+        index: u32,
+        then: Option<Rc<Point<'a>>>,
+    },
+    /// The end of a parser that was applied: what it gave is copied back.
+    Return {
+        steps: Vec<Step>,
+        then: Rc<Point<'a>>,
+    },
+}
+
+/// Tells points apart: addresses, of which none is used twice as all points are kept.
+type Key = (usize, u32, usize);
+
+#[derive(Default)]
 struct Unroll<'a> {
-    states: BTreeMap<&'a str, &'a ast::ParserState>,
-    /// Stacks whose position matters from a state on.
-    uses: BTreeMap<&'a str, BTreeSet<usize>>,
-    ids: BTreeMap<(&'a str, Cursors), StateId>,
-    work: Vec<(&'a str, Cursors, StateId)>,
+    ids: BTreeMap<(Key, Cursors), StateId>,
+    work: Vec<(Rc<Point<'a>>, Cursors, StateId)>,
+    /// All points that a key speaks of.
+    kept: Vec<Rc<Point<'a>>>,
+    /// Stacks whose position matters from a state on, by block and state; `None` if that is not known.
+    uses: BTreeMap<(usize, u32), Option<BTreeSet<usize>>>,
 }
 
 impl<'a> Elab<'a> {
-    /// Elaborates a parser, its parameters declared in `env`, as the program's parser.
-    pub(super) fn parser_body(&mut self, decl: &'a ast::ParserDecl, env: &Rc<Env<'a>>) -> R<()> {
-        self.parser = Some(ParserContext::default());
-        for local in &decl.locals {
-            let result = self.local_decl(local, env);
-            self.keep_decl(local, result);
-        }
-        let prelude = self.parser.take().map(|p| p.ops).unwrap_or_default();
-        let mut unroll = Unroll {
-            states: decl.states.iter().map(|s| (s.name.as_str(), s)).collect(),
-            uses: BTreeMap::new(),
-            ids: BTreeMap::new(),
-            work: Vec::new(),
-        };
-        if !unroll.states.contains_key("start") {
+    /// Elaborates a parser, its parameters bound in its frame, as the program's parser; `first` comes before
+    /// everything else.
+    pub(super) fn parser_body(&mut self, block: &Rc<BlockInstance<'a>>, first: Vec<Step>) -> R<()> {
+        let BlockDef::Parser(parser) = block.of else {
             return Err(error(
-                codes::PARSER,
-                decl.proto.name.span,
-                format!("the parser `{}` has no state `start`", decl.proto.name.name),
+                codes::ARCHITECTURE,
+                Span::default(),
+                "a parser is needed here",
             ));
+        };
+        self.parser = Some(ParserContext::default());
+        let mut unroll = Unroll::default();
+        let result = self.unrolled(&mut unroll, parser, block, first);
+        self.parser = None;
+        result?;
+        self.refuse_idle_loops(parser.span)
+    }
+
+    fn unrolled(
+        &mut self,
+        unroll: &mut Unroll<'a>,
+        parser: &'a typed::Parser,
+        block: &Rc<BlockInstance<'a>>,
+        mut prelude: Vec<Step>,
+    ) -> R<()> {
+        let (locals, ()) = self.with_frame(block.frame.clone(), |e| {
+            e.collect(|e| e.locals(&parser.locals, block))
+        })?;
+        prelude.extend(locals);
+        let first = Rc::new(Point::State {
+            block: block.clone(),
+            index: parser.start,
+            then: None,
+        });
+        let start = self.point(unroll, &first, Cursors::new())?;
+        if prelude.is_empty() {
+            self.ir.parser.start = Some(start);
+        } else {
+            // Runs once per packet, also if a loop comes back to the first state.
+            let id = self.new_state("locals", false);
+            self.ir.parser.start = Some(id);
+            self.parser_state(id, &prelude, Transition::Goto(ParseTarget::State(start)))?;
         }
-        self.find_uses(&mut unroll, env);
-        let start = self.state(&mut unroll, "start", &Cursors::new());
-        while let Some((name, cursors, id)) = unroll.work.pop() {
+        while let Some((point, cursors, id)) = unroll.work.pop() {
             if self.ir.parser.states.len() > MAX_STATES {
-                return Err(unsupported(
-                    decl.proto.name.span,
-                    format!("a parser of more than {MAX_STATES} states"),
-                ));
+                let message = format!("a parser of more than {MAX_STATES} states");
+                return Err(unsupported(parser.span, message));
             }
-            let state = unroll.states[name];
-            let result = self.parser_state(&mut unroll, state, cursors, id, env);
-            self.parser = None;
+            let result = self.run_point(unroll, &point, cursors, id);
             self.keep(result);
         }
-        if let Some(first) = self.ir.parser.states.get_mut(start) {
-            first.ops.splice(0..0, prelude);
-        }
-        self.ir.parser.start = Some(start);
+        self.join_states();
         Ok(())
     }
 
-    /// The copy of a state for these positions, made if it is new.
-    fn state(&mut self, unroll: &mut Unroll<'a>, name: &'a str, cursors: &Cursors) -> StateId {
-        let uses = &unroll.uses[name];
-        let kept: Cursors = cursors
-            .iter()
-            .filter(|(stack, _)| uses.contains(stack))
-            .map(|(stack, at)| (*stack, *at))
-            .collect();
-        if let Some(id) = unroll.ids.get(&(name, kept.clone())) {
-            return *id;
-        }
-        let position: usize = kept.values().sum();
-        let text = if position == 0 {
-            name.to_owned()
-        } else {
-            format!("{name}_{position}")
+    /// The state for a point and these positions, made if it is new.
+    fn point(
+        &mut self,
+        unroll: &mut Unroll<'a>,
+        point: &Rc<Point<'a>>,
+        cursors: Cursors,
+    ) -> R<StateId> {
+        let key = match &**point {
+            Point::State { block, index, then } => {
+                let then = then.as_ref().map_or(0, |then| Rc::as_ptr(then) as usize);
+                (Rc::as_ptr(block) as usize, *index, then)
+            }
+            _ => (Rc::as_ptr(point) as usize, u32::MAX, 0),
         };
-        let unique = self.unique("state", &text);
+        let kept = match self.needed(unroll, point)? {
+            Some(stacks) => cursors
+                .into_iter()
+                .filter(|(stack, _)| stacks.contains(stack))
+                .collect(),
+            None => cursors,
+        };
+        if let Some(id) = unroll.ids.get(&(key, kept.clone())) {
+            return Ok(*id);
+        }
+        let name = match &**point {
+            Point::State { block, index, then } => {
+                let own = match block.of {
+                    BlockDef::Parser(parser) => parser.states.get(*index as usize),
+                    BlockDef::Control(_) => None,
+                };
+                let own = own.map_or("state", |state| state.name.as_str());
+                // States of a parser that is applied within another carry its name.
+                match then {
+                    None => own.to_owned(),
+                    Some(_) => format!("{}.{own}", block.frame.names.block),
+                }
+            }
+            _ => "then".to_owned(),
+        };
+        let position: usize = kept.values().sum();
+        let name = match position {
+            0 => name,
+            position => format!("{name}_{position}"),
+        };
+        let id = self.new_state(&name, !matches!(&**point, Point::State { then: None, .. }));
+        unroll.ids.insert((key, kept.clone()), id);
+        unroll.kept.push(point.clone());
+        unroll.work.push((point.clone(), kept, id));
+        Ok(id)
+    }
+
+    /// A new state; `made`: it does not bear a name of the program's own.
+    fn new_state(&mut self, name: &str, made: bool) -> StateId {
+        let name = self.unique("state", name);
         let id = self.ir.parser.states.push(ParserState {
-            name: unique,
+            name,
             ops: Vec::new(),
             next: Transition::Goto(ParseTarget::Reject),
         });
-        unroll.ids.insert((name, kept.clone()), id);
-        unroll.work.push((name, kept, id));
+        if made {
+            self.made_states.insert(id);
+        }
         id
     }
 
-    fn parser_state(
+    /// Fills the state of a point.
+    fn run_point(
         &mut self,
         unroll: &mut Unroll<'a>,
-        state: &'a ast::ParserState,
+        point: &Rc<Point<'a>>,
         cursors: Cursors,
         id: StateId,
-        env: &Rc<Env<'a>>,
     ) -> R<()> {
-        self.parser = Some(ParserContext {
-            ops: Vec::new(),
-            cursors,
-        });
-        let scope = Env::child(env);
-        let mut result = Ok(());
-        for stmt in &state.stmts {
-            result = self.stmt(stmt, &scope);
-            if result.is_err() {
-                break;
+        self.parser = Some(ParserContext { cursors });
+        let (steps, next) = self.collect(|e| match e.follow(unroll, point) {
+            // Reading past a stack is an error of the packet, not of the program (spec 8.18).
+            Err(error) if error.code == codes::STACK_BOUNDS => {
+                let never = ParserOp::Verify(truth(false), STACK_OUT_OF_BOUNDS);
+                e.out.push(Step::Parse(never));
+                Ok(Transition::Goto(ParseTarget::Reject))
+            }
+            other => other,
+        })?;
+        self.parser_state(id, &steps, next)
+    }
+
+    /// Does what a point says, and says where to go next.
+    fn follow(&mut self, unroll: &mut Unroll<'a>, point: &Rc<Point<'a>>) -> R<Transition> {
+        let mut point = point.clone();
+        loop {
+            self.spend(1)?;
+            let (mut stmts, block, mut then): (&'a [Stmt], _, _) = match &*point {
+                Point::State { block, index, then } => {
+                    let BlockDef::Parser(parser) = block.of else {
+                        return Ok(Transition::Goto(ParseTarget::Reject));
+                    };
+                    let Some(state) = parser.states.get(*index as usize) else {
+                        return Ok(Transition::Goto(ParseTarget::Reject));
+                    };
+                    let end = Rc::new(Point::End {
+                        block: block.clone(),
+                        index: *index,
+                        then: then.clone(),
+                    });
+                    (&state.stmts, block.clone(), end)
+                }
+                Point::Rest {
+                    stmts, block, then, ..
+                } => (*stmts, block.clone(), then.clone()),
+                Point::End { block, index, then } => {
+                    return self.end_of_state(unroll, block, *index, then.as_ref());
+                }
+                Point::Return { steps, then } => {
+                    self.out.extend(steps.iter().cloned());
+                    (&[], self.block_of_point(then), then.clone())
+                }
+            };
+            while let Some((stmt, rest)) = stmts.split_first() {
+                match &stmt.kind {
+                    StmtKind::Block(inner) => {
+                        then = rest_of(rest, &block, &then, false);
+                        stmts = inner;
+                        continue;
+                    }
+                    StmtKind::If(cond, a, b) if !plain(a) || !plain(b) => {
+                        let cond = self.with_frame(block.frame.clone(), |e| e.condition(cond))?;
+                        if let Expr::Const(known) = &cond {
+                            then = rest_of(rest, &block, &then, false);
+                            stmts = if known.is_zero() { b } else { a };
+                            continue;
+                        }
+                        let join = rest_of(rest, &block, &then, true);
+                        let a = self.to_point(unroll, &rest_of(a, &block, &join, false))?;
+                        let b = self.to_point(unroll, &rest_of(b, &block, &join, false))?;
+                        return Ok(two_ways(cond, a, b));
+                    }
+                    StmtKind::Call(call) => {
+                        if let Some((object, call)) = applied(call) {
+                            let join = rest_of(rest, &block, &then, true);
+                            return self
+                                .apply_parser(unroll, &block, object, call, join, stmt.span);
+                        }
+                        self.with_frame(block.frame.clone(), |e| e.statement(stmt))?;
+                    }
+                    _ => self.with_frame(block.frame.clone(), |e| e.statement(stmt))?,
+                }
+                stmts = rest;
+            }
+            match &*then {
+                Point::Rest { joins: true, .. } | Point::State { .. } | Point::Return { .. } => {
+                    return Ok(Transition::Goto(self.to_point(unroll, &then)?));
+                }
+                Point::Rest { .. } | Point::End { .. } => point = then,
             }
         }
-        let next = match (result, &state.transition) {
-            (Err(error), _) => Err(error),
-            (Ok(()), None) => Ok(Transition::Goto(ParseTarget::Reject)),
-            (Ok(()), Some(transition)) => self.transition(unroll, transition, &scope),
-        };
-        let next = match next {
-            // Reading past a stack is an error of the packet, not of the program (spec 12.8.2).
-            Err(error) if error.code == codes::STACK_BOUNDS => {
-                if let Some(parser) = &mut self.parser {
-                    let never = Expr::num(1, 0);
-                    parser
-                        .ops
-                        .push(ParserOp::Verify(never, STACK_OUT_OF_BOUNDS));
+    }
+
+    fn block_of_point(&self, point: &Rc<Point<'a>>) -> Rc<BlockInstance<'a>> {
+        let mut point = point;
+        loop {
+            match &**point {
+                Point::State { block, .. }
+                | Point::Rest { block, .. }
+                | Point::End { block, .. } => {
+                    return block.clone();
                 }
-                Transition::Goto(ParseTarget::Reject)
+                Point::Return { then, .. } => point = then,
             }
-            other => other?,
+        }
+    }
+
+    fn positions(&self) -> Cursors {
+        self.parser
+            .as_ref()
+            .map(|parser| parser.cursors.clone())
+            .unwrap_or_default()
+    }
+
+    fn to_point(&mut self, unroll: &mut Unroll<'a>, point: &Rc<Point<'a>>) -> R<ParseTarget> {
+        let cursors = self.positions();
+        Ok(ParseTarget::State(self.point(unroll, point, cursors)?))
+    }
+
+    fn end_of_state(
+        &mut self,
+        unroll: &mut Unroll<'a>,
+        block: &Rc<BlockInstance<'a>>,
+        index: u32,
+        then: Option<&Rc<Point<'a>>>,
+    ) -> R<Transition> {
+        let BlockDef::Parser(parser) = block.of else {
+            return Ok(Transition::Goto(ParseTarget::Reject));
         };
-        let ops = self.parser.take().map(|p| p.ops).unwrap_or_default();
-        if let Some(done) = self.ir.parser.states.get_mut(id) {
-            done.ops = ops;
-            done.next = next;
+        let Some(state) = parser.states.get(index as usize) else {
+            return Ok(Transition::Goto(ParseTarget::Reject));
+        };
+        let frame = block.frame.clone();
+        match &state.next {
+            typed::Transition::Goto(target) => {
+                Ok(Transition::Goto(self.target(unroll, block, *target, then)?))
+            }
+            typed::Transition::Select { keys, cases } => {
+                let chosen = self.with_frame(frame, |e| e.select(keys, cases, state.span))?;
+                let mut found = Vec::with_capacity(chosen.cases.len());
+                for (sets, target) in chosen.cases {
+                    let target = self.target(unroll, block, target, then)?;
+                    found.push(SelectCase { sets, target });
+                }
+                Ok(Transition::Select(chosen.keys, found))
+            }
+        }
+    }
+
+    fn target(
+        &mut self,
+        unroll: &mut Unroll<'a>,
+        block: &Rc<BlockInstance<'a>>,
+        target: Target,
+        then: Option<&Rc<Point<'a>>>,
+    ) -> R<ParseTarget> {
+        match (target, then) {
+            (Target::Accept, None) => Ok(ParseTarget::Accept),
+            (Target::Accept, Some(then)) => self.to_point(unroll, then),
+            (Target::Reject, _) => Ok(ParseTarget::Reject),
+            (Target::State(index), then) => {
+                let point = Rc::new(Point::State {
+                    block: block.clone(),
+                    index,
+                    then: then.cloned(),
+                });
+                self.to_point(unroll, &point)
+            }
+        }
+    }
+
+    /// A parser applied within another: its states, then what follows the call.
+    fn apply_parser(
+        &mut self,
+        unroll: &mut Unroll<'a>,
+        caller: &Rc<BlockInstance<'a>>,
+        object: &'a Typed,
+        call: &'a typed::Call,
+        then: Rc<Point<'a>>,
+        span: Span,
+    ) -> R<Transition> {
+        let found = self.with_frame(caller.frame.clone(), |e| e.eval(object))?;
+        let Value::Block(block) = found else {
+            return Err(error(codes::TYPE, span, "a parser is needed here"));
+        };
+        let BlockDef::Parser(parser) = block.of else {
+            return Err(error(
+                codes::MISPLACED,
+                span,
+                "a control cannot be applied in a parser",
+            ));
+        };
+        let outs = self.with_frame(caller.frame.clone(), |e| {
+            e.bind(
+                &parser.params,
+                &call.args,
+                &call.order,
+                &block.frame,
+                &Default::default(),
+                block.shared,
+            )
+        })?;
+        self.with_frame(block.frame.clone(), |e| e.locals(&parser.locals, &block))?;
+        let ending = self.with_frame(caller.frame.clone(), |e| e.copy_out(&outs))?;
+        let back = Rc::new(Point::Return {
+            steps: ending,
+            then,
+        });
+        let start = Rc::new(Point::State {
+            block,
+            index: parser.start,
+            then: Some(back),
+        });
+        Ok(Transition::Goto(self.to_point(unroll, &start)?))
+    }
+
+    // -------------------------------------------------------------------------- stack positions
+
+    /// The stacks whose position matters from a point on; `None` if all may.
+    fn needed(
+        &mut self,
+        unroll: &mut Unroll<'a>,
+        point: &Rc<Point<'a>>,
+    ) -> R<Option<BTreeSet<usize>>> {
+        let mut found = BTreeSet::new();
+        let mut at = point.clone();
+        loop {
+            let (own, next) = match &*at {
+                Point::State { block, index, then } | Point::End { block, index, then } => {
+                    let own = self.used_from(unroll, block, *index)?;
+                    (own, then.clone())
+                }
+                Point::Rest {
+                    stmts, block, then, ..
+                } => {
+                    let mut bases = Bases::default();
+                    bases.stmts(stmts);
+                    (self.stacks_of(&bases, &block.frame)?, Some(then.clone()))
+                }
+                Point::Return { steps, then } => {
+                    // Copies of stacks copy positions.
+                    let own = if steps.is_empty() {
+                        Some(BTreeSet::new())
+                    } else {
+                        None
+                    };
+                    (own, Some(then.clone()))
+                }
+            };
+            match own {
+                Some(own) => found.extend(own),
+                None => return Ok(None),
+            }
+            match next {
+                Some(next) => at = next,
+                None => return Ok(Some(found)),
+            }
+        }
+    }
+
+    /// For a state, the stacks that it or a state behind it in the same parser goes on filling or reads the
+    /// last of.
+    fn used_from(
+        &mut self,
+        unroll: &mut Unroll<'a>,
+        block: &Rc<BlockInstance<'a>>,
+        index: u32,
+    ) -> R<Option<BTreeSet<usize>>> {
+        let BlockDef::Parser(parser) = block.of else {
+            return Ok(None);
+        };
+        let address = Rc::as_ptr(block) as usize;
+        if !unroll.uses.contains_key(&(address, index)) {
+            self.find_uses(unroll, block, parser, address)?;
+        }
+        Ok(unroll.uses.get(&(address, index)).cloned().flatten())
+    }
+
+    fn find_uses(
+        &mut self,
+        unroll: &mut Unroll<'a>,
+        block: &Rc<BlockInstance<'a>>,
+        parser: &'a typed::Parser,
+        address: usize,
+    ) -> R<()> {
+        let mut own: Vec<Option<BTreeSet<usize>>> = Vec::with_capacity(parser.states.len());
+        for state in &parser.states {
+            let mut bases = Bases::default();
+            bases.stmts(&state.stmts);
+            bases.transition(&state.next);
+            own.push(self.stacks_of(&bases, &block.frame)?);
+        }
+        let nexts: Vec<Vec<usize>> = parser
+            .states
+            .iter()
+            .map(|state| successors(&state.next))
+            .collect();
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for at in 0..own.len() {
+                let mut joined = own.get(at).cloned().flatten();
+                for next in nexts.get(at).into_iter().flatten() {
+                    joined = match (joined, own.get(*next)) {
+                        (Some(mut all), Some(Some(behind))) => {
+                            all.extend(behind);
+                            Some(all)
+                        }
+                        _ => None,
+                    };
+                }
+                if let Some(place) = own.get_mut(at)
+                    && *place != joined
+                {
+                    *place = joined;
+                    changed = true;
+                }
+            }
+        }
+        for (index, stacks) in own.into_iter().enumerate() {
+            unroll.uses.insert((address, index as u32), stacks);
         }
         Ok(())
     }
 
-    fn transition(
+    /// The stacks that expressions name; `None` if that is not known here.
+    fn stacks_of(
         &mut self,
-        unroll: &mut Unroll<'a>,
-        transition: &'a ast::Transition,
-        env: &Rc<Env<'a>>,
-    ) -> R<Transition> {
-        let select = match transition {
-            ast::Transition::Direct(name) => {
-                return Ok(Transition::Goto(self.target(unroll, name)?));
+        bases: &Bases<'a>,
+        frame: &Rc<Frame<'a>>,
+    ) -> R<Option<BTreeSet<usize>>> {
+        if bases.unknown {
+            return Ok(None);
+        }
+        let mut found = BTreeSet::new();
+        for base in &bases.exprs {
+            let value = self.with_frame(frame.clone(), |e| e.collect(|e| e.eval(base)));
+            match value {
+                Ok((_, Value::Stack(stack))) => {
+                    found.insert(stack.id);
+                }
+                _ => return Ok(None),
             }
-            ast::Transition::Select(select) => select,
-        };
-        let mut keys = Vec::new();
-        let mut widths = Vec::new();
-        for arg in &select.args {
-            let value = self.expr(arg, env, None)?;
-            let (ty, expr) = self.scalar(value, arg.span)?;
-            widths.push(ty.width().unwrap_or(1));
-            keys.push(expr);
         }
-        let mut cases = Vec::new();
-        for case in &select.cases {
-            let target = self.target(unroll, &case.next)?;
-            let all = matches!(
-                case.keys.as_slice(),
-                [ast::Expr {
-                    kind: ExprKind::Default | ExprKind::DontCare,
-                    ..
-                }]
-            );
-            let sets = if all {
-                vec![KeySet::Any; widths.len()]
-            } else if case.keys.len() == widths.len() {
-                let sets: R<Vec<KeySet>> = case
-                    .keys
-                    .iter()
-                    .zip(&widths)
-                    .map(|(key, width)| self.key_set(key, *width, env))
-                    .collect();
-                sets?
-            } else {
-                return Err(error(
-                    codes::ARGUMENTS,
-                    case.span,
-                    format!(
-                        "{} values are selected on, {} given",
-                        widths.len(),
-                        case.keys.len()
-                    ),
-                ));
-            };
-            cases.push(SelectCase { sets, target });
-        }
-        Ok(Transition::Select(keys, cases))
+        Ok(Some(found))
     }
 
-    fn target(&mut self, unroll: &mut Unroll<'a>, name: &'a ast::Ident) -> R<ParseTarget> {
-        match name.as_str() {
-            "accept" => Ok(ParseTarget::Accept),
-            "reject" => Ok(ParseTarget::Reject),
-            other if unroll.states.contains_key(other) => {
-                let cursors = self
-                    .parser
-                    .as_ref()
-                    .map(|p| p.cursors.clone())
-                    .unwrap_or_default();
-                Ok(ParseTarget::State(self.state(unroll, other, &cursors)))
-            }
-            other => {
-                let known = unroll.states.keys().copied().chain(["accept", "reject"]);
-                Err(unknown_name(other, name.span, similar(other, known)))
-            }
-        }
-    }
-
-    /// `extract` and `advance`.
-    pub(super) fn parser_method(
+    /// The stack that `next`, `last` or `lastIndex` is taken of, and its position.
+    fn position(
         &mut self,
-        method: &str,
-        args: &'a [ast::Arg],
-        env: &Rc<Env<'a>>,
+        stack: &'a Typed,
         span: Span,
-    ) -> R<Value<'a>> {
-        let length = |e: &mut Self, arg: &'a ast::Arg| {
-            let value = e.expr(&arg.value, env, Some(&Type::Bit(32)))?;
-            e.scalar_as(value, &Type::Bit(32), arg.value.span)
-        };
-        let op = match (method, args) {
-            ("advance", [arg]) => ParserOp::Advance(length(self, arg)?),
-            ("extract", [header, rest @ ..]) if rest.len() <= 1 => {
-                let varbit = match rest.first() {
-                    Some(arg) => Some(length(self, arg)?),
-                    None => None,
-                };
-                let header = self.extracted(&header.value, varbit.is_some(), env)?;
-                ParserOp::Extract { header, varbit }
-            }
-            _ => {
-                return Err(error(
-                    codes::ARGUMENTS,
-                    span,
-                    format!("`{method}` does not take these arguments"),
-                ));
-            }
-        };
-        if let Some(parser) = &mut self.parser {
-            parser.ops.push(op);
-        }
-        Ok(Value::Unit)
-    }
-
-    fn extracted(&mut self, header: &'a ast::Expr, sized: bool, env: &Rc<Env<'a>>) -> R<HeaderId> {
-        let value = self.expr(header, env, None)?;
-        let Value::Header(ty, id) = value else {
-            return Err(error(
-                codes::TYPE,
-                header.span,
-                format!("a header is extracted into, and this is {}", value.kind()),
+    ) -> R<(Rc<super::value::Stack<'a>>, usize)> {
+        let Value::Stack(found) = self.eval(stack)? else {
+            return Err(unsupported(
+                span,
+                "a position in a stack that is an element of another",
             ));
         };
-        let has_varbit = self.ir.header_type(id).varbit().is_some();
-        if sized != has_varbit {
-            let message = if sized {
-                format!(
-                    "`{}` has no varbit field that a length could be for",
-                    ty.name
-                )
-            } else {
-                format!(
-                    "`{}` has a varbit field, whose length must be given",
-                    ty.name
-                )
-            };
-            return Err(error(codes::ARGUMENTS, header.span, message));
+        match &self.parser {
+            Some(parser) => {
+                let at = parser.cursors.get(&found.id).copied().unwrap_or(0);
+                Ok((found, at))
+            }
+            None => Err(error(
+                codes::MISPLACED,
+                span,
+                "the position in a stack is known in a parser only",
+            )),
         }
-        if let ExprKind::Member { base, name } = &header.kind
-            && name.as_str() == "next"
-            && let Value::Stack(stack) = self.expr(base, env, None)?
+    }
+
+    pub(super) fn stack_next(&mut self, stack: &'a Typed, span: Span) -> R<Value<'a>> {
+        let (stack, at) = self.position(stack, span)?;
+        stack.elems.get(at).cloned().ok_or_else(|| outside(span))
+    }
+
+    pub(super) fn stack_last(&mut self, stack: &'a Typed, span: Span) -> R<Value<'a>> {
+        let (stack, at) = self.position(stack, span)?;
+        at.checked_sub(1)
+            .and_then(|at| stack.elems.get(at).cloned())
+            .ok_or_else(|| outside(span))
+    }
+
+    pub(super) fn stack_last_index(&mut self, stack: &'a Typed, span: Span) -> R<Value<'a>> {
+        let (_, at) = self.position(stack, span)?;
+        let last = (at as u64).wrapping_sub(1) & 0xffff_ffff;
+        Ok(Value::Bits(Expr::num(32, last)))
+    }
+
+    /// Behind `extract(stack.next)`.
+    pub(super) fn advance_stack(&mut self, stack: &'a Typed) -> R<()> {
+        if let Value::Stack(stack) = self.eval(stack)?
             && let Some(parser) = &mut self.parser
         {
             *parser.cursors.entry(stack.id).or_insert(0) += 1;
         }
-        Ok(id)
+        Ok(())
     }
 
-    /// `verify(condition, error)`.
-    pub(super) fn verify(
-        &mut self,
-        args: &[Option<&'a ast::Expr>],
-        env: &Rc<Env<'a>>,
-        span: Span,
-    ) -> R<Value<'a>> {
-        let [Some(condition), Some(signal)] = args else {
-            return Err(error(
-                codes::ARGUMENTS,
-                span,
-                "`verify` takes two arguments",
-            ));
-        };
-        if self.parser.is_none() {
-            return Err(error(
-                codes::MISPLACED,
-                span,
-                "`verify` can stand in a parser only",
-            ));
-        }
-        let condition = self.condition(condition, env)?;
-        let signal_value = self.expr(signal, env, Some(&Type::Error))?;
-        let signal_value = self.convert(signal_value, &Type::Error, signal.span)?;
-        let code = self.constant(&signal_value, signal.span)?;
-        let code = u8::try_from(&code).unwrap_or(u8::MAX);
+    /// Moves the position of a stack that is shifted, or sets it to that of another.
+    pub(super) fn move_cursor(&mut self, stack: usize, to: impl FnOnce(&Cursors, usize) -> usize) {
         if let Some(parser) = &mut self.parser {
-            parser.ops.push(ParserOp::Verify(condition, code));
+            let at = parser.cursors.get(&stack).copied().unwrap_or(0);
+            let to = to(&parser.cursors, at);
+            parser.cursors.insert(stack, to);
         }
-        Ok(Value::Unit)
     }
 
-    /// For each state, the stacks that it or a state behind it goes on filling or reads the last of.
-    fn find_uses(&mut self, unroll: &mut Unroll<'a>, env: &Rc<Env<'a>>) {
-        let mut nexts: BTreeMap<&'a str, Vec<&'a str>> = BTreeMap::new();
-        for (name, state) in &unroll.states {
-            let mut bases = Vec::new();
-            state.stmts.iter().for_each(|s| stmt_cursors(s, &mut bases));
-            let targets = match &state.transition {
-                None => Vec::new(),
-                Some(ast::Transition::Direct(next)) => vec![next.as_str()],
-                Some(ast::Transition::Select(select)) => {
-                    select.args.iter().for_each(|e| cursors_in(e, &mut bases));
-                    select.cases.iter().map(|c| c.next.as_str()).collect()
+    // ------------------------------------------------------------------------------- states
+
+    /// Fills a state with steps; where they branch, further states are made.
+    fn parser_state(&mut self, id: StateId, steps: &[Step], next: Transition) -> R<()> {
+        let base = self.ir.parser.states[id].name.clone();
+        let mut at = Building {
+            id,
+            ops: Vec::new(),
+            base,
+        };
+        if self.parser_steps(steps, &mut at, &mut BTreeMap::new())? {
+            self.close(&mut at, next);
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, at: &mut Building, next: Transition) {
+        let state = &mut self.ir.parser.states[at.id];
+        state.ops = std::mem::take(&mut at.ops);
+        state.next = next;
+    }
+
+    /// Appends steps; says whether their end is reached.
+    fn parser_steps(
+        &mut self,
+        steps: &[Step],
+        at: &mut Building,
+        labels: &mut BTreeMap<Label, StateId>,
+    ) -> R<bool> {
+        for step in steps {
+            self.spend(1)?;
+            match step {
+                Step::Ops { ops, .. } => {
+                    for op in ops {
+                        self.parser_op(op, at, labels)?;
+                    }
                 }
+                Step::Parse(op) => at.ops.push(op.clone()),
+                Step::If(cond, a, b) => {
+                    if !self.parser_branch(cond, a, b, at, labels)? {
+                        return Ok(false);
+                    }
+                }
+                Step::Leave(label) => {
+                    let next = match labels.get(label) {
+                        Some(state) => ParseTarget::State(*state),
+                        None => ParseTarget::Reject,
+                    };
+                    self.close(at, Transition::Goto(next));
+                    return Ok(false);
+                }
+                Step::Scope {
+                    label,
+                    steps,
+                    ending,
+                    ..
+                } => {
+                    let leaves = any_step(
+                        steps,
+                        &mut |step| matches!(step, Step::Leave(to) if to == label),
+                    );
+                    if !leaves {
+                        if !self.parser_steps(steps, at, labels)? {
+                            return Ok(false);
+                        }
+                    } else {
+                        let join = self.new_state(&at.base.clone(), true);
+                        labels.insert(*label, join);
+                        if self.parser_steps(steps, at, labels)? {
+                            self.close(at, Transition::Goto(ParseTarget::State(join)));
+                        }
+                        at.id = join;
+                    }
+                    if !self.parser_steps(ending, at, labels)? {
+                        return Ok(false);
+                    }
+                }
+                Step::Apply { .. } | Step::Exit | Step::Finish | Step::Emit(_) => {
+                    return Err(error(
+                        codes::MISPLACED,
+                        Span::default(),
+                        "this can stand in a control only",
+                    ));
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn parser_branch(
+        &mut self,
+        cond: &Expr,
+        a: &[Step],
+        b: &[Step],
+        at: &mut Building,
+        labels: &mut BTreeMap<Label, StateId>,
+    ) -> R<bool> {
+        if is_truth(cond, true) {
+            return self.parser_steps(a, at, labels);
+        }
+        if is_truth(cond, false) {
+            return self.parser_steps(b, at, labels);
+        }
+        let join = self.new_state(&at.base.clone(), true);
+        let mut reached = false;
+        let mut targets = Vec::new();
+        for steps in [a, b] {
+            if steps.is_empty() {
+                targets.push(ParseTarget::State(join));
+                reached = true;
+                continue;
+            }
+            let id = self.new_state(&at.base.clone(), true);
+            targets.push(ParseTarget::State(id));
+            let mut branch = Building {
+                id,
+                ops: Vec::new(),
+                base: at.base.clone(),
             };
-            nexts.insert(name, targets);
-            let mut stacks = BTreeSet::new();
-            for base in bases {
-                // An error here comes again, and is reported, when the state is elaborated.
-                if let Ok(Value::Stack(stack)) = self.expr(base, env, None) {
-                    stacks.insert(stack.id);
-                }
+            if self.parser_steps(steps, &mut branch, labels)? {
+                self.close(&mut branch, Transition::Goto(ParseTarget::State(join)));
+                reached = true;
             }
-            unroll.uses.insert(name, stacks);
         }
-        let mut changed = true;
-        while changed {
-            changed = false;
-            for (name, targets) in &nexts {
-                let behind: BTreeSet<usize> = targets
-                    .iter()
-                    .filter_map(|t| unroll.uses.get(t))
-                    .flatten()
-                    .copied()
-                    .collect();
-                if let Some(own) = unroll.uses.get_mut(name) {
-                    let before = own.len();
-                    own.extend(behind);
-                    changed |= own.len() > before;
+        if let [yes, no] = targets.as_slice() {
+            self.close(at, two_ways(cond.clone(), *yes, *no));
+        }
+        at.id = join;
+        Ok(reached)
+    }
+
+    fn parser_op(
+        &mut self,
+        op: &Op,
+        at: &mut Building,
+        labels: &mut BTreeMap<Label, StateId>,
+    ) -> R<()> {
+        at.ops.push(match op {
+            Op::Set(target, value) => ParserOp::Set(*target, value.clone()),
+            Op::SetValid(header) => ParserOp::SetValid(*header),
+            Op::SetInvalid(header) => ParserOp::SetInvalid(*header),
+            Op::Copy { dst, src } => ParserOp::Copy {
+                dst: *dst,
+                src: *src,
+            },
+            Op::If(cond, a, b) => {
+                let steps = |ops: &[Op]| match ops.is_empty() {
+                    true => Vec::new(),
+                    false => vec![Step::Ops {
+                        name: None,
+                        ops: ops.to_vec(),
+                    }],
+                };
+                self.parser_branch(cond, &steps(a), &steps(b), at, labels)?;
+                return Ok(());
+            }
+            _ => {
+                return Err(error(
+                    codes::UNSUPPORTED,
+                    Span::default(),
+                    "state and tables cannot be used in a parser",
+                ));
+            }
+        });
+        Ok(())
+    }
+
+    /// Joins each state to the one before it where that is the only way to it and it does not bear a name of
+    /// the program's own.
+    fn join_states(&mut self) {
+        let states = &self.ir.parser.states;
+        let mut ways = vec![0usize; states.len()];
+        let mut count = |id: StateId| {
+            if let Some(way) = ways.get_mut(id.0 as usize) {
+                *way += 1;
+            }
+        };
+        self.ir.parser.start.into_iter().for_each(&mut count);
+        for state in states.values() {
+            state.next.states().into_iter().for_each(&mut count);
+        }
+        let mut gone = BTreeSet::new();
+        let ids: Vec<StateId> = states.keys().collect();
+        for id in ids {
+            loop {
+                let states = &self.ir.parser.states;
+                let Transition::Goto(ParseTarget::State(next)) = states[id].next else {
+                    break;
+                };
+                let only = ways.get(next.0 as usize) == Some(&1);
+                let made = self.made_states.contains(&next);
+                if next == id || !only || !made || gone.contains(&id) {
+                    break;
+                }
+                gone.insert(next);
+                let joined = self.ir.parser.states[next].clone();
+                let state = &mut self.ir.parser.states[id];
+                state.ops.extend(joined.ops);
+                state.next = joined.next;
+            }
+        }
+        self.remove_states(&gone);
+    }
+
+    /// Takes states away that nothing leads to.
+    fn remove_states(&mut self, gone: &BTreeSet<StateId>) {
+        if gone.is_empty() {
+            return;
+        }
+        let mut renumbered = BTreeMap::new();
+        let mut kept = trisect_ir::PrimaryMap::new();
+        for (id, state) in self.ir.parser.states.iter() {
+            if !gone.contains(&id) {
+                renumbered.insert(id, kept.push(state.clone()));
+            }
+        }
+        let new = |id: &mut StateId| {
+            if let Some(to) = renumbered.get(id) {
+                *id = *to;
+            }
+        };
+        for state in kept.values_mut() {
+            for target in state.next.targets_mut() {
+                if let ParseTarget::State(id) = target {
+                    new(id);
                 }
             }
+        }
+        if let Some(start) = &mut self.ir.parser.start {
+            new(start);
+        }
+        self.ir.parser.states = kept;
+    }
+
+    /// A cycle of states that consumes nothing would never end.
+    fn refuse_idle_loops(&mut self, span: Span) -> R<()> {
+        let ir = &self.ir;
+        let consumes = |id: StateId| {
+            ir.parser.states[id].ops.iter().any(|op| match op {
+                ParserOp::Extract { header, .. } => ir.header_type(*header).fixed_bits() > 0,
+                ParserOp::Advance(Expr::Const(bits)) => !bits.is_zero(),
+                _ => false,
+            })
+        };
+        let next = |id: StateId| -> Vec<StateId> {
+            match consumes(id) {
+                true => Vec::new(),
+                false => {
+                    let all = ir.parser.states[id].next.states();
+                    all.into_iter().filter(|id| !consumes(*id)).collect()
+                }
+            }
+        };
+        match trisect_ir::analysis::graph::find_cycle(ir.parser.states.keys(), next) {
+            Some(state) => Err(Box::new(
+                crate::Diagnostic::error(
+                    codes::PARSER,
+                    span,
+                    format!(
+                        "the parser may loop through `{}` without reading anything",
+                        ir.parser.states[state].name
+                    ),
+                )
+                .with_note("such a loop may never end"),
+            )),
+            None => Ok(()),
         }
     }
 }
 
-fn stmt_cursors<'a>(stmt: &'a ast::Stmt, out: &mut Vec<&'a ast::Expr>) {
-    match &stmt.kind {
-        ast::StmtKind::Call(call) => cursors_in(call, out),
-        ast::StmtKind::Assign { target, value, .. } => {
-            cursors_in(target, out);
-            cursors_in(value, out);
-        }
-        ast::StmtKind::Block(block) => block.stmts.iter().for_each(|s| stmt_cursors(s, out)),
-        ast::StmtKind::Decl(ast::Decl {
-            kind: ast::DeclKind::Var(var),
-            ..
-        }) => {
-            if let Some(init) = &var.init {
-                cursors_in(init, out);
-            }
-        }
-        _ => {}
+/// A state of the IR under construction.
+struct Building {
+    id: StateId,
+    ops: Vec<ParserOp>,
+    base: String,
+}
+
+/// Statements and then `then`; `then` itself if there are none.
+fn rest_of<'a>(
+    stmts: &'a [Stmt],
+    block: &Rc<BlockInstance<'a>>,
+    then: &Rc<Point<'a>>,
+    joins: bool,
+) -> Rc<Point<'a>> {
+    if stmts.is_empty() && !joins {
+        return then.clone();
+    }
+    Rc::new(Point::Rest {
+        stmts,
+        block: block.clone(),
+        then: then.clone(),
+        joins,
+    })
+}
+
+/// To the first target if the condition holds, else to the second.
+fn two_ways(cond: Expr, yes: ParseTarget, no: ParseTarget) -> Transition {
+    Transition::Select(
+        vec![cond],
+        vec![
+            SelectCase {
+                sets: vec![KeySet::Exact(Bits::bool(true))],
+                target: yes,
+            },
+            SelectCase {
+                sets: vec![KeySet::Any],
+                target: no,
+            },
+        ],
+    )
+}
+
+/// Whether statements only assign: they can be translated without leaving the state.
+fn plain(stmts: &[Stmt]) -> bool {
+    let uses = Uses::of(stmts);
+    uses.functions.is_empty() && uses.applied.is_empty() && uses.cursors == 0
+}
+
+/// The call of a parser's `apply`, if it is one.
+fn applied(call: &Typed) -> Option<(&Typed, &typed::Call)> {
+    match &call.kind {
+        ExprKind::Call(call) => match &call.callee {
+            Callee::Apply { block } => Some((block, call)),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
-/// The stacks whose `next`, `last` or `lastIndex` stands in an expression.
-fn cursors_in<'a>(expr: &'a ast::Expr, out: &mut Vec<&'a ast::Expr>) {
-    match &expr.kind {
-        ExprKind::Member { base, name } => {
-            if matches!(name.as_str(), "next" | "last" | "lastIndex") {
-                out.push(base);
-            }
-            cursors_in(base, out);
-        }
-        ExprKind::Unary { expr, .. } | ExprKind::Cast { expr, .. } => cursors_in(expr, out),
-        ExprKind::Binary { lhs, rhs, .. } => {
-            cursors_in(lhs, out);
-            cursors_in(rhs, out);
-        }
-        ExprKind::Ternary {
-            cond,
-            then,
-            otherwise,
-        } => {
-            cursors_in(cond, out);
-            cursors_in(then, out);
-            cursors_in(otherwise, out);
-        }
-        ExprKind::Index { base, .. }
-        | ExprKind::Slice { base, .. }
-        | ExprKind::PlusSlice { base, .. } => cursors_in(base, out),
-        ExprKind::Call { callee, args, .. } => {
-            cursors_in(callee, out);
-            args.iter().for_each(|arg| cursors_in(&arg.value, out));
-        }
-        ExprKind::List(items) => items.iter().for_each(|e| cursors_in(e, out)),
-        _ => {}
+fn successors(next: &typed::Transition) -> Vec<usize> {
+    let index = |target: &Target| match target {
+        Target::State(index) => Some(*index as usize),
+        Target::Accept | Target::Reject => None,
+    };
+    match next {
+        typed::Transition::Goto(target) => index(target).into_iter().collect(),
+        typed::Transition::Select { cases, .. } => cases
+            .iter()
+            .filter_map(|case| index(&case.target))
+            .collect(),
     }
+}
+
+/// Expressions whose `next`, `last` or `lastIndex` is taken.
+#[derive(Default)]
+struct Bases<'a> {
+    exprs: Vec<&'a Typed>,
+    /// Something is called that may do so, too.
+    unknown: bool,
+}
+
+impl<'a> Bases<'a> {
+    fn stmts(&mut self, stmts: &'a [Stmt]) {
+        stmts.iter().for_each(|stmt| self.stmt(stmt));
+    }
+
+    fn stmt(&mut self, stmt: &'a Stmt) {
+        match &stmt.kind {
+            StmtKind::Block(stmts) => self.stmts(stmts),
+            StmtKind::Var(_, value) => value.iter().for_each(|value| self.expr(value)),
+            StmtKind::Assign { target, value, .. } => {
+                self.expr(target);
+                self.expr(value);
+            }
+            StmtKind::Call(call) => self.expr(call),
+            StmtKind::If(cond, a, b) => {
+                self.expr(cond);
+                self.stmts(a);
+                self.stmts(b);
+            }
+            _ => self.unknown = true,
+        }
+    }
+
+    fn transition(&mut self, next: &'a typed::Transition) {
+        if let typed::Transition::Select { keys, .. } = next {
+            keys.iter().for_each(|key| self.expr(key));
+        }
+    }
+
+    fn expr(&mut self, expr: &'a Typed) {
+        match &expr.kind {
+            ExprKind::Next(base) | ExprKind::Last(base) | ExprKind::LastIndex(base) => {
+                self.exprs.push(base);
+            }
+            ExprKind::Aggregate(parts) => parts.iter().for_each(|part| self.expr(part)),
+            ExprKind::Unary(_, e)
+            | ExprKind::Cast(e)
+            | ExprKind::Field(e, _)
+            | ExprKind::Element(e, _)
+            | ExprKind::Slice(e, _, _) => self.expr(e),
+            ExprKind::Binary(_, a, b)
+            | ExprKind::Index(a, b)
+            | ExprKind::SliceAt { base: a, lo: b, .. } => {
+                self.expr(a);
+                self.expr(b);
+            }
+            ExprKind::Ternary(c, a, b) => {
+                self.expr(c);
+                self.expr(a);
+                self.expr(b);
+            }
+            ExprKind::Call(call) => {
+                // What is called may be given a stack.
+                self.unknown |= matches!(call.callee, Callee::Apply { .. });
+                let stacks = call.args.iter().filter_map(|arg| arg.value.as_ref());
+                for arg in stacks {
+                    self.unknown |= matches!(call.callee, Callee::Function(_))
+                        && !matches!(
+                            arg.ty,
+                            typed::Type::Bit(_) | typed::Type::Bool | typed::Type::Error
+                        );
+                    self.expr(arg);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn outside(span: Span) -> Box<crate::Diagnostic> {
+    // In a parser it becomes the error StackOutOfBounds.
+    error(codes::STACK_BOUNDS, span, "outside the stack")
 }

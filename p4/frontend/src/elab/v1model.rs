@@ -4,53 +4,43 @@
 //! checksum update, deparser. What needs a second copy of the packet (clone, multicast, resubmit,
 //! recirculate) is not supported.
 
-use std::rc::Rc;
-
 use trisect_ir::{BinOp, Expr, HashAlgorithm, LValue, Op, StdMeta, SumTerm};
 
-use super::externs::{Args, Instance, hash_in_range};
-use super::ops::{fold, resize};
-use super::step::{Step, push_op};
-use super::types::Type;
-use super::value::{BlockDecl, Env, ExternKind, SlotId, Value};
-use super::{Elab, R, error, unsupported};
-use crate::ast;
-use crate::{Span, codes};
+use super::externs::{ExternCall, ExternInstance, ExternKind, hash_in_range, unknown_extern};
+use super::ops::{fold, resize, truth};
+use super::step::{Step, branch, push_op};
+use super::value::{BlockInstance, SlotId, Value};
+use super::{Elab, R, error, unsupported, walk};
+use crate::codes;
+use crate::typed;
 
 /// The port that stands for dropping.
 const DROP_PORT: u64 = 511;
 
 /// Standard metadata that the pipeline itself reads or writes.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Slots {
+#[derive(Default)]
+pub(super) struct State {
     egress_spec: Option<SlotId>,
     egress_port: Option<SlotId>,
     multicast: Option<SlotId>,
     checksum_error: Option<SlotId>,
+    /// What copies the parser's error to a variable, if the program writes that.
+    parser_error: Vec<Step>,
 }
 
 impl<'a> Elab<'a> {
-    pub(super) fn v1model_package(&mut self, main: &'a ast::Instance) -> R<()> {
-        let blocks = self.package_blocks(main, 6)?;
-        let [
-            BlockDecl::Parser(parser),
-            BlockDecl::Control(verify),
-            BlockDecl::Control(ingress),
-            BlockDecl::Control(egress),
-            BlockDecl::Control(compute),
-            BlockDecl::Control(deparser),
-        ] = *blocks
-        else {
+    pub(super) fn v1model_package(&mut self, main: &'a typed::Instance) -> R<()> {
+        let blocks = self.package_blocks(main, true)?;
+        let [parser, verify, ingress, egress, compute, deparser] = blocks.as_slice() else {
             return Err(error(
                 codes::ARCHITECTURE,
-                main.ty.span,
+                main.span,
                 "V1Switch takes a parser and five controls",
             ));
         };
-        let global = self.global.clone();
-        let headers = self.parameter_storage(&parser.proto, 1, "", &global)?;
-        let metadata = self.parameter_storage(&parser.proto, 2, "meta", &global)?;
-        let standard = self.standard_metadata(&parser.proto)?;
+        let headers = self.parameter_storage(parser, 1, "")?;
+        let metadata = self.parameter_storage(parser, 2, "meta")?;
+        let (standard, first) = self.standard_metadata(parser)?;
 
         let values = [
             Value::Packet,
@@ -58,60 +48,65 @@ impl<'a> Elab<'a> {
             metadata.clone(),
             standard.clone(),
         ];
-        let env = self.block_env(&parser.proto, values)?;
-        self.parser_body(parser, &env)?;
+        self.bind_block(parser, &values)?;
+        self.parser_body(parser, first)?;
 
-        let both = || [headers.clone(), metadata.clone()];
-        let three = || [headers.clone(), metadata.clone(), standard.clone()];
-        let mut steps = vec![self.top_control(verify, both())?];
-        steps.push(self.top_control(ingress, three())?);
+        let both = [headers.clone(), metadata.clone()];
+        let three = [headers.clone(), metadata.clone(), standard.clone()];
+        let mut steps = std::mem::take(&mut self.v1.parser_error);
+        steps.push(self.top_control(verify, &both)?);
+        steps.push(self.top_control(ingress, &three)?);
         steps.extend(self.end_of_control("Ingress dropped", true));
-        steps.push(self.top_control(egress, three())?);
+        steps.push(self.top_control(egress, &three)?);
         steps.extend(self.end_of_control("Egress dropped", false));
-        steps.push(self.top_control(compute, both())?);
+        steps.push(self.top_control(compute, &both)?);
         let last = [Value::Packet, headers.clone()];
-        steps.push(self.top_control(deparser, last)?);
-        self.build_graph(&steps, ingress.proto.name.as_str());
-        Ok(())
+        let last = self.top_control(deparser, &last)?;
+        steps.extend(self.deparse(vec![last]));
+        let label = ingress.frame.names.block.clone();
+        self.build_graph(&steps, &label)
     }
 
-    /// The struct `standard_metadata_t`: what the IR has is read from there, the rest are variables.
-    fn standard_metadata(&mut self, proto: &'a ast::BlockProto) -> R<Value<'a>> {
-        let Some(param) = proto.params.get(3) else {
-            return Err(error(
-                codes::ARCHITECTURE,
-                proto.name.span,
-                format!("`{}` has too few parameters for its place", proto.name.name),
-            ));
-        };
-        let global = self.global.clone();
-        let ty = self.resolve(&param.ty, &global)?;
-        let Type::Struct(found) = &ty else {
-            return Err(error(codes::TYPE, param.span, "a struct is needed here"));
-        };
-        let mut fields = Vec::new();
-        for (name, ty) in &found.fields {
-            let value = match name.as_str() {
-                "ingress_port" => self.standard(StdMeta::IngressPort, ty.clone()),
-                "packet_length" => self.standard(StdMeta::PacketLength, ty.clone()),
-                "parser_error" => self.standard(StdMeta::ParserError, ty.clone()),
+    /// The struct `standard_metadata_t`: what the IR has is read from there unless the program writes it, the
+    /// rest are variables. Also what gives variables that the program writes their first value.
+    fn standard_metadata(&mut self, parser: &BlockInstance<'a>) -> R<(Value<'a>, Vec<Step>)> {
+        let var = self.block_parameter(parser, 3)?;
+        let written = walk::written_fields(self.tree, &var.ty);
+        let span = var.span;
+        let mut first = Vec::new();
+        let value = self.filled_struct(parser, 3, |e, name, ty| {
+            let supplied = match name {
+                "ingress_port" => Some(e.standard(StdMeta::IngressPort, ty)),
+                "packet_length" => Some(e.standard(StdMeta::PacketLength, ty)),
+                "parser_error" => Some(e.standard(StdMeta::ParserError, ty)),
                 "ingress_global_timestamp" | "egress_global_timestamp" => {
                     // The IR counts nanoseconds, v1model microseconds.
                     let micros = fold(BinOp::Div, StdMeta::Timestamp.get(), Expr::num(64, 1000));
-                    Value::Expr(ty.clone(), resize(micros, 64, 48, false))
+                    Some(resize(micros, 64, 48, false))
                 }
-                _ => {
-                    let path = format!("standard_metadata.{name}");
-                    let storage = self.storage(ty, &path, param.span)?;
-                    if let Value::Slot(_, slot) = &storage {
-                        self.remember_slot(name, *slot);
-                    }
-                    storage
-                }
+                _ => None,
             };
-            fields.push(value);
-        }
-        Ok(Value::Struct(found.clone(), Rc::new(fields)))
+            if let Some(supplied) = &supplied
+                && !written.contains(name)
+            {
+                return Ok(Value::Given(supplied.clone()));
+            }
+            let storage = e.storage(ty, &format!("standard_metadata.{name}"), span)?;
+            if let Value::Slot(slot) = &storage {
+                e.remember_slot(name, *slot);
+            }
+            if let Some(supplied) = supplied {
+                let (steps, ()) =
+                    e.collect(|e| e.assign(&storage, &Value::Bits(supplied), span))?;
+                // The parser's error is known when it has ended.
+                match name {
+                    "parser_error" => e.v1.parser_error = steps,
+                    _ => first.extend(steps),
+                }
+            }
+            Ok(storage)
+        })?;
+        Ok((value, first))
     }
 
     fn remember_slot(&mut self, name: &str, slot: SlotId) {
@@ -144,61 +139,54 @@ impl<'a> Elab<'a> {
         push_op(&mut kept, Op::Set(target, Expr::num(16, 0)));
         if fixes_port {
             let port = resize(spec.clone(), 9, 16, false);
-            push_op(
-                &mut kept,
-                Op::Set(LValue::meta(StdMeta::EgressPort.id()), port),
-            );
+            let egress = LValue::meta(StdMeta::EgressPort.id());
+            push_op(&mut kept, Op::Set(egress, port));
             if let Some(slot) = self.v1.egress_port {
                 let meta = self.slot_meta(slot);
                 push_op(&mut kept, Op::Set(LValue::meta(meta), spec.clone()));
             }
         }
         let is_drop = spec.equals(Expr::num(9, DROP_PORT));
-        vec![Step::If(is_drop, dropped, kept)]
+        branch(is_drop, dropped, kept)
     }
 
     pub(super) fn v1model_object(
         &mut self,
-        type_name: &str,
-        instance: &Instance<'a>,
-        env: &Rc<Env<'a>>,
+        instance: &ExternInstance<'a>,
     ) -> R<Option<ExternKind>> {
-        Ok(Some(match type_name {
+        let name = instance.type_name;
+        Ok(Some(match name {
             "counter" | "direct_counter" => {
-                self.counter_object(instance, type_name == "direct_counter", env)?
+                self.counter_object(instance, name == "direct_counter")?
             }
-            "meter" | "direct_meter" => {
-                self.meter_object(instance, type_name == "direct_meter", env)?
-            }
-            "register" => self.register_object(instance, None, env)?,
+            "meter" | "direct_meter" => self.meter_object(instance, name == "direct_meter")?,
+            "register" => self.register_object(instance, None)?,
             _ => return Ok(None),
         }))
     }
 
-    pub(super) fn v1model_function(
-        &mut self,
-        name: &str,
-        args: &Args<'a>,
-        env: &Rc<Env<'a>>,
-        span: Span,
-    ) -> R<Value<'a>> {
-        match name {
+    pub(super) fn v1model_function(&mut self, call: &ExternCall<'a>) -> R<Value<'a>> {
+        match call.name {
             // A P4 compiler may check these; they do nothing to the packet.
             "assert" | "assume" | "log_msg" => return Ok(Value::Unit),
-            _ => self.only_in_control(span, "this function")?,
+            _ => self.only_in_control(call.span, "this function")?,
         }
-        match name {
-            "mark_to_drop" => self.mark_to_drop(span),
-            "hash" => self.v1model_hash(args, env, span),
-            "update_checksum" => self.update_checksum(args, env, span),
-            "verify_checksum" => self.verify_checksum(args, env, span),
-            other => Err(unsupported(span, format!("`{other}`"))),
+        match call.name {
+            "mark_to_drop" => self.mark_to_drop(call),
+            "hash" => self.v1model_hash(call),
+            "update_checksum" => self.update_checksum(call),
+            "verify_checksum" => self.verify_checksum(call),
+            _ => Err(unknown_extern(call)),
         }
     }
 
-    fn mark_to_drop(&mut self, span: Span) -> R<Value<'a>> {
+    fn mark_to_drop(&mut self, call: &ExternCall<'a>) -> R<Value<'a>> {
         let Some(spec) = self.v1.egress_spec else {
-            return Err(error(codes::ARCHITECTURE, span, "there is no egress_spec"));
+            return Err(error(
+                codes::ARCHITECTURE,
+                call.span,
+                "there is no egress_spec",
+            ));
         };
         let spec = LValue::meta(self.slot_meta(spec));
         self.emit(Op::Set(spec, Expr::num(9, DROP_PORT)));
@@ -214,98 +202,88 @@ impl<'a> Elab<'a> {
     }
 
     /// `hash(result, algorithm, base, data, max)`: base + hash mod max, or base if max is 0.
-    fn v1model_hash(&mut self, args: &Args<'a>, env: &Rc<Env<'a>>, span: Span) -> R<Value<'a>> {
-        let (ty, dst) = self.place_argument(args, 0, env, span)?;
-        let algorithm = self.algorithm(args, 1, env, span)?;
-        let width = ty.width().unwrap_or(32);
-        let base = self.scalar_argument(args, 2, width, env, span)?;
-        let data = self.argument(args, 3, None, env, span)?;
-        let inputs = self.flatten(&data, span)?;
-        let max = self.scalar_argument(args, 4, width, env, span)?;
+    fn v1model_hash(&mut self, call: &ExternCall<'a>) -> R<Value<'a>> {
+        let width = match call.args.first() {
+            Some(arg) => self.width_of(&arg.ty, arg.span)?,
+            None => 32,
+        };
+        let algorithm = self.algorithm(call, 1)?;
+        let base = self.arg_scalar(call, 2)?;
+        let data = self.arg(call, 3)?.clone();
+        let inputs = self.flatten(&data, call.span)?;
+        let max = self.arg_scalar(call, 4)?;
         // Division by 0 gives 0 in the IR, so that max 0 gives base.
         let value = hash_in_range(&algorithm, inputs, Some((base, max)), width);
-        self.emit(Op::Set(dst, value));
+        self.write_arg(call, 0, width, |dst| Op::Set(dst, value))?;
         Ok(Value::Unit)
     }
 
-    fn algorithm(
-        &mut self,
-        args: &Args<'a>,
-        at: usize,
-        env: &Rc<Env<'a>>,
-        span: Span,
-    ) -> R<HashAlgorithm> {
+    fn algorithm(&mut self, call: &ExternCall<'a>, at: usize) -> R<HashAlgorithm> {
         // The order of v1model's enum HashAlgorithm.
-        match u32::try_from(&self.constant_argument(args, at, env, span)?) {
+        match u32::try_from(&self.arg_number(call, at)?) {
             Ok(0) => Ok(HashAlgorithm::Crc32),
             Ok(2) => Ok(HashAlgorithm::Crc16),
             Ok(5) => Ok(HashAlgorithm::Identity),
             Ok(6) => Ok(HashAlgorithm::Csum16),
             Ok(7) => Ok(HashAlgorithm::Xor16),
-            _ => Err(unsupported(span, "this hash algorithm")),
+            _ => Err(unsupported(call.span, "this hash algorithm")),
         }
     }
 
-    /// The checksum that `args` (condition, data, checksum, algorithm) ask for.
-    fn checksum_value(&mut self, args: &Args<'a>, env: &Rc<Env<'a>>, span: Span) -> R<Expr> {
-        let data = self.argument(args, 1, None, env, span)?;
-        match self.algorithm(args, 3, env, span)? {
+    /// The checksum that a call (condition, data, checksum, algorithm) asks for, of this width.
+    fn checksum_value(&mut self, call: &ExternCall<'a>, width: u32) -> R<Expr> {
+        let data = self.arg(call, 1)?.clone();
+        let value = match self.algorithm(call, 3)? {
             HashAlgorithm::Csum16 => {
                 let term = SumTerm {
                     subtract: false,
-                    value: self.checksum_data(&data, span)?,
+                    value: self.checksum_data(&data, call.span)?,
                 };
                 let zero = Expr::num(16, 0);
-                Ok(Expr::OnesSum(Box::new(zero), vec![term]).not())
+                Expr::OnesSum(Box::new(zero), vec![term]).not()
             }
-            other => {
-                let inputs = self.flatten(&data, span)?;
-                Ok(Expr::Hash(other, inputs))
-            }
-        }
+            other => Expr::Hash(other, self.flatten(&data, call.span)?),
+        };
+        let found = self.width_in(&value);
+        Ok(resize(value, found, width, false))
     }
 
-    fn update_checksum(&mut self, args: &Args<'a>, env: &Rc<Env<'a>>, span: Span) -> R<Value<'a>> {
-        let condition = self.argument(args, 0, Some(&Type::Bool), env, span)?;
-        let condition = self.scalar(condition, span)?.1;
-        let value = self.checksum_value(args, env, span)?;
-        let (ty, dst) = self.place_argument(args, 2, env, span)?;
-        let value = resize(
-            value.clone(),
-            self.ir.width(&value, &[]),
-            ty.width().unwrap_or(16),
-            false,
-        );
-        let set = Op::Set(dst, value);
-        self.emit(match condition {
-            Expr::Const(known) if !known.is_zero() => set,
-            condition => Op::If(condition, vec![set], Vec::new()),
-        });
+    fn update_checksum(&mut self, call: &ExternCall<'a>) -> R<Value<'a>> {
+        let (_, condition) = self.arg_scalar(call, 0)?;
+        let width = match call.args.get(2) {
+            Some(arg) => self.width_of(&arg.ty, arg.span)?,
+            None => 16,
+        };
+        let value = self.checksum_value(call, width)?;
+        let (steps, ()) =
+            self.collect(|e| e.write_arg(call, 2, width, |dst| Op::Set(dst, value)))?;
+        let ops = self.to_ops(&steps, call.span)?;
+        match condition {
+            Expr::Const(known) if known.is_zero() => {}
+            Expr::Const(_) => ops.into_iter().for_each(|op| self.emit(op)),
+            condition => self.emit(Op::If(condition, ops, Vec::new())),
+        }
         Ok(Value::Unit)
     }
 
-    fn verify_checksum(&mut self, args: &Args<'a>, env: &Rc<Env<'a>>, span: Span) -> R<Value<'a>> {
-        let condition = self.argument(args, 0, Some(&Type::Bool), env, span)?;
-        let condition = self.scalar(condition, span)?.1;
-        let value = self.checksum_value(args, env, span)?;
-        let (ty, found) = self.scalar_argument(args, 2, 16, env, span)?;
-        let value = resize(
-            value.clone(),
-            self.ir.width(&value, &[]),
-            ty.width().unwrap_or(16),
-            false,
-        );
+    fn verify_checksum(&mut self, call: &ExternCall<'a>) -> R<Value<'a>> {
+        let (_, condition) = self.arg_scalar(call, 0)?;
+        let (width, found) = self.arg_scalar(call, 2)?;
+        let value = self.checksum_value(call, width)?;
         let Some(slot) = self.v1.checksum_error else {
             return Err(error(
                 codes::ARCHITECTURE,
-                span,
+                call.span,
                 "there is no checksum_error",
             ));
         };
         let target = LValue::meta(self.slot_meta(slot));
         let wrong = fold(BinOp::And, condition, Expr::binary(BinOp::Ne, value, found));
-        let set = Op::Set(target, Expr::num(1, 1));
-        self.emit(Op::If(wrong, vec![set], Vec::new()));
+        self.emit(Op::If(
+            wrong,
+            vec![Op::Set(target, truth(true))],
+            Vec::new(),
+        ));
         Ok(Value::Unit)
     }
 }

@@ -1,224 +1,272 @@
-//! What names and expressions stand for while a program is elaborated.
+//! What variables and expressions stand for while a program is elaborated.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use num_bigint::BigInt;
-use trisect_ir::{Expr, HashAlgorithm, HeaderId, LValue, ObjectId, TableId};
+use trisect_ir::{Expr, HeaderId, LValue, MetaId, Op, Place};
 
-use super::types::{StructType, Type};
-use crate::ast;
-use crate::similar::closer;
-pub(crate) use crate::similar::similar;
+use super::externs::Object;
+use super::step::Label;
+use super::table::TableDef;
+use crate::typed::{self, InstanceId, Type, TypeParamId, VarId};
 
-/// A variable of the program. It becomes a metadata field when it is first used.
+/// A scalar variable. It becomes a metadata field when it is first used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct SlotId(pub usize);
+pub(super) struct SlotId(pub usize);
 
-/// The value of a name or expression.
+/// The storage of a variable, or the value of an expression. Its shape follows its type.
 #[derive(Clone, Debug)]
-pub(crate) enum Value<'a> {
+pub(super) enum Value<'a> {
     /// No value (`void`).
     Unit,
+    /// The one value of `bit<0>`.
+    Empty,
     /// A compile-time integer without width.
     Int(BigInt),
-    /// A string literal.
-    Str(String),
+    /// A string.
+    Str(Rc<str>),
     /// A scalar that cannot be assigned.
-    Expr(Type, Expr),
+    Bits(Expr),
+    /// A scalar that the architecture supplies where the program could write but never does: what is copied
+    /// back to it is what it was.
+    Given(Expr),
     /// A scalar variable.
-    Slot(Type, SlotId),
-    /// A header field or a slice of something.
-    Place(Type, LValue),
-    /// A varbit field: it only moves with its header.
-    Varbit,
+    Slot(SlotId),
+    /// A header field, or a slice of something.
+    Place(LValue),
+    /// The varbit field of a header; a varbit variable is a header with nothing else.
+    Varbit(HeaderId),
     /// A header instance.
-    Header(Rc<StructType>, HeaderId),
-    /// A header stack.
-    Stack(Rc<Stack>),
-    /// A struct with its members in order.
-    Struct(Rc<StructType>, Rc<Vec<Value<'a>>>),
-    /// A list or struct expression; names where they were given.
-    List(Rc<Vec<(Option<String>, Value<'a>)>>),
-    /// An invalid header.
+    Header(Header),
+    /// The members of a header union.
+    Union(Rc<Vec<Value<'a>>>),
+    /// A stack.
+    Stack(Rc<Stack<'a>>),
+    /// The members of a struct, tuple or list.
+    Fields(Rc<Vec<Value<'a>>>),
+    /// A valid header with these fields that is not in an instance.
+    Made(Rc<Vec<Value<'a>>>),
+    /// An invalid header or union.
     Invalid,
-    /// A type.
-    Type(Type),
-    /// An extern type before it has its type arguments.
-    ExternType(&'a ast::ExternDecl),
-    /// A generic struct or header.
-    GenericType(&'a ast::Decl),
-    /// A control or parser declaration.
-    ControlDecl(&'a ast::ControlDecl),
-    /// See [`Value::ControlDecl`].
-    ParserDecl(&'a ast::ParserDecl),
-    /// An action.
-    Action(Rc<ActionDef<'a>>),
-    /// A function.
-    Function(&'a ast::FunctionDecl),
-    /// An extern function, by name.
-    ExternFunction(String),
+    /// The element with this number (evaluated: nothing changes it any more) of several of one shape. Past
+    /// the end, what is read is zero or invalid and what is written is lost.
+    Choice(Expr, Rc<Vec<Value<'a>>>),
     /// An extern object.
-    Extern(Rc<ExternObject>),
-    /// A table.
-    Table(Rc<TableDef<'a>>),
-    /// An instance of a control or parser.
+    Object(Rc<Object<'a>>),
+    /// An instance of a parser or control.
     Block(Rc<BlockInstance<'a>>),
     /// `packet_in` or `packet_out`.
     Packet,
 }
 
-impl Value<'_> {
-    /// What kind of thing it is, for messages.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Value::Unit => "nothing",
-            Value::Int(_) | Value::Expr(..) | Value::Slot(..) | Value::Place(..) => "a value",
-            Value::Str(_) => "a string",
-            Value::Varbit => "a varbit field",
-            Value::Header(..) | Value::Invalid => "a header",
-            Value::Stack(_) => "a header stack",
-            Value::Struct(..) => "a struct",
-            Value::List(_) => "a list",
-            Value::Type(_) | Value::ExternType(_) | Value::GenericType(_) => "a type",
-            Value::ControlDecl(_) => "a control",
-            Value::ParserDecl(_) => "a parser",
-            Value::Action(_) => "an action",
-            Value::Function(_) | Value::ExternFunction(_) => "a function",
-            Value::Extern(_) => "an extern object",
-            Value::Table(_) => "a table",
-            Value::Block(_) => "an instance",
-            Value::Packet => "the packet",
-        }
-    }
+/// A header instance.
+#[derive(Clone, Debug)]
+pub(super) struct Header {
+    pub id: HeaderId,
+    /// The other members of the union that it is a member of: they are invalid when it is valid.
+    pub rivals: Rc<[HeaderId]>,
 }
 
-/// A header stack. In the parser, `id` finds its cursor.
+/// A stack. In the parser, `id` finds its cursor.
 #[derive(Debug)]
-pub(crate) struct Stack {
+pub(super) struct Stack<'a> {
     pub id: usize,
-    pub ty: Rc<StructType>,
-    pub headers: Vec<HeaderId>,
+    pub elems: Vec<Value<'a>>,
 }
 
-/// An action with the names that it sees.
+/// An instance of a parser or control. What is declared in it is elaborated when it is first applied.
 #[derive(Debug)]
-pub(crate) struct ActionDef<'a> {
-    pub decl: &'a ast::ActionDecl,
-    pub env: Rc<Env<'a>>,
-    /// Name in the program: `acl.deny` in a sub-control, else `deny`.
-    pub name: String,
-    /// Name for drop reasons: `Firewall.deny`.
-    pub reason: String,
-}
-
-/// A table that was declared.
-#[derive(Debug)]
-pub(crate) struct TableDef<'a> {
-    pub id: TableId,
-    pub name: String,
-    /// Operations that compute its keys, to be run before each look-up.
-    pub before: Vec<trisect_ir::Op>,
-    /// Actions by their name in the source.
-    pub actions: Vec<(String, trisect_ir::ActionId)>,
-    /// Set when it is applied.
-    pub applied: std::cell::Cell<bool>,
-    pub decl: &'a ast::TableDecl,
-}
-
-/// An instance of a control or parser. Its body is elaborated where it is applied.
-#[derive(Debug)]
-pub(crate) struct BlockInstance<'a> {
-    pub decl: BlockDecl<'a>,
-    pub name: String,
-    /// Constructor arguments by parameter name.
-    pub args: Vec<(String, Value<'a>)>,
-    pub applied: std::cell::Cell<bool>,
+pub(super) struct BlockInstance<'a> {
+    pub of: BlockDef<'a>,
+    pub frame: Rc<Frame<'a>>,
+    /// Whether it may be applied more than once: its parameters then have storage of their own, as its
+    /// tables are there once.
+    pub shared: bool,
+    /// Set once what is declared in it is there.
+    pub ready: std::cell::Cell<bool>,
 }
 
 /// What a [`BlockInstance`] is an instance of.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum BlockDecl<'a> {
-    Control(&'a ast::ControlDecl),
-    Parser(&'a ast::ParserDecl),
+pub(super) enum BlockDef<'a> {
+    Control(&'a typed::Control),
+    Parser(&'a typed::Parser),
 }
 
-/// An extern object.
+/// What names stand for in one parser, control, function or action that is being inlined.
 #[derive(Debug)]
-pub(crate) struct ExternObject {
-    /// Name of the extern type, for messages.
-    pub type_name: String,
-    pub kind: ExternKind,
+pub(super) struct Frame<'a> {
+    /// The block in which an action stands.
+    pub parent: Option<Rc<Frame<'a>>>,
+    /// Whether it is a parser's or control's.
+    pub is_block: bool,
+    pub vars: RefCell<BTreeMap<VarId, Value<'a>>>,
+    pub instances: RefCell<BTreeMap<InstanceId, Value<'a>>>,
+    pub tables: RefCell<BTreeMap<typed::TableId, Rc<TableDef>>>,
+    /// Type parameters and what they stand for.
+    pub types: (Vec<TypeParamId>, Vec<Type>),
+    /// The object whose method it is.
+    pub this: Option<Value<'a>>,
+    /// Where `return` goes, and where its value is put.
+    pub result: Option<(Label, Value<'a>)>,
+    pub names: Names,
 }
 
-/// What an extern object is, whatever the architecture calls it.
-#[derive(Debug)]
-pub(crate) enum ExternKind {
-    Counter(ObjectId),
-    DirectCounter(ObjectId),
-    Meter(ObjectId),
-    DirectMeter(ObjectId),
-    /// With the type of a cell.
-    Register(ObjectId, Type),
-    /// With the type of the result.
-    Hash(HashAlgorithm, Type),
-    /// The running sum.
-    InternetChecksum(SlotId),
-    PatternSet(ObjectId),
-    /// With the type of a number.
-    Allocator(ObjectId, Type),
-    /// The attribute's variable and type.
-    Attribute(SlotId, Type),
-    /// Declared, but nothing that this compiler gives a meaning to.
-    Unsupported,
+/// How what stands in a block is called.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names {
+    /// Prefix of variables and drop reasons: `Firewall`, `Firewall.sub`.
+    pub block: String,
+    /// Prefix of tables, actions and objects, with a dot at its end unless it is empty.
+    pub prefix: String,
+    /// The drop reason that is recorded: `Firewall.deny`.
+    pub reason: String,
 }
 
-/// Names in scope.
-#[derive(Debug, Default)]
-pub(crate) struct Env<'a> {
-    parent: Option<Rc<Env<'a>>>,
-    names: RefCell<BTreeMap<String, Value<'a>>>,
-}
-
-impl<'a> Env<'a> {
-    /// A scope inside another.
-    pub fn child(parent: &Rc<Env<'a>>) -> Rc<Env<'a>> {
-        Rc::new(Env {
-            parent: Some(parent.clone()),
-            names: RefCell::default(),
-        })
+impl<'a> Frame<'a> {
+    /// An empty frame within `parent`.
+    pub fn new(parent: Option<Rc<Frame<'a>>>, names: Names) -> Self {
+        Self {
+            parent,
+            is_block: false,
+            vars: RefCell::default(),
+            instances: RefCell::default(),
+            tables: RefCell::default(),
+            types: (Vec::new(), Vec::new()),
+            this: None,
+            result: None,
+            names,
+        }
     }
 
-    /// Declares a name, or declares it anew. Says whether it was there before.
-    pub fn declare(&self, name: &str, value: Value<'a>) -> bool {
-        self.names
-            .borrow_mut()
-            .insert(name.to_owned(), value)
-            .is_some()
-    }
-
-    /// What the name stands for, from the inside out.
-    pub fn lookup(&self, name: &str) -> Option<Value<'a>> {
-        let mut env = self;
+    /// What a variable stands for.
+    pub fn var(&self, id: VarId) -> Option<Value<'a>> {
+        let mut frame = self;
         loop {
-            if let Some(value) = env.names.borrow().get(name) {
+            if let Some(value) = frame.vars.borrow().get(&id) {
                 return Some(value.clone());
             }
-            env = env.parent.as_deref()?;
+            frame = frame.parent.as_deref()?;
         }
     }
 
-    /// The visible name closest to `name`, if one is close enough to be meant.
-    pub fn similar(&self, name: &str) -> Option<String> {
-        let mut best: Option<(usize, String)> = None;
-        let mut env = Some(self);
-        while let Some(scope) = env {
-            for known in scope.names.borrow().keys() {
-                closer(&mut best, name, known);
+    /// Declares a variable.
+    pub fn bind(&self, id: VarId, value: Value<'a>) {
+        self.vars.borrow_mut().insert(id, value);
+    }
+
+    /// An instance that is known here.
+    pub fn instance(&self, id: InstanceId) -> Option<Value<'a>> {
+        let mut frame = self;
+        loop {
+            if let Some(value) = frame.instances.borrow().get(&id) {
+                return Some(value.clone());
             }
-            env = scope.parent.as_deref();
+            frame = frame.parent.as_deref()?;
         }
-        best.map(|(_, known)| known)
+    }
+
+    /// A table that is known here.
+    pub fn table(&self, id: typed::TableId) -> Option<Rc<TableDef>> {
+        let mut frame = self;
+        loop {
+            if let Some(table) = frame.tables.borrow().get(&id) {
+                return Some(table.clone());
+            }
+            frame = frame.parent.as_deref()?;
+        }
+    }
+}
+
+/// The block in which a frame stands, or the frame itself at top level.
+pub(super) fn block_of<'a>(frame: &Rc<Frame<'a>>) -> Rc<Frame<'a>> {
+    let mut at = frame;
+    while !at.is_block {
+        match &at.parent {
+            Some(parent) => at = parent,
+            None => break,
+        }
+    }
+    at.clone()
+}
+
+/// The places that something reads or writes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Footprint {
+    pub metas: BTreeSet<MetaId>,
+    pub slots: BTreeSet<SlotId>,
+    pub headers: BTreeSet<HeaderId>,
+    /// The packet's bytes at the cursor.
+    pub packet: bool,
+    /// Whatever there is: tables and objects of unknown effect.
+    pub all: bool,
+}
+
+impl Footprint {
+    /// Whether both have a place in common.
+    pub fn meets(&self, other: &Self) -> bool {
+        let nothing = |f: &Self| {
+            f.metas.is_empty() && f.slots.is_empty() && f.headers.is_empty() && !f.packet && !f.all
+        };
+        if nothing(self) || nothing(other) {
+            return false;
+        }
+        self.all
+            || other.all
+            || (self.packet && other.packet)
+            || !self.metas.is_disjoint(&other.metas)
+            || !self.slots.is_disjoint(&other.slots)
+            || !self.headers.is_disjoint(&other.headers)
+    }
+
+    /// Adds another's places.
+    pub fn add(&mut self, other: Self) {
+        self.metas.extend(other.metas);
+        self.slots.extend(other.slots);
+        self.headers.extend(other.headers);
+        self.packet |= other.packet;
+        self.all |= other.all;
+    }
+
+    /// Adds what an expression reads.
+    pub fn reads(&mut self, expr: &Expr) {
+        expr.walk(&mut |e| match e {
+            Expr::Field(field) => {
+                self.headers.insert(field.header);
+            }
+            Expr::Valid(header) => {
+                self.headers.insert(*header);
+            }
+            Expr::Meta(meta) => {
+                self.metas.insert(*meta);
+            }
+            Expr::Lookahead { .. } => self.packet = true,
+            _ => {}
+        });
+    }
+
+    /// Adds what an assignment writes.
+    pub fn writes_to(&mut self, target: &LValue) {
+        match target.place {
+            Place::Field(field) => self.headers.insert(field.header),
+            Place::Meta(meta) => self.metas.insert(meta),
+        };
+    }
+
+    /// Adds what an operation writes.
+    pub fn writes(&mut self, op: &Op) {
+        op.walk(&mut |op| {
+            for target in op.targets() {
+                self.writes_to(target);
+            }
+            match op {
+                Op::SetValid(header) | Op::SetInvalid(header) | Op::Copy { dst: header, .. } => {
+                    self.headers.insert(*header);
+                }
+                _ => {}
+            }
+        });
     }
 }

@@ -1,0 +1,104 @@
+//! Hashes and checksums.
+
+use trisect_ir::{BinOp, Expr, HashAlgorithm, LValue, MetaId, Op, SumTerm};
+
+use super::super::ops::{fold, resize};
+use super::super::value::Value;
+use super::super::{Elab, R, error};
+use super::ExternCall;
+use crate::{Diagnostic, Span, codes};
+
+impl<'a> Elab<'a> {
+    /// `h.get_hash(data)` and `h.get_hash(base, data, max)`.
+    pub(super) fn hash_method(
+        &mut self,
+        algorithm: &HashAlgorithm,
+        width: u32,
+        call: &ExternCall<'a>,
+    ) -> R<Value<'a>> {
+        let ranged = call.args.len() == 3;
+        let data = self.arg(call, usize::from(ranged))?.clone();
+        let inputs = self.flatten(&data, call.span)?;
+        let range = match ranged {
+            true => Some((self.arg_scalar(call, 0)?, self.arg_scalar(call, 2)?)),
+            false => None,
+        };
+        Ok(Value::Bits(hash_in_range(algorithm, inputs, range, width)))
+    }
+
+    /// The running sum of an `InternetChecksum`.
+    pub(super) fn checksum_method(&mut self, state: MetaId, call: &ExternCall<'a>) -> R<Value<'a>> {
+        let whole = LValue::meta(state);
+        match call.name {
+            "clear" => self.emit(Op::Set(whole, Expr::num(16, 0))),
+            "add" | "subtract" => {
+                let data = self.arg(call, 0)?.clone();
+                let term = SumTerm {
+                    subtract: call.name == "subtract",
+                    value: self.whole_words(&data, call.span)?,
+                };
+                let sum = Expr::OnesSum(Box::new(Expr::Meta(state)), vec![term]);
+                self.emit(Op::Set(whole, sum));
+            }
+            "get" => return Ok(Value::Bits(Expr::Meta(state).not())),
+            "get_state" => return Ok(Value::Bits(Expr::Meta(state))),
+            _ => {
+                let (width, value) = self.arg_scalar(call, 0)?;
+                self.emit(Op::Set(whole, resize(value, width, 16, false)));
+            }
+        }
+        Ok(Value::Unit)
+    }
+
+    /// Data of a checksum as one value of whole 16-bit words.
+    fn whole_words(&mut self, data: &Value<'a>, span: Span) -> R<Expr> {
+        let value = self.checksum_data(data, span)?;
+        let bits = self.width_in(&value);
+        if !bits.is_multiple_of(16) {
+            return Err(Box::new(
+                Diagnostic::error(codes::WIDTH, span, format!("checksum data of {bits} bits"))
+                    .with_note("a checksum is over whole 16-bit words"),
+            ));
+        }
+        Ok(value)
+    }
+
+    /// Data of a checksum as one value; the IR fills the last word with zeros.
+    pub(in super::super) fn checksum_data(&mut self, data: &Value<'a>, span: Span) -> R<Expr> {
+        let parts = self.flatten(data, span)?;
+        joined(parts).ok_or_else(|| error(codes::WIDTH, span, "there is no data"))
+    }
+}
+
+/// Values as one, the first most significant.
+fn joined(parts: Vec<Expr>) -> Option<Expr> {
+    match <[Expr; 1]>::try_from(parts) {
+        Ok([one]) => Some(one),
+        Err(parts) if parts.is_empty() => None,
+        Err(parts) => Some(Expr::Concat(parts)),
+    }
+}
+
+/// A hash as a value of `width` bits: whole, or `base + hash mod max` (each with its width).
+pub(in super::super) fn hash_in_range(
+    algorithm: &HashAlgorithm,
+    inputs: Vec<Expr>,
+    range: Option<((u32, Expr), (u32, Expr))>,
+    width: u32,
+) -> Expr {
+    let hash = Expr::Hash(algorithm.clone(), inputs);
+    let Some(((base_width, base), (max_width, max))) = range else {
+        return resize(hash, algorithm.width(), width, false);
+    };
+    // Wide enough for the hash, the bound and the result.
+    let wide = algorithm.width().max(max_width).max(width);
+    let hash = resize(hash, algorithm.width(), wide, false);
+    let max = resize(max, max_width, wide, false);
+    let base = resize(base, base_width, width, false);
+    let rest = fold(BinOp::Rem, hash, max);
+    let rest = resize(rest, wide, width, false);
+    match base {
+        Expr::Const(zero) if zero.is_zero() => rest,
+        base => fold(BinOp::Add, rest, base),
+    }
+}

@@ -1,0 +1,128 @@
+//! Stacks, unions, slices, tuples, and what else has a shape.
+
+use crate::story::{Story, run};
+
+#[test]
+fn slices_are_assigned_within_their_variable() {
+    assert_eq!(
+        run(
+            "",
+            "",
+            "hdr.h.a[3:0] = 4w0xf; hdr.h.b[7:4][1:0] = 2w3;",
+            [0x50, 0, 0, 0]
+        ),
+        [0x5f, 0x30, 0, 0]
+    );
+}
+
+#[test]
+fn arrays_are_read_and_written_by_an_index_of_the_packet() {
+    let apply = "bit<8>[4] v = {10, 20, 30, 40}; v[hdr.h.a] = hdr.h.b; hdr.h.c = v[hdr.h.d]; hdr.h.d = v[0];";
+    assert_eq!(run("", "", apply, [2, 99, 0, 2]), [2, 99, 99, 10]);
+    assert_eq!(run("", "", apply, [7, 99, 0, 3]), [7, 99, 40, 10]);
+}
+
+const STACK: Story<'static> = Story {
+    top: "header e_t { bit<8> v; }",
+    headers: "e_t[3] s;",
+    meta: "",
+    parser_locals: "",
+    states: "state start { pkt.extract(hdr.h); transition select(hdr.h.a) { 0: accept; default: next; } }
+        state next { pkt.extract(hdr.s.next);
+            transition select((bit<8>) (hdr.s.lastIndex + 1) == hdr.h.a) { true: accept; default: next; } }",
+    locals: "",
+    apply: "",
+    deparse: "",
+};
+
+#[test]
+fn stacks_fill_up_to_their_size() {
+    assert_eq!(STACK.send(&[2, 0, 0, 0, 7, 8, 9]), [2, 0, 0, 0, 7, 8, 9]);
+    let story = Story {
+        apply: "hdr.h.b = hdr.s[2].isValid() ? 8w1 : 0; hdr.h.c = std.parser_error == error.StackOutOfBounds ? 8w1 : 0;",
+        ..STACK
+    };
+    assert_eq!(story.send(&[3, 0, 0, 0, 7, 8, 9]), [3, 1, 0, 0, 7, 8, 9]);
+    assert_eq!(
+        story.send(&[4, 0, 0, 0, 7, 8, 9, 10]),
+        [4, 1, 1, 0, 7, 8, 9, 10]
+    );
+}
+
+#[test]
+fn stacks_are_shifted() {
+    let push = Story {
+        apply: "hdr.s.push_front(1); hdr.s[0] = {8w42};",
+        ..STACK
+    };
+    assert_eq!(push.send(&[2, 0, 0, 0, 7, 8]), [2, 0, 0, 0, 42, 7, 8]);
+    let pop = Story {
+        apply: "hdr.s.pop_front(2);",
+        ..STACK
+    };
+    assert_eq!(pop.send(&[3, 0, 0, 0, 7, 8, 9]), [3, 0, 0, 0, 9]);
+    let whole = Story {
+        apply: "e_t[3] t = hdr.s; hdr.s[0].v = 1; hdr.h.b = t[0].v; hdr.s = t; hdr.s[hdr.h.a - 1].setInvalid();",
+        ..STACK
+    };
+    assert_eq!(whole.send(&[2, 0, 0, 0, 7, 8]), [2, 7, 0, 0, 7]);
+}
+
+const UNION: Story<'static> = Story {
+    top: "header p_t { bit<8> v; } header q_t { bit<16> v; } header_union u_t { p_t p; q_t q; }",
+    headers: "u_t u;",
+    meta: "",
+    parser_locals: "",
+    states: "state start { pkt.extract(hdr.h); transition select(hdr.h.a) { 1: p; 2: q; default: accept; } }
+        state p { pkt.extract(hdr.u.p); transition accept; } state q { pkt.extract(hdr.u.q); transition accept; }",
+    locals: "",
+    apply: "",
+    deparse: "",
+};
+
+#[test]
+fn one_member_of_a_union_is_valid() {
+    assert_eq!(UNION.send(&[1, 0, 0, 0, 7]), [1, 0, 0, 0, 7]);
+    let other = Story {
+        apply: "if (hdr.u.isValid()) { hdr.h.b = 1; } if (hdr.u.p.isValid()) { hdr.u.q.setValid(); hdr.u.q.v = 0x0102; }
+            else { hdr.u.p = {8w9}; }",
+        ..UNION
+    };
+    assert_eq!(other.send(&[1, 0, 0, 0, 7]), [1, 1, 0, 0, 1, 2]);
+    assert_eq!(other.send(&[2, 0, 0, 0, 7, 8]), [2, 1, 0, 0, 9]);
+    assert_eq!(other.send(&[3, 0, 0, 0]), [3, 0, 0, 0, 9]);
+    let copied = Story {
+        apply: "u_t t = hdr.u; hdr.u.p = {8w1}; if (t.q.isValid()) { hdr.u = t; }",
+        ..UNION
+    };
+    assert_eq!(copied.send(&[2, 0, 0, 0, 7, 8]), [2, 0, 0, 0, 7, 8]);
+    assert_eq!(copied.send(&[3, 0, 0, 0]), [3, 0, 0, 0, 1]);
+}
+
+#[test]
+fn tuples_enums_and_newtypes() {
+    let top = "enum bit<8> E { A = 3, B = 5 } enum F { X, Y } type bit<8> N; typedef tuple<bit<8>, bool> T;";
+    let apply = "T t = {hdr.h.a, true}; E e = (E) hdr.h.b; F f = F.Y; N n = (N) t[0];
+        if (t[1] && e == E.B && f != F.X) { hdr.h.c = (bit<8>) n; } t[0] = 1; hdr.h.d = t[0] + E.A;";
+    assert_eq!(run(top, "", apply, [9, 5, 0, 0]), [9, 5, 9, 4]);
+    assert_eq!(run(top, "", apply, [9, 4, 0, 0]), [9, 4, 0, 4]);
+}
+
+#[test]
+fn signed_and_saturating_arithmetic() {
+    let apply =
+        "int<8> x = (int<8>) hdr.h.a; hdr.h.b = (bit<8>) (x >> 1); hdr.h.c = hdr.h.a |+| 8w0x90;
+        hdr.h.d = x < 0 ? 8w1 : 0;";
+    assert_eq!(run("", "", apply, [0x80, 0, 0, 0]), [0x80, 0xc0, 0xff, 1]);
+    let apply = "bit<0> nothing = 0; hdr.h.b = hdr.h.a ++ nothing;";
+    assert_eq!(run("", "", apply, [7, 0, 0, 0]), [7, 7, 0, 0]);
+}
+
+#[test]
+fn default_values() {
+    let top = "struct s_t { bit<8> p; bool q; h_t h; }";
+    let apply =
+        "s_t s = {8w1, true, hdr.h}; s = {p = 5, ...}; hdr.h.b = s.p; hdr.h.c = s.q ? 8w1 : 2;
+        hdr.h.d = s.h.isValid() ? 8w1 : 2;";
+    assert_eq!(run(top, "", apply, [1, 0, 0, 0]), [1, 5, 2, 2]);
+}
