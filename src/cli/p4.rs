@@ -108,11 +108,11 @@ fn compile(source: &Source) -> anyhow::Result<CompiledV1> {
         let (name, value) = define.split_once('=').unwrap_or((define, "1"));
         (name.to_owned(), value.to_owned())
     }));
-    let program =
-        trisect_p4::compile_file(&source.program, &options).map_err(Problems::in_files)?;
+    let compiled =
+        trisect_p4::compile_passes_file(&source.program, &options).map_err(Problems::in_files)?;
     Ok(CompiledV1 {
-        program,
-        bridge: None,
+        program: compiled.program,
+        bridge: compiled.bridge,
     })
 }
 

@@ -73,5 +73,7 @@ pub const DIRECTION: &str = ARGUMENTS;
 pub const DECLARATION: &str = MISPLACED;
 /// Something cannot be instantiated like this.
 pub const INSTANCE: &str = "E0173";
+/// The program copies packets or sends them again where one pass is needed.
+pub const REPLICATION: &str = "E0182";
 /// More errors follow; they are not shown.
 pub const TOO_MANY: &str = "E0199";

@@ -39,6 +39,7 @@ pub use diag::{Diagnostic, Severity, render_all, to_json};
 pub use library::{LibraryNf, library};
 pub use options::Options;
 pub use span::{FileId, Location, SourceMap, Span};
+pub use trisect_ir::bridge::Bridge;
 
 /// Largest source file that is read, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 26;
@@ -127,20 +128,16 @@ fn check_tree(
     (Some(program), diagnostics)
 }
 
-/// Compiles a P4 file to the IR. The program is named after the file.
+/// Compiles a P4 file to a program of the IR that is one pass over a packet. The program is named after the file.
 ///
 /// # Errors
-/// All diagnostics found; at least one is an error. Programs that only have warnings compile.
-pub fn compile_file(
-    path: &Path,
-    options: &Options,
-) -> Result<trisect_ir::Program, Vec<trisect_ir::diag::Diagnostic>> {
-    let (tree, sources, diagnostics) = parse_file(path, options);
-    let name = path.file_stem().map(|s| s.to_string_lossy().into_owned());
-    compile(&name.unwrap_or_default(), tree, &sources, diagnostics)
+/// All diagnostics found; at least one is an error. Programs that only have warnings compile. A v1model program that
+/// copies or resends packets ([`codes::REPLICATION`]) is more than one pass: see [`compile_passes_file`].
+pub fn compile_file(path: &Path, options: &Options) -> Result<trisect_ir::Program, Findings> {
+    compile_passes_file(path, options)?.single_pass(&path.to_string_lossy())
 }
 
-/// Compiles P4 text to the IR; `name` is what messages call it, and its stem names the program.
+/// Compiles P4 text as [`compile_file`] a file; `name` is what messages call it, and its stem names the program.
 ///
 /// # Errors
 /// As [`compile_file`].
@@ -148,27 +145,87 @@ pub fn compile_str(
     name: &str,
     text: &str,
     options: &Options,
-) -> Result<trisect_ir::Program, Vec<trisect_ir::diag::Diagnostic>> {
+) -> Result<trisect_ir::Program, Findings> {
+    compile_passes_str(name, text, options)?.single_pass(name)
+}
+
+/// Compiles a P4 file to the IR, also if it takes several passes over a packet.
+///
+/// # Errors
+/// All diagnostics found; at least one is an error.
+pub fn compile_passes_file(path: &Path, options: &Options) -> Result<Compiled, Findings> {
+    let (tree, sources, diagnostics) = parse_file(path, options);
+    let name = path.file_stem().map(|s| s.to_string_lossy().into_owned());
+    compile(
+        &name.unwrap_or_default(),
+        tree,
+        &sources,
+        diagnostics,
+        options,
+    )
+}
+
+/// Compiles P4 text as [`compile_passes_file`] a file; `name` is as in [`compile_str`].
+///
+/// # Errors
+/// As [`compile_passes_file`].
+pub fn compile_passes_str(name: &str, text: &str, options: &Options) -> Result<Compiled, Findings> {
     let (tree, sources, diagnostics) = parse_str(name, text, options);
     let stem = Path::new(name).file_stem().map(|s| s.to_string_lossy());
-    compile(&stem.unwrap_or_default(), tree, &sources, diagnostics)
+    compile(
+        &stem.unwrap_or_default(),
+        tree,
+        &sources,
+        diagnostics,
+        options,
+    )
+}
+
+/// Diagnostics in the form that all readers of text share.
+pub type Findings = Vec<trisect_ir::diag::Diagnostic>;
+
+/// A program in the IR.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compiled {
+    /// The program.
+    pub program: trisect_ir::Program,
+    /// Set for v1model programs that clone, resubmit, recirculate, multicast or truncate packets: the program
+    /// is then run pass by pass, with a traffic manager in between ([`trisect_ir::bridge`]).
+    pub bridge: Option<Bridge>,
+}
+
+impl Compiled {
+    fn single_pass(self, file: &str) -> Result<trisect_ir::Program, Findings> {
+        if self.bridge.is_none() {
+            return Ok(self.program);
+        }
+        let mut sources = SourceMap::default();
+        let file = sources.add(file, "");
+        let diagnostic = Diagnostic::error(
+            codes::REPLICATION,
+            Span::new(file, 0, 0),
+            format!("`{}` copies packets or sends them again", self.program.name),
+        )
+        .with_note(
+            "clone, multicast, resubmit, recirculate and truncate need a traffic manager, which only a switch has",
+        )
+        .with_help("run it by itself: trisect p4 run");
+        Err(vec![diagnostic.to_common(&sources)])
+    }
 }
 
 fn compile(
     name: &str,
     tree: Option<ast::Program>,
     sources: &SourceMap,
-    mut diagnostics: Vec<Diagnostic>,
-) -> Result<trisect_ir::Program, Vec<trisect_ir::diag::Diagnostic>> {
-    // Elaborating a tree with holes would only report what follows from the errors already found.
+    diagnostics: Vec<Diagnostic>,
+    options: &Options,
+) -> Result<Compiled, Findings> {
+    let (tree, mut diagnostics) = check_tree(tree, options, diagnostics);
     if let Some(tree) = tree.filter(|_| !diagnostics.iter().any(Diagnostic::is_error)) {
-        let (tree, found) = check::check(&tree);
-        diagnostics.extend(found);
-        if !diagnostics.iter().any(Diagnostic::is_error) {
-            match elab::elaborate(&tree, name) {
-                Ok(program) => return Ok(program),
-                Err(found) => diagnostics.extend(found),
-            }
+        match elab::elaborate(&tree, sources, name) {
+            Ok(program) => return Ok(program),
+            Err(found) => diagnostics.extend(found),
         }
     }
     Err(diagnostics.iter().map(|d| d.to_common(sources)).collect())

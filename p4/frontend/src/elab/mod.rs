@@ -22,10 +22,11 @@
 //! | `deparser` | what is emitted, in order                                           |
 //! | `externs`  | extern objects and functions; the interface of architectures        |
 //! | `pna`      | the Portable NIC Architecture                                       |
-//! | `v1model`  | the v1model architecture                                            |
+//! | `v1model`  | the v1model architecture; `bridged`: programs that copy or resend packets |
 //!
 //! Knowledge of an architecture is in `pna`, `v1model` and `externs` only; the rest asks [`externs::Arch`].
 
+mod bridged;
 mod call;
 mod deparser;
 mod entries;
@@ -53,7 +54,7 @@ use std::rc::Rc;
 use trisect_ir::{self as ir, Expr, HeaderTypeId, MetaId, Op, TableId};
 
 use crate::typed::{self, InstanceId, InstanceOf, StructId, Type};
-use crate::{Diagnostic, Span, codes};
+use crate::{Compiled, Diagnostic, SourceMap, Span, codes};
 use externs::Arch;
 use layout::Slot;
 use parser::ParserContext;
@@ -78,15 +79,22 @@ const MAX_DEPTH: usize = 420;
 ///
 /// # Errors
 /// All diagnostics found, at least one of them an error.
-pub(crate) fn elaborate(tree: &typed::Program, name: &str) -> Result<ir::Program, Vec<Diagnostic>> {
-    let mut elab = Elab::new(tree, name);
-    let result = elab.program();
-    elab.keep(result);
-    if elab.diagnostics.iter().any(Diagnostic::is_error) {
-        return Err(elab.diagnostics);
+pub(crate) fn elaborate(
+    tree: &typed::Program,
+    sources: &SourceMap,
+    name: &str,
+) -> Result<Compiled, Vec<Diagnostic>> {
+    let mut elab = Elab::new(tree, sources, name, false);
+    elab.run()?;
+    if elab.needs_bridge() {
+        elab = Elab::new(tree, sources, name, true);
+        elab.run()?;
     }
     match ir::verify(&elab.ir) {
-        Ok(()) => Ok(elab.ir),
+        Ok(()) => Ok(Compiled {
+            program: elab.ir,
+            bridge: elab.v1.bridge,
+        }),
         Err(found) => {
             let span = tree.main.map(|main| tree.instances[main].span);
             let report = |error: &ir::VerifyError| {
@@ -113,6 +121,7 @@ struct Context {
 
 struct Elab<'a> {
     tree: &'a typed::Program,
+    sources: &'a SourceMap,
     ir: ir::Program,
     diagnostics: Vec<Diagnostic>,
     arch: Arch,
@@ -146,6 +155,8 @@ struct Elab<'a> {
     parser: Option<ParserContext>,
     /// Parser states that do not bear a name of the program's own.
     made_states: BTreeSet<ir::StateId>,
+    /// Whether the program is to be run pass by pass (v1model).
+    bridged: bool,
     v1: v1model::State,
     /// The place in work.
     at: Span,
@@ -154,10 +165,11 @@ struct Elab<'a> {
 }
 
 impl<'a> Elab<'a> {
-    fn new(tree: &'a typed::Program, name: &str) -> Self {
+    fn new(tree: &'a typed::Program, sources: &'a SourceMap, name: &str, bridged: bool) -> Self {
         let root = Rc::new(Frame::new(None, Names::default()));
         Self {
             tree,
+            sources,
             ir: ir::Program::new(name),
             diagnostics: Vec::new(),
             arch: Arch::Pna,
@@ -179,10 +191,20 @@ impl<'a> Elab<'a> {
             loops: Vec::new(),
             parser: None,
             made_states: BTreeSet::new(),
+            bridged,
             v1: v1model::State::default(),
             at: Span::default(),
             work: 0,
             depth: 0,
+        }
+    }
+
+    fn run(&mut self) -> Result<(), Vec<Diagnostic>> {
+        let result = self.program();
+        self.keep(result);
+        match self.diagnostics.iter().any(Diagnostic::is_error) {
+            true => Err(std::mem::take(&mut self.diagnostics)),
+            false => Ok(()),
         }
     }
 
@@ -244,6 +266,13 @@ impl<'a> Elab<'a> {
         {
             self.diagnostics.push(*diagnostic);
         }
+    }
+
+    /// `program.p4:12`, without the folder: the same wherever the program lies.
+    fn line(&self, span: Span) -> String {
+        let place = self.sources.location(span);
+        let file = place.file.rsplit('/').next().unwrap_or_default();
+        format!("{file}:{}", place.line)
     }
 
     /// Counts work done, and stops what would never end.

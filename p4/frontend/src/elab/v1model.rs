@@ -1,31 +1,44 @@
 //! The v1model architecture, as BMv2's simple_switch gives it meaning.
 //!
 //! Order: parser, checksum verification, ingress, (drop if egress_spec is 511), egress, (again),
-//! checksum update, deparser. What needs a second copy of the packet (clone, multicast, resubmit,
-//! recirculate) is not supported.
+//! checksum update, deparser. All of it is one pass over the packet, unless the program asks for copies
+//! (clone, multicast, resubmit, recirculate): then see `bridged`.
 
+use std::collections::BTreeMap;
+
+use trisect_ir::bridge::Bridge;
 use trisect_ir::{BinOp, Expr, HashAlgorithm, LValue, Op, StdMeta, SumTerm};
 
+use super::bridged::{Passes, Traffic};
 use super::externs::{ExternCall, ExternInstance, ExternKind, hash_in_range, unknown_extern};
 use super::ops::{fold, resize, truth};
 use super::step::{Step, branch, push_op};
 use super::value::{BlockInstance, SlotId, Value};
 use super::{Elab, R, error, unsupported, walk};
-use crate::codes;
-use crate::typed;
+use crate::typed::{self, Type};
+use crate::{Span, codes};
 
 /// The port that stands for dropping.
 const DROP_PORT: u64 = 511;
 
-/// Standard metadata that the pipeline itself reads or writes.
+/// What is known of a v1model program while it is elaborated.
 #[derive(Default)]
 pub(super) struct State {
-    egress_spec: Option<SlotId>,
-    egress_port: Option<SlotId>,
-    multicast: Option<SlotId>,
-    checksum_error: Option<SlotId>,
+    /// Fields of `standard_metadata_t` that are variables.
+    pub slots: BTreeMap<String, SlotId>,
+    /// Whether the program asked for copies, or to be sent again.
+    pub replicates: bool,
+    pub traffic: Traffic,
+    pub bridge: Option<Bridge>,
     /// What copies the parser's error to a variable, if the program writes that.
     parser_error: Vec<Step>,
+}
+
+impl State {
+    /// The variable for a field of `standard_metadata_t`.
+    pub fn slot(&self, field: &str) -> Option<SlotId> {
+        self.slots.get(field).copied()
+    }
 }
 
 impl<'a> Elab<'a> {
@@ -53,6 +66,22 @@ impl<'a> Elab<'a> {
 
         let both = [headers.clone(), metadata.clone()];
         let three = [headers.clone(), metadata.clone(), standard.clone()];
+        let label = ingress.frame.names.block.clone();
+        if self.bridged {
+            let types = [
+                self.block_parameter(parser, 1)?,
+                self.block_parameter(parser, 2)?,
+            ];
+            self.traffic([(&types[0].ty, &headers), (&types[1].ty, &metadata)]);
+            let passes = Passes {
+                verify: vec![self.top_control(verify, &both)?],
+                ingress: vec![self.top_control(ingress, &three)?],
+                egress: vec![self.top_control(egress, &three)?],
+                compute: vec![self.top_control(compute, &both)?],
+                deparse: vec![self.top_control(deparser, &[Value::Packet, headers])?],
+            };
+            return self.bridge(passes, &label, main.span);
+        }
         let mut steps = std::mem::take(&mut self.v1.parser_error);
         steps.push(self.top_control(verify, &both)?);
         steps.push(self.top_control(ingress, &three)?);
@@ -63,7 +92,6 @@ impl<'a> Elab<'a> {
         let last = [Value::Packet, headers.clone()];
         let last = self.top_control(deparser, &last)?;
         steps.extend(self.deparse(vec![last]));
-        let label = ingress.frame.names.block.clone();
         self.build_graph(&steps, &label)
     }
 
@@ -73,8 +101,13 @@ impl<'a> Elab<'a> {
         let var = self.block_parameter(parser, 3)?;
         let written = walk::written_fields(self.tree, &var.ty);
         let span = var.span;
+        let bridged = self.bridged;
         let mut first = Vec::new();
         let value = self.filled_struct(parser, 3, |e, name, ty| {
+            if bridged {
+                // All of it travels, and the traffic manager supplies it.
+                return e.standard_variable(name, ty, span);
+            }
             let supplied = match name {
                 "ingress_port" => Some(e.standard(StdMeta::IngressPort, ty)),
                 "packet_length" => Some(e.standard(StdMeta::PacketLength, ty)),
@@ -91,10 +124,7 @@ impl<'a> Elab<'a> {
             {
                 return Ok(Value::Given(supplied.clone()));
             }
-            let storage = e.storage(ty, &format!("standard_metadata.{name}"), span)?;
-            if let Value::Slot(slot) = &storage {
-                e.remember_slot(name, *slot);
-            }
+            let storage = e.standard_variable(name, ty, span)?;
             if let Some(supplied) = supplied {
                 let (steps, ()) =
                     e.collect(|e| e.assign(&storage, &Value::Bits(supplied), span))?;
@@ -109,20 +139,18 @@ impl<'a> Elab<'a> {
         Ok((value, first))
     }
 
-    fn remember_slot(&mut self, name: &str, slot: SlotId) {
-        match name {
-            "egress_spec" => self.v1.egress_spec = Some(slot),
-            "egress_port" => self.v1.egress_port = Some(slot),
-            "mcast_grp" => self.v1.multicast = Some(slot),
-            "checksum_error" => self.v1.checksum_error = Some(slot),
-            _ => {}
+    fn standard_variable(&mut self, name: &str, ty: &Type, span: Span) -> R<Value<'a>> {
+        let storage = self.storage(ty, &format!("standard_metadata.{name}"), span)?;
+        if let Value::Slot(slot) = &storage {
+            self.v1.slots.insert(name.to_owned(), *slot);
         }
+        Ok(storage)
     }
 
     /// Behind ingress and egress: the packet is dropped if egress_spec says so, whatever was called
     /// in between; else its port is fixed (behind ingress).
     fn end_of_control(&mut self, reason: &str, fixes_port: bool) -> Vec<Step> {
-        let Some(spec) = self.v1.egress_spec else {
+        let Some(spec) = self.v1.slot("egress_spec") else {
             return Vec::new();
         };
         let spec = Expr::Meta(self.slot_meta(spec));
@@ -141,7 +169,7 @@ impl<'a> Elab<'a> {
             let port = resize(spec.clone(), 9, 16, false);
             let egress = LValue::meta(StdMeta::EgressPort.id());
             push_op(&mut kept, Op::Set(egress, port));
-            if let Some(slot) = self.v1.egress_port {
+            if let Some(slot) = self.v1.slot("egress_port") {
                 let meta = self.slot_meta(slot);
                 push_op(&mut kept, Op::Set(LValue::meta(meta), spec.clone()));
             }
@@ -167,8 +195,16 @@ impl<'a> Elab<'a> {
 
     pub(super) fn v1model_function(&mut self, call: &ExternCall<'a>) -> R<Value<'a>> {
         match call.name {
-            // A P4 compiler may check these; they do nothing to the packet.
-            "assert" | "assume" | "log_msg" => return Ok(Value::Unit),
+            "clone" | "clone3" | "clone_preserving_field_list" | "truncate" => {
+                return self.replicate(call);
+            }
+            name if name.starts_with("resubmit") || name.starts_with("recirculate") => {
+                return self.replicate(call);
+            }
+            "log_msg" => return self.log(call),
+            "assert" | "assume" => return self.assertion(call),
+            "digest" => return self.digest(call),
+            "random" => return self.random(call),
             _ => self.only_in_control(call.span, "this function")?,
         }
         match call.name {
@@ -181,7 +217,7 @@ impl<'a> Elab<'a> {
     }
 
     fn mark_to_drop(&mut self, call: &ExternCall<'a>) -> R<Value<'a>> {
-        let Some(spec) = self.v1.egress_spec else {
+        let Some(spec) = self.v1.slot("egress_spec") else {
             return Err(error(
                 codes::ARCHITECTURE,
                 call.span,
@@ -191,7 +227,7 @@ impl<'a> Elab<'a> {
         let spec = LValue::meta(self.slot_meta(spec));
         self.emit(Op::Set(spec, Expr::num(9, DROP_PORT)));
         // simple_switch also takes the packet out of its multicast group.
-        if let Some(slot) = self.v1.multicast
+        if let Some(slot) = self.v1.slot("mcast_grp")
             && self.slots[slot.0].meta.is_some()
         {
             let group = LValue::meta(self.slot_meta(slot));
@@ -221,8 +257,9 @@ impl<'a> Elab<'a> {
     fn algorithm(&mut self, call: &ExternCall<'a>, at: usize) -> R<HashAlgorithm> {
         // The order of v1model's enum HashAlgorithm.
         match u32::try_from(&self.arg_number(call, at)?) {
-            Ok(0) => Ok(HashAlgorithm::Crc32),
-            Ok(2) => Ok(HashAlgorithm::Crc16),
+            // What the custom ones compute is up to the control plane; simple_switch starts them as the others.
+            Ok(0 | 1) => Ok(HashAlgorithm::Crc32),
+            Ok(2 | 3) => Ok(HashAlgorithm::Crc16),
             Ok(5) => Ok(HashAlgorithm::Identity),
             Ok(6) => Ok(HashAlgorithm::Csum16),
             Ok(7) => Ok(HashAlgorithm::Xor16),
@@ -270,7 +307,7 @@ impl<'a> Elab<'a> {
         let (_, condition) = self.arg_scalar(call, 0)?;
         let (width, found) = self.arg_scalar(call, 2)?;
         let value = self.checksum_value(call, width)?;
-        let Some(slot) = self.v1.checksum_error else {
+        let Some(slot) = self.v1.slot("checksum_error") else {
             return Err(error(
                 codes::ARCHITECTURE,
                 call.span,

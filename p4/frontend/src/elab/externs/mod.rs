@@ -7,6 +7,7 @@
 
 mod checksum;
 mod core;
+mod messages;
 mod objects;
 mod tables;
 mod trisect;
