@@ -32,9 +32,7 @@ fn plans(project: &Project) -> Vec<Plan> {
         .map(|strategy| {
             Plan::make(&Input {
                 name: &project.name,
-                policy: &project.policy,
-                library: &project.library,
-                programs: &project.programs,
+                source: project.source(),
                 rack: &project.rack,
                 registry: &registry,
                 strategy: *strategy,
@@ -53,7 +51,7 @@ fn keeps_the_law(name: &str, rack: &str) {
     let project = Project::load(&folder, Some(&folder.join(rack))).expect("the example loads");
     let plans = plans(&project);
     for file in traces() {
-        let traffic = run::one_capture(&file, None, &project.policy, &project.rack)
+        let traffic = run::one_capture(&file, None, project)
             .unwrap_or_else(|problems| panic!("{problems}"));
         let arrivals = &traffic.arrivals;
         assert!(!arrivals.is_empty(), "{}", file.display());

@@ -11,6 +11,7 @@
 mod milp;
 mod problem;
 
+pub(crate) use problem::frequency;
 pub use problem::{Cost, Group, Problem};
 
 use crate::analysis::Slot;
