@@ -51,8 +51,8 @@ fn keeps_the_law(name: &str, rack: &str) {
     let project = Project::load(&folder, Some(&folder.join(rack))).expect("the example loads");
     let plans = plans(&project);
     for file in traces() {
-        let traffic = run::one_capture(&file, None, project)
-            .unwrap_or_else(|problems| panic!("{problems}"));
+        let traffic =
+            run::one_capture(&file, None, project).unwrap_or_else(|problems| panic!("{problems}"));
         let arrivals = &traffic.arrivals;
         assert!(!arrivals.is_empty(), "{}", file.display());
         for plan in &plans {

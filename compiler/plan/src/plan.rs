@@ -1,6 +1,5 @@
 //! The plan: everything that run, explain, check and deploy need, and the one way to it.
 
-use crate::analysis::Slot;
 use crate::cut::{self, Cost, Problem, Solution, Strategy};
 use crate::error::PlanError;
 use crate::explain::{self, NodePlan};
@@ -253,7 +252,7 @@ impl Plan {
             nodes: explain::nodes(facts, problem, machines, assignment),
             devices: devices(facts, problem, machines, &solution),
             crossings: crossings(facts, problem, assignment),
-            sampling: invariant_fields(facts),
+            sampling: crate::sampling::invariant_fields(facts),
             prediction: predict(input, &pgraph, machines, problem, &solution.cost),
             uncut: facts.program.clone(),
             bound: solution.bound,
@@ -480,30 +479,6 @@ fn crossings(facts: &Facts, problem: &Problem, assignment: &Assignment) -> Vec<C
         }
     }
     found
-}
-
-/// Fields for sampling of which no node writes any source. Adding or removing a header of a kind
-/// changes which header is the innermost, not its fields; sampling looks at the innermost one.
-fn invariant_fields(facts: &Facts) -> Vec<Field> {
-    let program = facts.program;
-    let mut written: BTreeSet<(&str, &str)> = BTreeSet::new();
-    for node in facts.sited() {
-        if matches!(program.control.nodes[node].kind, NodeKind::Reparse(_)) {
-            continue;
-        }
-        let effects = facts.effects(node);
-        for slot in &effects.writes {
-            let Slot::Field(field) = slot else { continue };
-            if effects.restructures.contains(&field.header) {
-                continue;
-            }
-            let ty = program.header_type(field.header);
-            if let Some(f) = ty.fields.get(field.field as usize) {
-                written.insert((ty.name.as_str(), f.name.as_str()));
-            }
-        }
-    }
-    Field::invariant(|header, field| written.contains(&(header, field)))
 }
 
 fn predict(

@@ -9,9 +9,7 @@
 
 use super::Slot;
 use std::collections::BTreeSet;
-use trisect_ir::{
-    Expr, FieldKind, FieldRef, HeaderId, ParseTarget, ParserOp, Program, StateId, StdMeta,
-};
+use trisect_ir::{Entity, Expr, FieldKind, FieldRef, HeaderId, ParserOp, Program, StdMeta};
 
 /// A field's name, offset and width in bits.
 type Place = (&'static str, u32, u32);
@@ -151,7 +149,7 @@ pub(super) fn same_in_flow(program: &Program) -> BTreeSet<Slot> {
     let stands = |header: HeaderId, known: &Known| {
         let mut extracted = false;
         for (id, state) in program.parser.states.iter() {
-            let Some(before) = &states[trisect_ir::Entity::index(id)] else {
+            let Some(before) = &states[id.index()] else {
                 continue;
             };
             let mut before = before.clone();
@@ -233,23 +231,19 @@ fn before_states(program: &Program) -> Vec<Option<Before>> {
     let Some(start) = program.parser.start else {
         return found;
     };
-    found[trisect_ir::Entity::index(start)] = Some(Before::default());
+    found[start.index()] = Some(Before::default());
     let mut work = vec![start];
     while let Some(at) = work.pop() {
         let state = &program.parser.states[at];
-        let Some(mut here) = found[trisect_ir::Entity::index(at)].clone() else {
+        let Some(mut here) = found[at.index()].clone() else {
             continue;
         };
         for op in &state.ops {
             here.op(program, op);
         }
         here.strange |= state.next.exprs().iter().any(|key| !steady(program, key));
-        for target in state.next.targets() {
-            let ParseTarget::State(next) = target else {
-                continue;
-            };
-            let next: StateId = *next;
-            let changed = match &mut found[trisect_ir::Entity::index(next)] {
+        for next in state.next.states() {
+            let changed = match &mut found[next.index()] {
                 Some(known) => known.join(&here),
                 unknown => {
                     *unknown = Some(here.clone());

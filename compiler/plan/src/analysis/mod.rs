@@ -9,6 +9,6 @@ mod purity;
 
 pub use clean::Clean;
 pub use effects::{Effects, Slot};
-pub use graph::Graph;
 pub use flow::flow_fields;
+pub use graph::Graph;
 pub use purity::Purity;

@@ -18,7 +18,8 @@ use conditions::Attributes;
 use std::collections::{BTreeMap, BTreeSet};
 use trisect_ir::transform::{import, prune_parser, remove_unreachable};
 use trisect_ir::{
-    BinOp, Entity, Expr, LValue, Node, NodeId, NodeKind, Op, PrimaryMap, Program, StdMeta, Successors,
+    BinOp, Entity, Expr, LValue, Node, NodeId, NodeKind, Op, PrimaryMap, Program, StdMeta,
+    Successors,
 };
 use trisect_policy::nf::NfDescription;
 
