@@ -5,6 +5,7 @@
 mod bad_captures;
 mod bad_input;
 mod commands;
+mod own_p4;
 
 use std::fs;
 use std::path::{Path, PathBuf};
