@@ -46,6 +46,7 @@ pub fn files() -> anyhow::Result<Vec<(String, Vec<u8>)>> {
         .into_iter()
         .chain(traffic::l3_firewall())
         .chain(traffic::nat_lb())
+        .chain(traffic::v1model())
     {
         files.push((port, traffic::capture(&packets)?));
     }

@@ -1,8 +1,9 @@
 //! Trisect cuts network-function pipelines between a switch, a SmartNIC and host cores.
 //!
-//! The facade over the crates of the workspace: a [`project::Project`] is read from a folder, compiled
-//! into a [`trisect_plan::plan::Plan`], turned into [`artifacts`], and [`run`]. The command `trisect` is a
-//! thin layer over it: arguments in, text or JSON out.
+//! The facade over the crates of the workspace: a [`project::Project`] is read from a folder, or is
+//! somebody's [`own`] program; it is compiled into a [`trisect_plan::plan::Plan`], turned into
+//! [`artifacts`], and [`run`]. The command `trisect` is a thin layer over it: arguments in, text or JSON
+//! out.
 //!
 //! # Invariants
 //! - Whatever is wrong with a user's input comes back as [`problems::Problems`], all of it at once where
@@ -11,6 +12,7 @@
 //! - The plan is the one hand-over point: [`artifacts`] and the rack are made from it alone.
 
 pub mod artifacts;
+pub mod own;
 pub mod pages;
 pub mod problems;
 pub mod project;

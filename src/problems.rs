@@ -21,6 +21,9 @@ pub const NO_SUCH_NAME: Code = Code(506);
 /// A device of the embedded rack cannot be set up, or failed.
 pub const RACK_FAILED: Code = Code(507);
 
+/// The command line asks for two things that do not go together.
+pub const CONTRADICTION: Code = Code(508);
+
 /// Diagnostics of one or several files, with their texts.
 #[derive(Clone, Debug, Default)]
 pub struct Problems {

@@ -1,4 +1,5 @@
-//! A project: a folder with a policy, a rack and the files that the policy names.
+//! A project: a folder with a policy, a rack and the files that the policy names; or a program of the
+//! user's own, which is the whole pipeline ([`crate::own`]).
 //!
 //! ```text
 //! policy.tri            the policy
@@ -9,11 +10,12 @@
 //! ```
 
 use crate::problems::Problems;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use trisect_ir::Program;
 use trisect_ir::diag::{Diagnostic, Severity, Span};
 use trisect_p4::Options;
+use trisect_plan::Source;
 use trisect_policy::nf::ConfigKind;
 use trisect_policy::policy::NfInstance;
 use trisect_policy::{NfDescription, Policy, Rack};
@@ -25,16 +27,28 @@ pub struct Project {
     pub name: String,
     /// The folder.
     pub folder: PathBuf,
-    /// The policy.
-    pub policy: Policy,
+    /// What packets go through.
+    pub pipeline: Pipeline,
     /// The rack.
     pub rack: Rack,
-    /// Descriptions by function name.
-    pub library: BTreeMap<String, NfDescription>,
-    /// Configured programs by instance name.
-    pub programs: BTreeMap<String, Program>,
     /// What is worth knowing but stops nothing.
     pub warnings: Problems,
+}
+
+/// What packets go through.
+#[derive(Clone, Debug)]
+pub enum Pipeline {
+    /// The network functions of a policy.
+    Policy {
+        /// The policy.
+        policy: Policy,
+        /// Descriptions by function name.
+        library: BTreeMap<String, NfDescription>,
+        /// Configured programs by instance name.
+        programs: BTreeMap<String, Program>,
+    },
+    /// One program, configured.
+    Program(Box<Program>),
 }
 
 /// Where a network function's program is found.
@@ -56,12 +70,8 @@ impl Project {
         let (rack_file, rack_text) = read(&rack_path, NEEDED)?;
 
         let mut problems = Problems::default();
-        let rack = keep(
-            Rack::from_toml(&rack_text, &rack_file),
-            &mut problems,
-            &rack_file,
-            &rack_text,
-        );
+        let rack = Rack::from_toml(&rack_text, &rack_file);
+        let rack = keep(rack, &mut problems, &rack_file, &rack_text);
         let policy = trisect_policy::parse_policy(&policy_text, &policy_file);
         let policy = keep(policy, &mut problems, &policy_file, &policy_text);
         let functions = functions(folder, &mut problems);
@@ -108,12 +118,33 @@ impl Project {
         Ok(Self {
             name,
             folder,
-            policy,
+            pipeline: Pipeline::Policy {
+                policy,
+                library,
+                programs,
+            },
             rack,
-            library,
-            programs,
             warnings: problems,
         })
+    }
+
+    /// What a plan is made from.
+    pub fn source(&self) -> Source<'_> {
+        match &self.pipeline {
+            Pipeline::Policy {
+                policy,
+                library,
+                programs,
+            } => Source::Policy {
+                policy,
+                library,
+                programs,
+            },
+            Pipeline::Program(program) => Source::Program {
+                name: &self.name,
+                program,
+            },
+        }
     }
 
     /// The bundled captures by ingress port, sorted by the port's name. Empty if there are none.
@@ -245,12 +276,34 @@ fn compile(origin: &Origin, options: &Options) -> Result<Program, Problems> {
             trisect_p4::compile_str(&file, source, options)
                 .map_err(|found| Problems::of(found, &file, source))
         }
-        Origin::File(path) => {
-            let (file, text) = read(path, "the NF's description names its program")?;
-            trisect_p4::compile_file(path, options)
-                .map_err(|found| Problems::of(found, &file, &text))
-        }
+        Origin::File(path) => compile_file(path, options, "the NF's description names its program"),
     }
+}
+
+/// Compiles a P4 file; `help` is for one that cannot be read.
+pub(crate) fn compile_file(
+    path: &Path,
+    options: &Options,
+    help: &str,
+) -> Result<Program, Problems> {
+    // What is no UTF-8 in a comment is no error.
+    let bytes = std::fs::read(path).map_err(|error| Problems::unreadable(path, &error, help))?;
+    let (file, text) = (path.display().to_string(), String::from_utf8_lossy(&bytes));
+    trisect_p4::compile_file(path, options).map_err(|found| {
+        let included: BTreeSet<String> = found.iter().map(|d| d.file.to_string()).collect();
+        let mut problems = Problems::of(found, &file, &text);
+        for other in included.into_iter().filter(|other| *other != file) {
+            // Files that come with Trisect are nowhere on the disk.
+            if let Ok(bytes) = std::fs::read(&other) {
+                problems.extend(Problems::of(
+                    Vec::new(),
+                    &other,
+                    &String::from_utf8_lossy(&bytes),
+                ));
+            }
+        }
+        problems
+    })
 }
 
 /// The library's functions, and before them those of the folder, by name.
@@ -291,7 +344,7 @@ fn functions(folder: &Path, problems: &mut Problems) -> BTreeMap<String, (NfDesc
 }
 
 /// The value, or nothing and its diagnostics among the problems.
-fn keep<T>(
+pub(crate) fn keep<T>(
     result: Result<T, Vec<Diagnostic>>,
     problems: &mut Problems,
     file: &str,
@@ -307,7 +360,8 @@ fn keep<T>(
     }
 }
 
-fn read(path: &Path, help: &str) -> Result<(String, String), Problems> {
+/// Name and text of a file.
+pub(crate) fn read(path: &Path, help: &str) -> Result<(String, String), Problems> {
     let text =
         std::fs::read_to_string(path).map_err(|error| Problems::unreadable(path, &error, help))?;
     Ok((path.display().to_string(), text))

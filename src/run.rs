@@ -1,12 +1,13 @@
 //! Playing traffic through the rack of a plan.
 
 use crate::problems::Problems;
+use crate::project::{Pipeline, Project};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use trisect_ir::diag::{Diagnostic, Span};
 use trisect_plan::plan::Plan;
-use trisect_policy::Policy;
+use trisect_policy::{Filter, Policy};
 use trisect_ports::{Capture, CaptureError};
 use trisect_rack::{Arrival, Compiled, Engine, Rack, Role, arrivals, by_flow};
 use trisect_rte_flow::NicModel;
@@ -31,17 +32,17 @@ pub struct Traffic {
 }
 
 /// Reads one capture. All packets come in on `ingress` if it is given; else each comes in on a port of
-/// the first traffic class that takes it, by a hash of its flow, so that both directions of a
-/// connection meet the same port.
+/// the first traffic class that takes it (where there is no policy, on any external port), by a hash of
+/// its flow, so that both directions of a connection meet the same port.
 ///
 /// # Errors
 /// An unreadable capture, or an unknown port.
 pub fn one_capture(
     path: &Path,
     ingress: Option<&str>,
-    policy: &Policy,
-    rack: &trisect_policy::Rack,
+    project: &Project,
 ) -> Result<Traffic, Problems> {
+    let rack = &project.rack;
     let capture = Capture::open(path).map_err(|e| bad_capture(&e))?;
     let fixed = match ingress {
         None => None,
@@ -54,22 +55,10 @@ pub fn one_capture(
         .zip(rack.external_ports())
         .map(|(number, _)| number)
         .collect();
-    let classes: Vec<(&trisect_policy::Filter, Vec<u16>)> = policy
-        .pipelines
-        .iter()
-        .map(|p| {
-            let named: Vec<u16> = p
-                .class
-                .ports
-                .iter()
-                .filter_map(|name| rack.port_number(name))
-                .collect();
-            (
-                &p.class.filter.value,
-                if named.is_empty() { all.clone() } else { named },
-            )
-        })
-        .collect();
+    let classes = match &project.pipeline {
+        Pipeline::Policy { policy, .. } => classes(policy, rack, &all),
+        Pipeline::Program(_) => vec![(Filter::everything(), all.clone())],
+    };
     let mut unclassified = 0;
     let port = |frame: &[u8]| {
         fixed.or_else(|| {
@@ -85,6 +74,23 @@ pub fn one_capture(
         arrivals,
         unclassified,
     })
+}
+
+/// The traffic classes of a policy in order, each with its ports' numbers.
+fn classes(policy: &Policy, rack: &trisect_policy::Rack, all: &[u16]) -> Vec<(Filter, Vec<u16>)> {
+    let ports = |names: &[trisect_policy::policy::Name]| -> Vec<u16> {
+        if names.is_empty() {
+            return all.to_vec();
+        }
+        names
+            .iter()
+            .filter_map(|name| rack.port_number(name))
+            .collect()
+    };
+    let classes = policy.pipelines.iter().map(|p| &p.class);
+    classes
+        .map(|class| (class.filter.value.clone(), ports(&class.ports)))
+        .collect()
 }
 
 /// Reads one capture per ingress port and merges them by time; of packets of the same time, those of

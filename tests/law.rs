@@ -5,6 +5,7 @@
 #![allow(clippy::expect_used, clippy::panic)] // a test fails by panicking
 
 use std::path::{Path, PathBuf};
+use trisect::own::{EntriesFile, OwnProgram};
 use trisect::project::Project;
 use trisect::run;
 use trisect_plan::pgraph::Traffic;
@@ -32,9 +33,7 @@ fn plans(project: &Project) -> Vec<Plan> {
         .map(|strategy| {
             Plan::make(&Input {
                 name: &project.name,
-                policy: &project.policy,
-                library: &project.library,
-                programs: &project.programs,
+                source: project.source(),
                 rack: &project.rack,
                 registry: &registry,
                 strategy: *strategy,
@@ -45,16 +44,47 @@ fn plans(project: &Project) -> Vec<Plan> {
         .collect()
 }
 
-/// Plays all captures through one example; the uncut pipeline sees each capture once.
-fn keeps_the_law(name: &str, rack: &str) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("examples")
-        .join(name);
+        .join(name)
+}
+
+/// A project with one of its racks.
+fn project_keeps_the_law(name: &str, rack: &str) {
+    let folder = example(name);
     let project = Project::load(&folder, Some(&folder.join(rack))).expect("the example loads");
-    let plans = plans(&project);
+    keeps_the_law(&project, rack);
+}
+
+/// A program without a policy, with its entries.
+fn program_keeps_the_law(name: &str) {
+    let folder = example("v1model");
+    let mut own = OwnProgram {
+        file: folder.join(format!("{name}.p4")),
+        ..OwnProgram::default()
+    };
+    for file in std::fs::read_dir(folder.join(name)).expect("a folder") {
+        let path = file.expect("readable").path();
+        let table = path.file_stem().expect("a name").to_string_lossy();
+        own.entries.push(EntriesFile {
+            table: table.into_owned(),
+            path: path.clone(),
+        });
+    }
+    for rack in ["rack.toml", "rack-nic.toml"] {
+        let project = Project::of_program(&own, &folder.join(rack)).expect("the program compiles");
+        keeps_the_law(&project, rack);
+    }
+}
+
+/// Plays all captures through one example; the uncut pipeline sees each capture once.
+fn keeps_the_law(project: &Project, rack: &str) {
+    let name = &project.name;
+    let plans = plans(project);
     for file in traces() {
-        let traffic = run::one_capture(&file, None, &project.policy, &project.rack)
-            .unwrap_or_else(|problems| panic!("{problems}"));
+        let traffic =
+            run::one_capture(&file, None, project).unwrap_or_else(|problems| panic!("{problems}"));
         let arrivals = &traffic.arrivals;
         assert!(!arrivals.is_empty(), "{}", file.display());
         for plan in &plans {
@@ -70,20 +100,35 @@ fn keeps_the_law(name: &str, rack: &str) {
 
 #[test]
 fn real_captures_through_central_office() {
-    keeps_the_law("central-office", "rack.toml");
+    project_keeps_the_law("central-office", "rack.toml");
 }
 
 #[test]
 fn real_captures_through_l3_firewall() {
-    keeps_the_law("l3-firewall", "rack.toml");
+    project_keeps_the_law("l3-firewall", "rack.toml");
 }
 
 #[test]
 fn real_captures_through_nat_lb() {
-    keeps_the_law("nat-lb", "rack.toml");
+    project_keeps_the_law("nat-lb", "rack.toml");
 }
 
 #[test]
 fn real_captures_through_a_nic_that_does_the_work() {
-    keeps_the_law("l3-firewall", "rack-nic.toml");
+    project_keeps_the_law("l3-firewall", "rack-nic.toml");
+}
+
+#[test]
+fn real_captures_through_a_router_of_v1model() {
+    program_keeps_the_law("edge_router");
+}
+
+#[test]
+fn real_captures_through_a_balancer_of_v1model() {
+    program_keeps_the_law("balancer");
+}
+
+#[test]
+fn real_captures_through_a_marker_of_v1model() {
+    program_keeps_the_law("marker");
 }

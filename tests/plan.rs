@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use trisect::project::Project;
+use trisect::project::{Pipeline, Project};
 use trisect_plan::pgraph::Traffic;
 use trisect_plan::{Input, Plan, Strategy, explain, svg};
 use trisect_ports::Capture;
@@ -34,9 +34,7 @@ fn plan(project: &Project, strategy: Strategy) -> Plan {
     .expect("different names");
     Plan::make(&Input {
         name: &project.name,
-        policy: &project.policy,
-        library: &project.library,
-        programs: &project.programs,
+        source: project.source(),
         rack: &project.rack,
         registry: &registry,
         strategy,
@@ -126,7 +124,10 @@ fn traces() -> Vec<PathBuf> {
 
 /// Ten times the load on servers with few cores: several instances, on several servers.
 fn grown(project: &mut Project) {
-    for pipeline in &mut project.policy.pipelines {
+    let Pipeline::Policy { policy, .. } = &mut project.pipeline else {
+        panic!("the example has a policy");
+    };
+    for pipeline in &mut policy.pipelines {
         if let Some(rate) = &mut pipeline.class.rate {
             rate.0 *= 10;
         }

@@ -1,7 +1,7 @@
 //! The bundled examples load: policies, racks, programs and their configuration fit together.
 
 use std::path::Path;
-use trisect::project::Project;
+use trisect::project::{Pipeline, Project};
 
 #[test]
 fn every_example_loads_without_a_warning() {
@@ -11,7 +11,13 @@ fn every_example_loads_without_a_warning() {
             .join(name);
         let project = Project::load(&folder, None).unwrap_or_else(|problems| panic!("{problems}"));
         assert!(project.warnings.is_empty(), "{}", project.warnings);
-        assert_eq!(project.programs.len(), project.policy.nfs.len());
+        let Pipeline::Policy {
+            policy, programs, ..
+        } = &project.pipeline
+        else {
+            panic!("{name} has a policy");
+        };
+        assert_eq!(programs.len(), policy.nfs.len());
         assert!(!project.traffic().unwrap().is_empty());
     }
 }

@@ -325,6 +325,32 @@ pub fn nat_lb() -> Captures {
     )
 }
 
+/// One capture for the programs of v1model: clients of web servers and of the balancer's services, one
+/// conversation in three in VLAN 7 with priority 5, and odd packets.
+pub fn v1model() -> Captures {
+    let mut rng = Rng::new(0x511);
+    let mut flows = flows(&mut rng, 45, &["10.0.0", "203.0.113"], 0);
+    for flow in &mut flows {
+        if rng.chance(50) {
+            flow.server = SERVICE.to_owned();
+        }
+    }
+    let requests = (0..).zip(&flows).map(|(i, flow)| {
+        let mut packets = flow.requests();
+        if i % 3 == 0 {
+            for packet in &mut packets {
+                packet.frame.splice(12..12, [0x81, 0x00, 0xa0, 0x07]);
+            }
+        }
+        packets
+    });
+    let odd = odd_packets("10.0.0.9", "198.51.100.9");
+    vec![(
+        "v1model/traffic.pcap".to_owned(),
+        sorted(requests.chain([odd])),
+    )]
+}
+
 fn below(example: &str, captures: Captures) -> Captures {
     let path = |port: &str| format!("{example}/traffic/{port}.pcap");
     captures

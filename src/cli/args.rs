@@ -3,6 +3,7 @@
 use super::p4::P4;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use trisect::own::EntriesFile;
 
 /// Cut one network-function pipeline between a switch, SmartNICs and host cores.
 #[derive(Debug, Parser)]
@@ -21,9 +22,9 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Compile a project and play a capture through the embedded rack.
+    /// Compile a project, or your own P4 program, and play a capture through the embedded rack.
     Run(Run),
-    /// Compile a project into a plan and one folder of artifacts per device.
+    /// Compile a project, or your own P4 program, into a plan and one folder of artifacts per device.
     Compile(Compile),
     /// Say where each node of a plan runs and why, or print the page of a diagnostic code.
     Explain(Explain),
@@ -51,13 +52,65 @@ pub enum StrategyArg {
 #[derive(Debug, Args)]
 pub struct Source {
     /// Folder with `policy.tri`, `rack.toml` and the files they name.
-    pub project: PathBuf,
+    #[arg(required_unless_present = "p4", conflicts_with = "p4")]
+    pub project: Option<PathBuf>,
     /// How the cut is chosen.
     #[arg(long, value_enum, default_value = "best", value_name = "NAME")]
     pub strategy: StrategyArg,
     /// Rack description to use instead of the project's `rack.toml`.
     #[arg(long, value_name = "FILE")]
     pub rack: Option<PathBuf>,
+    /// Your own program.
+    #[command(flatten)]
+    pub own: Own,
+}
+
+/// A program instead of a project.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Your own P4 program instead of a project")]
+pub struct Own {
+    /// P4 program (v1model or PNA) that is the whole pipeline: packets of all external ports go through
+    /// it, and it chooses the port by which each leaves. Its port numbers are the positions of the
+    /// external ports in the rack file, from 0; port 511 drops, as on v1model switches.
+    #[arg(long, value_name = "FILE", requires = "rack")]
+    pub p4: Option<PathBuf>,
+    /// Entries for a table of the program, as many times as there are tables to fill. Without TABLE the
+    /// file is named for its table: ipv4_lpm.entries.
+    #[arg(long, value_name = "[TABLE=]FILE", requires = "p4", value_parser = entries_file)]
+    pub entries: Vec<EntriesFile>,
+    /// Folder in which `#include` looks.
+    #[arg(short = 'I', value_name = "DIR", requires = "p4")]
+    pub include: Vec<PathBuf>,
+    /// Macro for the preprocessor; without a text it is 1.
+    #[arg(short = 'D', value_name = "NAME[=TEXT]", requires = "p4", value_parser = define)]
+    pub define: Vec<(String, String)>,
+}
+
+/// `[TABLE=]FILE`.
+fn entries_file(text: &str) -> Result<EntriesFile, String> {
+    let (table, path) = match text.split_once('=') {
+        Some((table, path)) => (table.to_owned(), PathBuf::from(path)),
+        None => {
+            let path = PathBuf::from(text);
+            let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned());
+            (stem.unwrap_or_default(), path)
+        }
+    };
+    match table.is_empty() || path.as_os_str().is_empty() {
+        true => Err("name a table and a file: ipv4_lpm=routes.txt".to_owned()),
+        false => Ok(EntriesFile { table, path }),
+    }
+}
+
+/// `NAME[=TEXT]`, as compilers of C take it.
+fn define(text: &str) -> Result<(String, String), String> {
+    let (name, text) = text.split_once('=').unwrap_or((text, "1"));
+    let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    if starts && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        Ok((name.to_owned(), text.to_owned()))
+    } else {
+        Err("a macro's name is a letter or _, then letters, digits and _".to_owned())
+    }
 }
 
 /// `trisect run`.
@@ -66,11 +119,12 @@ pub struct Run {
     /// The project.
     #[command(flatten)]
     pub source: Source,
-    /// Capture to play (pcap or pcapng, Ethernet) instead of the project's `traffic/PORT.pcap` files.
-    #[arg(long, value_name = "FILE")]
+    /// Capture to play (pcap or pcapng, Ethernet) instead of the project's `traffic/PORT.pcap` files; a
+    /// program of your own has none of these.
+    #[arg(long, value_name = "FILE", required_unless_present = "project")]
     pub pcap: Option<PathBuf>,
     /// External port that all packets of --pcap come in on. By default each packet takes a port of the
-    /// first traffic class that accepts it, by a hash of its flow.
+    /// first traffic class that accepts it (for a program of your own: any), by a hash of its flow.
     #[arg(long, value_name = "PORT", requires = "pcap")]
     pub ingress: Option<String>,
     /// Write one capture per egress port into this folder.

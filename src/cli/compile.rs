@@ -5,8 +5,8 @@ use super::{Ended, plan, print, print_json};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use trisect::problems::{CANNOT_WRITE, Problems};
-use trisect::project::Project;
+use trisect::problems::{CANNOT_WRITE, CONTRADICTION, Problems};
+use trisect::project::{Pipeline, Project};
 use trisect_plan::plan::Plan;
 
 /// Compiles, and writes the plan with its artifacts or prints a stage.
@@ -39,7 +39,15 @@ pub fn main(args: &Compile) -> anyhow::Result<Ended> {
 
 fn emit(stage: Stage, project: &Project, plan: &Plan) -> anyhow::Result<String> {
     Ok(match stage {
-        Stage::Policy => project.policy.to_string(),
+        Stage::Policy => match &project.pipeline {
+            Pipeline::Policy { policy, .. } => policy.to_string(),
+            Pipeline::Program(_) => {
+                let message = "there is no policy to print";
+                let reason = "a program of your own is the whole pipeline";
+                let help = "`--emit pgraph` shows the graph that stands for it";
+                return Err(Problems::error(CONTRADICTION, message, reason, help).into());
+            }
+        },
         Stage::Pgraph => serde_json::to_string_pretty(&plan.pgraph)?,
         Stage::Igraph => serde_json::to_string_pretty(&plan.igraph)?,
         Stage::Placement => placement(plan),

@@ -3,6 +3,8 @@
 use super::args::{Source, StrategyArg};
 use super::table::table;
 use serde::Serialize;
+use std::path::Path;
+use trisect::own::OwnProgram;
 use trisect::problems::Problems;
 use trisect::project::Project;
 use trisect_plan::cut::Strategy;
@@ -20,9 +22,22 @@ impl From<StrategyArg> for Strategy {
     }
 }
 
-/// Reads the project; warnings go to standard error.
+/// Reads the project or program; warnings go to standard error.
 pub fn project(source: &Source) -> Result<Project, Problems> {
-    let project = Project::load(&source.project, source.rack.as_deref())?;
+    let rack = source.rack.as_deref();
+    let project = match (&source.project, &source.own.p4) {
+        (Some(folder), _) => Project::load(folder, rack)?,
+        (None, file) => {
+            let own = OwnProgram {
+                file: file.clone().unwrap_or_default(),
+                include_dirs: source.own.include.clone(),
+                defines: source.own.define.clone(),
+                entries: source.own.entries.clone(),
+            };
+            // The arguments' grammar asks for --p4 and --rack together.
+            Project::of_program(&own, rack.unwrap_or(Path::new("")))?
+        }
+    };
     super::complain(&project.warnings.to_string());
     Ok(project)
 }
@@ -32,9 +47,7 @@ pub fn make(project: &Project, strategy: StrategyArg) -> anyhow::Result<Plan> {
     let registry = trisect::registry::registry()?;
     Ok(Plan::make(&Input {
         name: &project.name,
-        policy: &project.policy,
-        library: &project.library,
-        programs: &project.programs,
+        source: project.source(),
         rack: &project.rack,
         registry: &registry,
         strategy: strategy.into(),

@@ -114,12 +114,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 fn traffic(args: &Run, project: &Project) -> anyhow::Result<Traffic> {
     Ok(match &args.pcap {
-        Some(path) => run::one_capture(
-            path,
-            args.ingress.as_deref(),
-            &project.policy,
-            &project.rack,
-        )?,
+        Some(path) => run::one_capture(path, args.ingress.as_deref(), project)?,
         None => run::bundled(&project.traffic()?)?,
     })
 }

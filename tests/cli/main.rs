@@ -6,6 +6,7 @@ mod bad_captures;
 mod bad_input;
 mod commands;
 mod packet_tests;
+mod own_p4;
 
 use std::fs;
 use std::path::{Path, PathBuf};

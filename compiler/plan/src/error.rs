@@ -125,7 +125,9 @@ impl PlanError {
             Self::NowhereToRun { .. } => {
                 "change the NF, or add a device that can do it; hosts can run everything that the IR has"
             }
-            Self::NoCut(_) => "try the strategy `host`, or add servers",
+            Self::NoCut(_) => {
+                "try another strategy, more servers, or a switch with more stages and memory"
+            }
             Self::Split(_) | Self::Invalid { .. } => {
                 "this is a fault of the compiler; please report it with the policy and rack files"
             }

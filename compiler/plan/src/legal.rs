@@ -37,7 +37,7 @@ pub enum Violation {
     },
     /// Headers were changed so that the next device would parse them otherwise.
     #[error(
-        "between `{from}` and `{to}` the headers are not as a parser would find them, so the packet cannot be moved from {site_from} to {site_to}"
+        "the packet cannot be moved from {site_from} to {site_to} between `{from}` and `{to}`, since it would not be parsed as it was: {why}"
     )]
     Unclean {
         /// Source of the edge.
@@ -48,6 +48,8 @@ pub enum Violation {
         to: String,
         /// Its site.
         site_to: Site,
+        /// What changed.
+        why: String,
     },
     /// Only a host parses twice.
     #[error("`{node}` parses the packet again, which {site} cannot; only hosts can")]
@@ -146,6 +148,16 @@ pub fn check(facts: &Facts, assignment: &Assignment) -> Vec<Violation> {
     found
 }
 
+/// Whether packets are left to one host whole because nobody else may parse them
+/// ([`Clean::only_whole`](crate::analysis::Clean::only_whole)): the switch must pass them on unparsed.
+pub(crate) fn left_whole(facts: &Facts, assignment: &Assignment) -> bool {
+    let mut sites = facts.sited().map(|node| assignment.site(node));
+    facts.clean.only_whole()
+        && sites
+            .next()
+            .is_some_and(|first| matches!(first, Site::Host(_)) && sites.all(|s| s == first))
+}
+
 struct Checker<'a, 'f> {
     facts: &'a Facts<'f>,
     assignment: &'a Assignment,
@@ -191,13 +203,33 @@ impl Checker<'_, '_> {
     }
     fn crossings(&self, found: &mut Vec<Violation>) {
         let mut wide = BTreeSet::new();
+        let whole = left_whole(self.facts, self.assignment);
+        let obstacle = |node| self.facts.clean.obstacle(self.facts.program, node);
+        if let Some(entry) = self.facts.program.control.entry
+            && let to = self.site(entry, Site::Switch)
+            && to != Site::Switch
+            && !whole
+            && let Some(why) = obstacle(entry)
+        {
+            found.push(Violation::Unclean {
+                from: "parser".to_owned(),
+                site_from: Site::Switch,
+                to: self.name(entry),
+                site_to: to,
+                why,
+            });
+        }
         for (a, from, b, to) in self.edges().filter(|(_, from, _, to)| from != to) {
-            if !self.facts.clean.may_cross(self.facts.program, b) {
+            let sent = matches!(self.kind(b), NodeKind::Emit);
+            if !(whole && sent)
+                && let Some(why) = obstacle(b)
+            {
                 found.push(Violation::Unclean {
                     from: self.name(a),
                     site_from: from,
                     to: self.name(b),
                     site_to: to,
+                    why,
                 });
             }
             wide.insert(b);

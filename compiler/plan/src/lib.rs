@@ -10,6 +10,7 @@
 //!                        -> plan     all of it, with reasons
 //! ```
 //!
+//! A program that is the whole pipeline comes with a policy graph of its own ([`plan::Source`]).
 //! [`Plan::make`] does all steps; [`explain`] and [`svg`] show a plan.
 //!
 //! # Invariants
@@ -29,11 +30,12 @@ pub mod merge;
 pub mod pgraph;
 pub mod place;
 pub mod plan;
+mod sampling;
 pub mod site;
 pub mod split;
 pub mod svg;
 
 pub use cut::Strategy;
 pub use error::PlanError;
-pub use plan::{Input, Plan};
+pub use plan::{Input, Plan, Source};
 pub use site::{ServerId, Site};

@@ -1,5 +1,6 @@
 //! The policy graph (E2, section 4.1): one node per NF instance of the policy, shared by all
-//! pipelines that name it; edges carry conditions and expected rates.
+//! pipelines that name it; edges carry conditions and expected rates. A program that is the whole
+//! pipeline has the smallest such graph: one NF that all external ports feed.
 
 use crate::error::PlanError;
 use serde::{Deserialize, Serialize};
@@ -60,6 +61,8 @@ pub enum PNode {
     Nf(usize),
     /// An external port, by number.
     Port(u16),
+    /// The external port that the NF has chosen itself (`egress_port`).
+    Chosen,
     /// Where packets end.
     Drop,
 }
@@ -76,6 +79,9 @@ pub struct PEdge {
     /// Expected load in packets per second.
     pub pps: f64,
 }
+
+/// The name of the pipeline that a program is on its own.
+const OF_PROGRAM: &str = "all";
 
 /// Assumptions for sizing.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -146,6 +152,64 @@ impl PGraph {
             graph.pipelines.push(built);
         }
         Ok(graph)
+    }
+
+    /// The graph of a program that is the whole pipeline: packets of all external ports go through it,
+    /// and it chooses the port by which they leave. The ports' rates are the offered load.
+    ///
+    /// There is one instance of it, so that its state is in one place. `cycles` is its estimate.
+    pub fn of_program(name: &str, cycles: u64, rack: &Rack, traffic: Traffic) -> Self {
+        let pps = traffic.pps(rack.external_ports().map(|port| port.rate.0).sum());
+        let edge = |from, to| PEdge {
+            from,
+            to,
+            condition: None,
+            pps,
+        };
+        Self {
+            nfs: vec![PNf {
+                name: name.to_owned(),
+                function: name.to_owned(),
+                affinity: Affinity::None,
+                cycles,
+                max_instances: Some(1),
+                pps,
+            }],
+            pipelines: vec![PPipeline {
+                name: OF_PROGRAM.to_owned(),
+                ports: Vec::new(),
+                filter: Filter::everything(),
+                pps,
+                edges: vec![
+                    edge(PNode::In, PNode::Nf(0)),
+                    edge(PNode::Nf(0), PNode::Chosen),
+                ],
+            }],
+        }
+    }
+
+    /// Expected packets per second that leave by each external port of the rack. What programs choose
+    /// themselves is taken to spread in proportion to the ports' rates.
+    pub fn leaving(&self, rack: &Rack) -> Vec<f64> {
+        let rates: Vec<f64> = rack.external_ports().map(|p| p.rate.0 as f64).collect();
+        let all: f64 = rates.iter().sum();
+        let mut leaving = vec![0.0; rates.len()];
+        for edge in self.pipelines.iter().flat_map(|p| &p.edges) {
+            match edge.to {
+                PNode::Port(port) => {
+                    if let Some(sum) = leaving.get_mut(usize::from(port)) {
+                        *sum += edge.pps;
+                    }
+                }
+                PNode::Chosen => {
+                    for (sum, rate) in leaving.iter_mut().zip(&rates) {
+                        *sum += edge.pps * rate / all.max(1.0);
+                    }
+                }
+                PNode::In | PNode::Nf(_) | PNode::Drop => {}
+            }
+        }
+        leaving
     }
 
     fn pipeline(

@@ -1,6 +1,5 @@
 //! The plan: everything that run, explain, check and deploy need, and the one way to it.
 
-use crate::analysis::Slot;
 use crate::cut::{self, Cost, Problem, Solution, Strategy};
 use crate::error::PlanError;
 use crate::explain::{self, NodePlan};
@@ -22,17 +21,35 @@ use trisect_policy::rack::Rack;
 use trisect_sample::Field;
 use trisect_target::{Registry, Resources, TargetKind};
 
+/// What the pipeline of a plan is.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    /// Network functions that a policy puts together.
+    Policy {
+        /// The policy, checked.
+        policy: &'a Policy,
+        /// Descriptions by function name.
+        library: &'a BTreeMap<String, NfDescription>,
+        /// Configured programs by the NF's name in the policy.
+        programs: &'a BTreeMap<String, Program>,
+    },
+    /// One program, configured, that takes the packets of all external ports and chooses the port by
+    /// which each leaves; the external ports of the rack have the numbers from 0 on.
+    Program {
+        /// What it is called in the plan: a letter, then letters, digits, `_` and `-`.
+        name: &'a str,
+        /// The program.
+        program: &'a Program,
+    },
+}
+
 /// What a plan is made from.
 #[derive(Clone, Copy)]
 pub struct Input<'a> {
     /// Name of the project.
     pub name: &'a str,
-    /// A checked policy.
-    pub policy: &'a Policy,
-    /// Descriptions by function name.
-    pub library: &'a BTreeMap<String, NfDescription>,
-    /// Configured programs by the NF's name in the policy.
-    pub programs: &'a BTreeMap<String, Program>,
+    /// The pipeline.
+    pub source: Source<'a>,
     /// The rack.
     pub rack: &'a Rack,
     /// The targets.
@@ -142,15 +159,42 @@ pub struct Prediction {
     pub loads: BTreeMap<String, f64>,
 }
 
+impl Source<'_> {
+    /// The programs by NF name, if there is one that is the whole pipeline.
+    fn own_program(&self) -> BTreeMap<String, Program> {
+        match self {
+            Self::Policy { .. } => BTreeMap::new(),
+            Self::Program { name, program } => {
+                BTreeMap::from([((*name).to_owned(), (*program).clone())])
+            }
+        }
+    }
+}
+
 impl Plan {
     /// Makes a plan.
     ///
     /// # Errors
     /// See [`PlanError`].
     pub fn make(input: &Input<'_>) -> Result<Self, PlanError> {
-        let pgraph = PGraph::new(input.policy, input.library, input.rack, input.traffic)?;
         let machines = Machines::new(input.rack, input.registry)?;
-        let rewrites = merge::rewriting(&pgraph, input.programs)?;
+        let (own, none) = (input.source.own_program(), BTreeMap::new());
+        let (pgraph, programs, library) = match input.source {
+            Source::Policy {
+                policy,
+                library,
+                programs,
+            } => {
+                let graph = PGraph::new(policy, library, input.rack, input.traffic)?;
+                (graph, programs, library)
+            }
+            Source::Program { name, program } => {
+                let cycles = host_cycles(program, &machines);
+                let graph = PGraph::of_program(name, cycles, input.rack, input.traffic);
+                (graph, &own, &none)
+            }
+        };
+        let rewrites = merge::rewriting(&pgraph, programs)?;
         let slowest = machines
             .servers
             .iter()
@@ -160,8 +204,8 @@ impl Plan {
         let merged = merge::merge(Sources {
             graph: &pgraph,
             instances: &igraph,
-            programs: input.programs,
-            library: input.library,
+            programs,
+            library,
             rewrites: &rewrites,
             ports: &(0..input.rack.external_ports().count() as u16).collect(),
         })?;
@@ -208,7 +252,7 @@ impl Plan {
             nodes: explain::nodes(facts, problem, machines, assignment),
             devices: devices(facts, problem, machines, &solution),
             crossings: crossings(facts, problem, assignment),
-            sampling: invariant_fields(facts),
+            sampling: crate::sampling::invariant_fields(facts),
             prediction: predict(input, &pgraph, machines, problem, &solution.cost),
             uncut: facts.program.clone(),
             bound: solution.bound,
@@ -246,6 +290,21 @@ impl Plan {
     pub fn device(&self, site: Site) -> Option<&DevicePlan> {
         self.devices.iter().find(|d| d.site == site)
     }
+}
+
+/// Expected cycles per packet of a program on a host core, by the host target's estimates.
+fn host_cycles(program: &Program, machines: &Machines) -> u64 {
+    let facts = Facts::new(program);
+    let often = cut::frequency(&facts, &BTreeMap::new());
+    let Some(host) = machines.device(Site::Host(ServerId(0))) else {
+        return 0;
+    };
+    let cycles = facts.sited().map(|node| {
+        let verdict = host.check(program, node);
+        let used = verdict.able().map_or(0, |used| used.cycles);
+        often[trisect_ir::Entity::index(node)] * used as f64
+    });
+    cycles.sum::<f64>().round() as u64
 }
 
 /// Places the instances. If keeping everything on hosts would break an order rule, as packets of one
@@ -422,30 +481,6 @@ fn crossings(facts: &Facts, problem: &Problem, assignment: &Assignment) -> Vec<C
     found
 }
 
-/// Fields for sampling of which no node writes any source. Adding or removing a header of a kind
-/// changes which header is the innermost, not its fields; sampling looks at the innermost one.
-fn invariant_fields(facts: &Facts) -> Vec<Field> {
-    let program = facts.program;
-    let mut written: BTreeSet<(&str, &str)> = BTreeSet::new();
-    for node in facts.sited() {
-        if matches!(program.control.nodes[node].kind, NodeKind::Reparse(_)) {
-            continue;
-        }
-        let effects = facts.effects(node);
-        for slot in &effects.writes {
-            let Slot::Field(field) = slot else { continue };
-            if effects.restructures.contains(&field.header) {
-                continue;
-            }
-            let ty = program.header_type(field.header);
-            if let Some(f) = ty.fields.get(field.field as usize) {
-                written.insert((ty.name.as_str(), f.name.as_str()));
-            }
-        }
-    }
-    Field::invariant(|header, field| written.contains(&(header, field)))
-}
-
 fn predict(
     input: &Input<'_>,
     pgraph: &PGraph,
@@ -477,14 +512,7 @@ fn predict(
             bits / server.bus_bps.max(1) as f64,
         );
     }
-    for (number, port) in input.rack.external_ports().enumerate() {
-        let out: f64 = pgraph
-            .pipelines
-            .iter()
-            .flat_map(|p| &p.edges)
-            .filter(|e| matches!(e.to, crate::pgraph::PNode::Port(p) if usize::from(p) == number))
-            .map(|e| e.pps)
-            .sum();
+    for (port, out) in input.rack.external_ports().zip(pgraph.leaving(input.rack)) {
         let load = out * frame_bits / port.rate.0.max(1) as f64;
         loads.insert(format!("port {}", port.name), load);
     }

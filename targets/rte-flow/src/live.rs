@@ -4,8 +4,8 @@ use crate::shape::{Set, Shapes, Std, set};
 use crate::walk::node_ids;
 use std::collections::{BTreeMap, BTreeSet};
 use trisect_ir::{
-    Entity, Expr, HeaderId, Index, LValue, MetaId, NodeId, NodeKind, Op, Place, PrimaryMap,
-    Program, StdMeta,
+    Entity, Expr, HeaderId, Index, LValue, MetaId, NodeId, NodeKind, Op, ParserOp, Place,
+    PrimaryMap, Program, StdMeta,
 };
 use trisect_target::wire;
 
@@ -138,14 +138,29 @@ fn reach(program: &Program, node: NodeId, all: &mut Vec<Option<Reads>>) -> Reads
     reads
 }
 
+/// Metadata that the parser sets: the NIC's parser sets none.
+pub fn parser_metas(program: &Program) -> BTreeSet<MetaId> {
+    let ops = program.parser.states.values().flat_map(|s| &s.ops);
+    let metas = ops.filter_map(|op| match op {
+        ParserOp::Set(to, _) => match to.place {
+            Place::Meta(meta) => Some(meta),
+            Place::Field(_) => None,
+        },
+        _ => None,
+    });
+    metas.collect()
+}
+
 /// Metadata of the user that every assignment in the program sets to bits of fields, parameters,
 /// constants and other such metadata.
 pub fn simple_metas(program: &Program) -> BTreeSet<MetaId> {
+    let parsed = parser_metas(program);
     let mut simple: BTreeSet<MetaId> = program
         .metas
         .keys()
         .filter(|id| id.index() >= StdMeta::ALL.len())
         .chain([StdMeta::EgressPort.id(), StdMeta::Drop.id()])
+        .filter(|id| !parsed.contains(id))
         .collect();
     loop {
         let mut bad = BTreeSet::new();

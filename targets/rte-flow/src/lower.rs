@@ -9,7 +9,7 @@ use crate::symbolic::Known;
 use crate::walk::{Counted, Fate, Leaf, Walker};
 use crate::{ItemKind, shape};
 use std::collections::{BTreeMap, HashMap};
-use trisect_ir::{Entity, FieldRef, NodeId, ParserOp, Program};
+use trisect_ir::{Entity, FieldRef, NodeId, Program};
 use trisect_target::{Resources, resource, wire};
 
 /// More rules than this are not made, whatever the model says.
@@ -68,6 +68,7 @@ pub fn uses(set: &RuleSet) -> Resources {
 /// # Errors
 /// Why it cannot become rules.
 pub fn estimate(program: &Program, caps: &Capabilities, node: NodeId) -> Answer<Resources> {
+    check_headers(program)?;
     let shapes = Shapes::new();
     let walker = Walker::trial(program, caps, &shapes);
     let list = walker.group(node, &walker.start())?;
@@ -101,7 +102,8 @@ pub fn estimate(program: &Program, caps: &Capabilities, node: NodeId) -> Answer<
         .with(COUNTERS, counts.len() as u64))
 }
 
-/// A header with the name of a standard one must be one: the NIC's parser knows no other.
+/// A header with the name of a standard one must be one, and be found like one: the NIC's parser knows no
+/// other.
 fn check_headers(program: &Program) -> Answer<()> {
     let known = shape::standard_headers(program);
     for (id, header) in program.headers.iter() {
@@ -115,15 +117,12 @@ fn check_headers(program: &Program) -> Answer<()> {
                 let name = &program.headers[header].name;
                 return Err(Why::Nonstandard(format!("parser that writes `{name}`")));
             }
-            if let ParserOp::Extract { header, .. } = op
-                && !shape::is_parsed(&program.headers[*header].name)
-            {
-                let name = &program.headers[*header].name;
-                return Err(Why::Nonstandard(format!("parser that extracts `{name}`")));
-            }
         }
     }
-    Ok(())
+    match shape::strange_parser(program) {
+        Some(what) => Err(Why::Nonstandard(what)),
+        None => Ok(()),
+    }
 }
 
 fn drop_reasons(program: &Program) -> BTreeMap<u16, String> {

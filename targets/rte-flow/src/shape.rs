@@ -10,8 +10,8 @@
 //! words of GRE to `gre`.
 
 use crate::ItemKind;
-use std::collections::BTreeMap;
-use trisect_ir::{HeaderId, Program};
+use std::collections::{BTreeMap, BTreeSet};
+use trisect_ir::{HeaderId, ParserOp, Program};
 use trisect_target::wire;
 
 /// A header instance of the standard headers or of the encapsulation, by position in [`STANDARD`].
@@ -159,6 +159,67 @@ pub fn standard_headers(program: &Program) -> BTreeMap<HeaderId, Std> {
                 .then_some((id, std))
         })
         .collect()
+}
+
+/// What a program's parser does otherwise than the standard one, so that the NIC, whose parser is like
+/// that one, would find other headers: a header that is not reached on all ways on which it can be
+/// reached there, or on others. (Ways that are left out because nobody needs what they lead to are no
+/// difference.)
+pub fn strange_parser(program: &Program) -> Option<String> {
+    let mut found: BTreeMap<&str, BTreeSet<Option<&str>>> = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    let mut work: Vec<(_, Option<&str>)> = program
+        .parser
+        .start
+        .into_iter()
+        .map(|s| (s, None))
+        .collect();
+    while let Some((at, mut last)) = work.pop() {
+        if !seen.insert((at, last)) {
+            continue;
+        }
+        let state = &program.parser.states[at];
+        for op in &state.ops {
+            match op {
+                ParserOp::Extract { header, .. } => {
+                    let name = program.headers[*header].name.as_str();
+                    if std_named(name).is_some() {
+                        found.entry(name).or_default().insert(last);
+                        last = Some(name);
+                    } else if !is_parsed(name) {
+                        return Some(format!("parser that extracts `{name}`"));
+                    }
+                }
+                ParserOp::Advance(_) => return Some("parser that skips bytes".to_owned()),
+                _ => {}
+            }
+        }
+        work.extend(state.next.states().into_iter().map(|next| (next, last)));
+    }
+    let differs = found
+        .iter()
+        .find(|(name, from)| !ways_to(name).is_none_or(|ways| ways == **from));
+    differs.map(|(name, _)| format!("parser that finds `{name}` otherwise than the standard one"))
+}
+
+/// What the standard parser extracts before a header; `None` for the headers with which a frame may begin.
+fn ways_to(name: &str) -> Option<BTreeSet<Option<&'static str>>> {
+    if [wire::OUTER, wire::NSH, "ethernet"].contains(&name) {
+        return None;
+    }
+    let tags = ["vlan[0]", "vlan[1]", "vlan[2]"];
+    if let Some(tag) = tags.iter().position(|tag| *tag == name) {
+        let before = tag.checked_sub(1).map_or("ethernet", |before| tags[before]);
+        return Some(BTreeSet::from([Some(before)]));
+    }
+    let mut ways = BTreeSet::new();
+    for def in STANDARD.iter().filter(|def| def.next.contains(&name)) {
+        ways.insert(Some(def.name));
+        if def.name == "ethernet" {
+            ways.extend(tags.map(Some));
+        }
+    }
+    Some(ways)
 }
 
 /// What is known about the validity of headers.

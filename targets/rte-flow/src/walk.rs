@@ -142,7 +142,12 @@ impl<'a> Walker<'a> {
     /// What is known where the program starts.
     pub fn start(&self) -> Known {
         let mut metas = BTreeMap::new();
+        let parsed = crate::live::parser_metas(self.program);
         for (id, _) in self.program.metas.iter() {
+            if parsed.contains(&id) {
+                metas.insert(id, Expr::Meta(id));
+                continue;
+            }
             let standard = StdMeta::ALL.iter().any(|(std, ..)| std.id() == id);
             let zero = [StdMeta::EgressPort.id(), StdMeta::Drop.id()].contains(&id);
             if (standard && !zero) || (!standard && self.trial.is_some()) {
@@ -155,6 +160,7 @@ impl<'a> Walker<'a> {
         }
     }
 
+    /// Metadata that may have any value in a trial: what other nodes set.
     fn free(&self) -> &BTreeSet<MetaId> {
         self.trial.as_ref().unwrap_or(&self.nothing)
     }

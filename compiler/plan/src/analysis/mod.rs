@@ -3,10 +3,12 @@
 
 mod clean;
 mod effects;
+mod flow;
 mod graph;
 mod purity;
 
 pub use clean::Clean;
 pub use effects::{Effects, Slot};
+pub use flow::flow_fields;
 pub use graph::Graph;
-pub use purity::{Purity, flow_fields};
+pub use purity::Purity;

@@ -7,45 +7,10 @@
 //! length) may differ from packet to packet, and a decision that depends on it is *impure*: it may
 //! send packets of one flow different ways.
 
+use super::flow::same_in_flow;
 use super::{Effects, Graph, Slot};
 use std::collections::BTreeSet;
 use trisect_ir::{BinOp, Entity, Expr, FieldRef, MetaKind, NodeId, NodeKind, Op, Program, StdMeta};
-
-/// Headers that define a flow, with their fields.
-const FLOW: [(&str, &[&str]); 9] = [
-    ("ethernet", &["dst", "src", "ether_type"]),
-    ("arp", &[]),
-    ("ipv4", &["version", "src", "dst", "protocol"]),
-    ("ipv6", &["version", "src", "dst", "next_header"]),
-    ("ipv6_fragment", &[]),
-    ("tcp", &["src_port", "dst_port"]),
-    ("udp", &["src_port", "dst_port"]),
-    ("icmp", &[]),
-    ("icmpv6", &[]),
-];
-/// Stacks of which every element defines a flow.
-const FLOW_STACKS: [(&str, &[&str]); 2] = [("vlan", &["vid", "ether_type"]), ("mpls", &["label"])];
-
-/// The fields and validities that define a flow in this program, by the names of the standard
-/// headers.
-pub fn flow_fields(program: &Program) -> BTreeSet<Slot> {
-    let mut slots = BTreeSet::new();
-    for (id, header) in program.headers.iter() {
-        let stack = header.name.split_once('[').map(|(stack, _)| stack);
-        let known = match stack {
-            None => FLOW.iter().find(|(name, _)| header.name == *name),
-            Some(stack) => FLOW_STACKS.iter().find(|(name, _)| stack == *name),
-        };
-        let Some((_, fields)) = known else { continue };
-        slots.insert(Slot::Valid(id));
-        for name in *fields {
-            if let Some(field) = program.header_type(id).field(name) {
-                slots.insert(Slot::Field(FieldRef { header: id, field }));
-            }
-        }
-    }
-    slots
-}
 
 /// Purity of a program's decisions.
 #[derive(Clone, Debug)]
@@ -88,7 +53,7 @@ impl Purity {
 }
 
 fn initially_impure(program: &Program) -> BTreeSet<Slot> {
-    let pure = flow_fields(program);
+    let pure = same_in_flow(program);
     let mut slots = BTreeSet::from([Slot::Frame]);
     for (id, meta) in program.metas.iter() {
         if meta.kind == MetaKind::Standard

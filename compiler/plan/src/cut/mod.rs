@@ -11,6 +11,7 @@
 mod milp;
 mod problem;
 
+pub(crate) use problem::frequency;
 pub use problem::{Cost, Group, Problem};
 
 use crate::analysis::Slot;
@@ -279,7 +280,7 @@ impl Search<'_, '_> {
         // device refuses is excluded by guess, so from then on bounds hold no more.
         let mut certain = true;
         let mut bound = 0.0_f64;
-        let mut last = String::from("there is none");
+        let mut last = String::new();
         let budget = self.problem.budgets.get(&Site::Switch);
         let mut stages = budget
             .and_then(|b| b.get(resource::STAGES))
@@ -287,7 +288,11 @@ impl Search<'_, '_> {
         for _ in 0..MAX_ROUNDS {
             let solved =
                 milp::solve(self.facts, self.problem, &restrictions).map_err(|why| NotFound {
-                    error: PlanError::NoCut(format!("{why}; {last}")),
+                    // What the last cut broke says more than that there is no other.
+                    error: PlanError::NoCut(match last.is_empty() {
+                        true => why.to_string(),
+                        false => last.clone(),
+                    }),
                     bound,
                 })?;
             if certain {

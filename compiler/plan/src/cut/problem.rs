@@ -442,7 +442,9 @@ fn share(facts: &Facts, shares: &BTreeMap<(NodeId, NodeId), f64>, from: NodeId, 
     }
 }
 
-fn frequency(facts: &Facts, shares: &BTreeMap<(NodeId, NodeId), f64>) -> Vec<f64> {
+/// By node index: expected packets per second, as a part of all packets. `shares` says which part of a
+/// node's packets take an edge, where that is known.
+pub(crate) fn frequency(facts: &Facts, shares: &BTreeMap<(NodeId, NodeId), f64>) -> Vec<f64> {
     let mut frequency = vec![0.0; facts.effects.len()];
     if let Some(entry) = facts.program.control.entry {
         frequency[entry.index()] = 1.0;

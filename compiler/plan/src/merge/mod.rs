@@ -18,7 +18,8 @@ use conditions::Attributes;
 use std::collections::{BTreeMap, BTreeSet};
 use trisect_ir::transform::{import, prune_parser, remove_unreachable};
 use trisect_ir::{
-    Entity, Expr, LValue, Node, NodeId, NodeKind, Op, PrimaryMap, Program, StdMeta, Successors,
+    BinOp, Entity, Expr, LValue, Node, NodeId, NodeKind, Op, PrimaryMap, Program, StdMeta,
+    Successors,
 };
 use trisect_policy::nf::NfDescription;
 
@@ -49,7 +50,7 @@ pub struct Sources<'a> {
     pub library: &'a BTreeMap<String, NfDescription>,
     /// NFs (by position) whose split is not kept by what is behind them.
     pub rewrites: &'a BTreeSet<usize>,
-    /// The external ports.
+    /// The external ports: all numbers from 0 on, without gaps.
     pub ports: &'a BTreeSet<u16>,
 }
 
@@ -148,7 +149,7 @@ impl<'a> Merger<'a> {
         }
         let attributes = Attributes::declare(&mut program, &sources)?;
         program.add_meta(spread::HASH, 32);
-        Self::declare_reasons(&mut program, sources.instances);
+        Self::declare_reasons(&mut program, &sources);
         Ok(Self {
             sources,
             program,
@@ -486,6 +487,7 @@ impl Assembly<'_, '_> {
                     self.spread(&name, near, nf, keeps.then_some(k), entries)
                 }
                 PNode::Port(port) => self.send(&name, near, port),
+                PNode::Chosen => self.send_as_chosen(&name, near),
                 PNode::Drop => self.dropped(&format!("{name}.drop"), near, BY_POLICY),
                 PNode::In => return Err(PlanError::Cycle(pipeline.name.clone())),
             };
@@ -507,6 +509,19 @@ impl Assembly<'_, '_> {
         )];
         let emit = self.emit;
         self.add(&format!("{name}.send"), near, NodeKind::Exec(ops, emit))
+    }
+    /// Sends by the port that the NF has chosen, if the rack has it: behind other ports of the switch
+    /// are the servers.
+    fn send_as_chosen(&mut self, name: &str, near: Option<usize>) -> NodeId {
+        let ports = self.merger.sources.ports;
+        let none = self.dropped(&format!("{name}.no_port"), near, NO_PORT);
+        let Some(last) = ports.last() else {
+            return none;
+        };
+        let chosen = StdMeta::EgressPort.get();
+        let there = Expr::binary(BinOp::Le, chosen, Expr::num(16, u64::from(*last)));
+        let emit = self.emit;
+        self.branch(&format!("{name}.port"), near, there, (emit, 1.0), none)
     }
     /// A copy of an instance's control for a pipeline; its entry.
     fn instance(
@@ -593,6 +608,8 @@ fn simplified(mut node: Node) -> Node {
 pub const NO_CLASS: &str = "no pipeline takes it";
 /// Why a packet is dropped that an edge leads to `drop`.
 pub const BY_POLICY: &str = "dropped by the policy";
+/// Why a packet is dropped for which a program chose a port that is not an external one.
+pub const NO_PORT: &str = "sent to a port that the rack does not have";
 
 impl Merger<'_> {
     /// The number of a drop reason that the merger itself needs.
@@ -612,11 +629,15 @@ impl Merger<'_> {
             .count()
     }
     /// All reasons that the merger itself needs.
-    fn declare_reasons(program: &mut Program, instances: &IGraph) {
+    fn declare_reasons(program: &mut Program, sources: &Sources<'_>) {
+        let mut edges = sources.graph.pipelines.iter().flat_map(|p| &p.edges);
+        if edges.any(|e| e.to == PNode::Chosen) {
+            program.drop_reason(NO_PORT);
+        }
         program.drop_reason(NO_CLASS);
         program.drop_reason(BY_POLICY);
         program.drop_reason("in: no edge takes it");
-        for instance in &instances.instances {
+        for instance in &sources.instances.instances {
             program.drop_reason(&format!("{}: no edge takes it", instance.name));
         }
     }

@@ -3,6 +3,7 @@
 
 use super::Cut;
 use super::encapsulation::Encapsulation;
+use crate::legal;
 use crate::site::Site;
 use std::collections::BTreeMap;
 use trisect_ir::transform::{prune_parser, remove_unreachable};
@@ -34,6 +35,11 @@ impl<'c, 'f> Builder<'c, 'f> {
             attributes: Vec::new(),
             ..uncut.clone()
         };
+        if site == Site::Switch && legal::left_whole(cut.facts, cut.assignment) {
+            program.parser.states = PrimaryMap::new();
+            program.parser.start = None;
+            program.deparser.clear();
+        }
         let wire = Encapsulation::declare(&mut program, cut.tlv_bytes);
         let nodes = cut.nodes_at(site);
         let reads_frame = nodes.iter().any(|n| cut.facts.reads_raw_frame(*n));

@@ -1,0 +1,169 @@
+//! A program of the user's own, without a policy: it is the whole pipeline.
+//!
+//! Packets of all external ports go through it, and it chooses the port by which each leaves: its port
+//! numbers are those of [`Rack::external_ports`]. It is cut like any pipeline.
+
+use crate::problems::{CONTRADICTION, NO_SUCH_NAME, Problems};
+use crate::project::{Pipeline, Project, compile_file, keep, read};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use trisect_ir::{Program, TableId};
+use trisect_p4::Options;
+use trisect_policy::{Rack, parse_entries};
+
+/// A program and what it is compiled with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnProgram {
+    /// The P4 program.
+    pub file: PathBuf,
+    /// Folders in which `#include` looks, before the files that come with Trisect.
+    pub include_dirs: Vec<PathBuf>,
+    /// Macros, name and text.
+    pub defines: Vec<(String, String)>,
+    /// Entries of its tables.
+    pub entries: Vec<EntriesFile>,
+}
+
+/// A file of entries ([`trisect_policy::entries`]) for one table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntriesFile {
+    /// The table, by its whole name or the last part of it.
+    pub table: String,
+    /// The file.
+    pub path: PathBuf,
+}
+
+impl Project {
+    /// Compiles and configures a program that is the whole pipeline of a rack.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the rack, the program and its entries.
+    pub fn of_program(own: &OwnProgram, rack: &Path) -> Result<Self, Problems> {
+        let mut problems = Problems::default();
+        let (rack_file, rack_text) = read(rack, "give a rack description with --rack")?;
+        let rack = Rack::from_toml(&rack_text, &rack_file);
+        let rack = keep(rack, &mut problems, &rack_file, &rack_text);
+        let mut options = Options::default();
+        for folder in &own.include_dirs {
+            options = options.with_include_dir(folder);
+        }
+        for (name, text) in &own.defines {
+            options = options.with_define(name, text);
+        }
+        let program = match compile_file(&own.file, &options, "give a P4 program with --p4") {
+            Ok(mut program) => {
+                problems.extend(fill(&mut program, &own.entries));
+                Some(program)
+            }
+            Err(found) => {
+                problems.extend(found);
+                None
+            }
+        };
+        let (Some(rack), Some(program), false) = (rack, program, problems.has_errors()) else {
+            return Err(problems);
+        };
+        Ok(Self {
+            name: name(&own.file),
+            folder: own.file.parent().unwrap_or(Path::new("")).to_path_buf(),
+            pipeline: Pipeline::Program(Box::new(program)),
+            rack,
+            warnings: problems,
+        })
+    }
+}
+
+/// The name of the network function that the program is: the file's stem, with `_` for what cannot stand
+/// in a name.
+fn name(file: &Path) -> String {
+    let stem = file.file_stem().map(|s| s.to_string_lossy());
+    let mut name: String = stem
+        .unwrap_or_default()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+        .collect();
+    if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        name.insert_str(0, "p4_");
+    }
+    name
+}
+
+/// Puts the entries into the program's tables; what is wrong with them.
+fn fill(program: &mut Program, files: &[EntriesFile]) -> Problems {
+    let mut problems = Problems::default();
+    let mut filled: BTreeMap<TableId, &Path> = BTreeMap::new();
+    for file in files {
+        let found = table(program, &file.table).and_then(|table| {
+            let path = file.path.as_path();
+            if let Some(first) = filled.insert(table, path) {
+                return Err(filled_twice(&program.tables[table].name, first, path));
+            }
+            let (name, text) = read(path, "it holds the entries of a table")?;
+            let entries = parse_entries(&text, &name, program, table)
+                .map_err(|found| Problems::of(found, &name, &text))?;
+            entries.install(&mut program.tables[table]);
+            Ok(())
+        });
+        if let Err(found) = found {
+            problems.extend(found);
+        }
+    }
+    problems
+}
+
+/// The table of that name, or the only one whose name ends in it.
+fn table(program: &Program, name: &str) -> Result<TableId, Problems> {
+    let tables: Vec<(TableId, &str)> = program
+        .tables
+        .iter()
+        .map(|(id, table)| (id, table.name.as_str()))
+        .collect();
+    let ends = |full: &str| full.rsplit_once('.').is_some_and(|(_, last)| last == name);
+    if let Some((id, _)) = tables.iter().find(|(_, full)| *full == name) {
+        return Ok(*id);
+    }
+    let near: Vec<_> = tables.iter().filter(|(_, full)| ends(full)).collect();
+    match near[..] {
+        [(id, _)] => Ok(*id),
+        [] => {
+            let names: Vec<&str> = tables.iter().map(|(_, full)| *full).collect();
+            let message = format!("the program has no table `{name}`");
+            let help = match names.is_empty() {
+                true => "it has no table at all: leave out --entries".to_owned(),
+                false => format!("it has {}", names.join(", ")),
+            };
+            let reason = "a file of entries is for the table that it is named for, or for TABLE in --entries TABLE=FILE";
+            Err(Problems::error(NO_SUCH_NAME, message, reason, help))
+        }
+        _ => {
+            let names: Vec<&str> = near.iter().map(|(_, full)| *full).collect();
+            let message = format!("the program has {} tables called `{name}`", names.len());
+            let help = format!("name one of {} in full", names.join(", "));
+            Err(Problems::error(NO_SUCH_NAME, message, "", help))
+        }
+    }
+}
+
+fn filled_twice(table: &str, first: &Path, second: &Path) -> Problems {
+    let message = format!("the table `{table}` is filled twice");
+    let reason = format!(
+        "{} and {} both are for it, and which entry comes first is said only within one file",
+        first.display(),
+        second.display()
+    );
+    let help = "put all entries of a table into one file";
+    Problems::error(CONTRADICTION, message, reason, help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_names_become_names() {
+        assert_eq!(name(Path::new("a/edge_router.p4")), "edge_router");
+        assert_eq!(name(Path::new("v2.1 my-lb.p4")), "v2_1_my_lb");
+        assert_eq!(name(Path::new("1r.p4")), "p4_1r");
+        assert_eq!(name(Path::new("..")), "p4_");
+    }
+}

@@ -1,0 +1,355 @@
+//! `--p4`: a program of the user's own instead of a project.
+
+use super::{example, good, stderr, stdout, trisect};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+use trisect_plan::plan::Plan;
+
+const PROGRAMS: [&str; 3] = ["edge_router", "balancer", "marker"];
+const STRATEGIES: [&str; 3] = ["host", "e2", "best"];
+
+fn path(name: &str) -> String {
+    example("v1model").join(name).display().to_string()
+}
+
+/// The arguments for a bundled program with all its entries, on a rack.
+fn bundled(command: &str, program: &str, rack: &str) -> Vec<String> {
+    let mut arguments = vec![command.to_owned(), "--p4".to_owned()];
+    arguments.push(path(&format!("{program}.p4")));
+    arguments.extend(["--rack".to_owned(), path(rack)]);
+    let mut entries: Vec<PathBuf> = fs::read_dir(example("v1model").join(program))
+        .expect("a folder")
+        .map(|entry| entry.expect("readable").path())
+        .collect();
+    entries.sort();
+    for file in entries {
+        arguments.extend(["--entries".to_owned(), file.display().to_string()]);
+    }
+    arguments
+}
+
+fn with(mut arguments: Vec<String>, more: &[&str]) -> Vec<String> {
+    arguments.extend(more.iter().map(|a| (*a).to_owned()));
+    arguments
+}
+
+#[test]
+fn programs_are_cut_and_keep_the_law() {
+    let traffic = path("traffic.pcap");
+    for program in PROGRAMS {
+        for rack in ["rack.toml", "rack-nic.toml"] {
+            for strategy in STRATEGIES {
+                let more = ["--strategy", strategy, "--pcap", &traffic];
+                let arguments = with(bundled("run", program, rack), &more);
+                let text = good(&with(arguments, &["--check", "--json"]));
+                let report: Value = serde_json::from_str(&text).expect("JSON");
+                let what = format!("{program}, {rack}, {strategy}");
+                assert_eq!(report["project"], program, "{what}");
+                assert_eq!(report["check"]["count"], 0, "{what}: {text}");
+                assert_eq!(report["unclassified"], 0, "{what}");
+                let left = report["summary"]["ports"].as_object().expect("ports");
+                assert!(!left.is_empty(), "{what}: nothing left the rack");
+            }
+        }
+    }
+}
+
+#[test]
+fn compile_writes_a_plan_that_explains_itself() {
+    for program in PROGRAMS {
+        let out = tempfile::tempdir().expect("a folder");
+        let mut plans = Vec::new();
+        for name in ["one", "two"] {
+            let build = out.path().join(name).display().to_string();
+            let arguments = bundled("compile", program, "rack-nic.toml");
+            let text = good(&with(arguments, &["-o", &build]));
+            assert!(text.contains("Predicted bottleneck"), "{text}");
+            plans
+                .push(fs::read_to_string(out.path().join(name).join("plan.json")).expect("a plan"));
+            let svg =
+                fs::read_to_string(out.path().join(name).join("plan.svg")).expect("a picture");
+            assert!(svg.contains(program), "{program}");
+            let explained = good(&["explain", &format!("{build}/plan.json"), program]);
+            assert!(explained.contains("s1"), "{explained}");
+        }
+        assert!(plans[0] == plans[1], "{program}: two builds differ");
+        let plan = Plan::from_json(&plans[0]).expect("reads back");
+        assert_eq!(plan.igraph.instances.len(), 1);
+        assert_eq!(plan.igraph.instances[0].name, program);
+        // Four ports of 10 Gbit/s, 512 bytes a packet.
+        assert!((plan.prediction.offered_pps - 4e10 / 4096.0).abs() < 1.0);
+    }
+}
+
+#[test]
+fn stages_are_printed_but_for_a_policy() {
+    for stage in ["pgraph", "igraph", "placement", "ir", "cut", "plan"] {
+        let arguments = bundled("compile", "edge_router", "rack.toml");
+        let text = good(&with(arguments, &["--emit", stage]));
+        assert!(text.contains("edge_router"), "{stage}: {text}");
+    }
+    let arguments = bundled("compile", "edge_router", "rack.toml");
+    let output = trisect(&with(arguments, &["--emit", "policy"]));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("error[E0508]"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+/// A program that sends everything to PORT, which a macro gives.
+const SENDER: &str = r#"
+#include <core.p4>
+#include <v1model.p4>
+#include "headers.p4"
+#ifndef PORT
+#define PORT 0
+#endif
+struct meta_t { bit<8> unused; }
+parser P(packet_in p, out headers_t h, inout meta_t m, inout standard_metadata_t s) {
+    state start { p.extract(h.eth); transition accept; }
+}
+control V(inout headers_t h, inout meta_t m) { apply { } }
+control I(inout headers_t h, inout meta_t m, inout standard_metadata_t s) {
+    action to(bit<9> port) { s.egress_spec = port; }
+    table types {
+        key = { h.eth.type: exact; }
+        actions = { to; }
+        default_action = to(PORT);
+    }
+    apply { types.apply(); }
+}
+control E(inout headers_t h, inout meta_t m, inout standard_metadata_t s) {
+    action set(bit<48> a) { h.eth.dst = a; }
+    table types {
+        key = { s.egress_port: exact; }
+        actions = { set; NoAction; }
+        default_action = NoAction();
+    }
+    apply { types.apply(); }
+}
+control C(inout headers_t h, inout meta_t m) { apply { } }
+control D(packet_out p, in headers_t h) { apply { p.emit(h.eth); } }
+V1Switch(P(), V(), I(), E(), C(), D()) main;
+"#;
+const HEADERS: &str = "header eth_t { bit<48> dst; bit<48> src; bit<16> type; }
+struct headers_t { eth_t eth; }
+";
+
+/// The program of a test's own, its header in another folder, and a rack.
+struct Own {
+    folder: TempDir,
+}
+
+impl Own {
+    fn new(program: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::create_dir(folder.path().join("include")).expect("a folder");
+        let own = Self { folder };
+        own.write("sender.p4", program);
+        own.write("include/headers.p4", HEADERS);
+        own.write(
+            "rack.toml",
+            &fs::read_to_string(example("v1model").join("rack.toml")).expect("a rack"),
+        );
+        own
+    }
+    fn write(&self, name: &str, text: &str) -> String {
+        let path = self.folder.path().join(name);
+        fs::write(&path, text).expect("written");
+        path.display().to_string()
+    }
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+    fn arguments(&self, command: &str) -> Vec<String> {
+        let arguments = [
+            command,
+            "--p4",
+            &self.path("sender.p4"),
+            "--rack",
+            &self.path("rack.toml"),
+            "-I",
+            &self.path("include"),
+        ];
+        arguments.iter().map(|a| (*a).to_owned()).collect()
+    }
+    /// The report of a run with these arguments.
+    fn report(&self, more: &[&str]) -> Value {
+        let traffic = path("traffic.pcap");
+        let arguments = with(
+            self.arguments("run"),
+            &["--pcap", &traffic, "--json", "--check"],
+        );
+        let text = good(&with(arguments, more));
+        let report: Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(report["check"]["count"], 0, "{text}");
+        report
+    }
+    /// Expects a refusal with a code, which says `part`, and which the JSON report has, too.
+    fn refused(&self, code: &str, part: &str, more: &[&str]) {
+        let out = self.path("build");
+        let arguments = with(self.arguments("compile"), &["-o", &out]);
+        let output = trisect(&with(arguments.clone(), more));
+        let errors = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{part}: {errors}");
+        assert!(
+            errors.contains(&format!("error[{code}]")),
+            "{part}: {errors}"
+        );
+        assert!(errors.contains(part), "{part}: {errors}");
+        assert!(!Path::new(&out).exists(), "{part}");
+        let output = trisect(&with(with(arguments, more), &["--json"]));
+        let report: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+        let found = report["errors"].as_array().expect("a list");
+        let found = found.iter().find(|e| e["code"] == code).expect(part);
+        let explained = found.get("reason").or(found.get("help"));
+        assert!(explained.is_some(), "{part}: {found}");
+    }
+}
+
+fn packets(report: &Value, port: &str) -> u64 {
+    report["summary"]["ports"][port]["packets"]
+        .as_u64()
+        .unwrap_or(0)
+}
+
+#[test]
+fn ports_are_positions_macros_and_includes_are_given() {
+    let own = Own::new(SENDER);
+    let all = own.report(&[])["summary"]["packets"]
+        .as_u64()
+        .expect("a number");
+    assert!(all > 100);
+    assert_eq!(packets(&own.report(&[]), "0"), all);
+    assert_eq!(packets(&own.report(&["-D", "PORT=3"]), "3"), all);
+    assert_eq!(packets(&own.report(&["-DPORT"]), "1"), all);
+    // Port 4 of the switch leads to the server, 511 is v1model's drop.
+    for (port, reason) in [
+        ("PORT=4", "sent to a port that the rack does not have"),
+        ("PORT=300", "sent to a port that the rack does not have"),
+        ("PORT=511", "Ingress dropped"),
+    ] {
+        for strategy in STRATEGIES {
+            let report = own.report(&["-D", port, "--strategy", strategy]);
+            let drops = report["summary"]["drops"].as_object().expect("drops");
+            let (why, count) = drops.iter().next().expect("a reason");
+            assert!(why.contains(reason), "{port}: {why}");
+            assert_eq!(count.as_u64(), Some(all), "{port}");
+        }
+    }
+}
+
+#[test]
+fn entries_name_their_table() {
+    let own = Own::new(SENDER);
+    let two = own.write("to_two.txt", "vlan -> to(2)\n");
+    let report = own.report(&["--entries", &format!("types={two}"), "-D", "PORT=1"]);
+    let (tagged, plain) = (packets(&report, "2"), packets(&report, "1"));
+    assert!(tagged > 0 && plain > 0, "{tagged}, {plain}");
+    // The file's name, where none is given.
+    let named = own.write("types.entries", "vlan -> to(2)\n");
+    let again = own.report(&["--entries", &named, "-D", "PORT=1"]);
+    assert_eq!(packets(&again, "2"), tagged);
+}
+
+#[test]
+fn wrong_programs_entries_and_racks() {
+    let own = Own::new(&SENDER.replace("s.egress_spec = port", "s.egress_spex = port"));
+    own.refused("E0130", "sender.p4:14", &[]);
+    let own = Own::new(&SENDER.replace("apply { types.apply(); }", "apply { types.apply() }"));
+    own.refused("E0110", "sender.p4:", &[]);
+    let own = Own::new(SENDER);
+    own.write("include/headers.p4", "header eth_t { bit<48> dst }\n");
+    own.refused("E0110", "headers.p4:1", &[]);
+    let own = Own::new(SENDER);
+    fs::remove_file(own.path("sender.p4")).expect("removed");
+    own.refused("E0500", "sender.p4", &[]);
+
+    let own = Own::new(SENDER);
+    let good = own.write("types.entries", "vlan -> to(2)\n");
+    let bad = own.write("bad.entries", "vlan -> toward(2)\n");
+    let none = own.path("none.entries");
+    own.refused("E0506", "types", &["--entries", &bad]);
+    own.refused(
+        "E0251",
+        "bad.entries:1",
+        &["--entries", &format!("types={bad}")],
+    );
+    own.refused(
+        "E0500",
+        "none.entries",
+        &["--entries", &format!("types={none}")],
+    );
+    let twice = ["--entries", &good, "--entries", &good];
+    own.refused("E0508", "filled twice", &twice);
+
+    let rack = fs::read_to_string(own.path("rack.toml")).expect("a rack");
+    let (switch, _) = rack.split_once("[[server]]").expect("a server");
+    own.write("rack.toml", switch);
+    own.refused("E0306", "no server", &[]);
+    own.write("rack.toml", "name = 3");
+    own.refused("E0240", "rack.toml:1", &[]);
+}
+
+#[test]
+fn a_parser_that_reads_its_port_stays_on_the_switch() {
+    let program = SENDER.replace(
+        "transition accept;",
+        "transition select(s.ingress_port) { 0: accept; default: more; }
+    }
+    state more {
+        transition accept;",
+    );
+    let own = Own::new(&program);
+    own.report(&[]);
+    own.refused("E0310", "reads ingress_port", &["--strategy", "host"]);
+}
+
+/// What the parser takes and the deparser does not bring back: no second device may parse.
+#[test]
+fn a_program_that_loses_headers_goes_to_one_device_whole() {
+    let own = Own::new(&SENDER.replace("p.emit(h.eth);", ""));
+    for strategy in STRATEGIES {
+        own.report(&["--strategy", strategy]);
+    }
+}
+
+#[test]
+fn contradictions_of_the_command_line() {
+    let own = Own::new(SENDER);
+    let project = example("l3-firewall").display().to_string();
+    let p4 = own.path("sender.p4");
+    let rack = own.path("rack.toml");
+    let build = own.path("build");
+    let cases: [(&str, Vec<&str>); 6] = [
+        (
+            "--p4",
+            vec![
+                "compile", &project, "--p4", &p4, "--rack", &rack, "-o", &build,
+            ],
+        ),
+        ("--rack", vec!["compile", "--p4", &p4, "-o", &build]),
+        (
+            "--p4",
+            vec!["compile", &project, "--entries", "a=b", "-o", &build],
+        ),
+        ("--pcap", vec!["run", "--p4", &p4, "--rack", &rack]),
+        (
+            "macro",
+            vec![
+                "run", "--p4", &p4, "--rack", &rack, "-D", "1=2", "--pcap", "x",
+            ],
+        ),
+        ("<PROJECT>", vec!["compile", "-o", &build]),
+    ];
+    for (part, arguments) in cases {
+        let output = trisect(&arguments);
+        let errors = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
+        assert!(errors.contains(part), "{arguments:?}: {errors}");
+    }
+}
