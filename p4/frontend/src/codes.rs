@@ -75,5 +75,7 @@ pub const DECLARATION: &str = MISPLACED;
 pub const INSTANCE: &str = "E0173";
 /// The program copies packets or sends them again where one pass is needed.
 pub const REPLICATION: &str = "E0182";
+/// Something uses itself in its own declaration.
+pub const RECURSION: &str = "E0183";
 /// More errors follow; they are not shown.
 pub const TOO_MANY: &str = "E0199";
