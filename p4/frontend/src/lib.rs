@@ -1,7 +1,7 @@
-//! P4-16 front end: preprocessor, parser, types, elaboration to the IR.
+//! P4-16 front end: preprocessor, parser, checker, elaboration to the IR.
 //!
 //! ```text
-//! text -> pp (tokens, macros expanded) -> parser (ast) -> elab (IR)
+//! text -> pp (tokens, macros expanded) -> parser (ast) -> check (typed tree) -> elab (IR)
 //! ```
 //!
 //! [`compile_file`] and [`compile_str`] go the whole way; [`parse_file`] and [`parse_str`] do the first

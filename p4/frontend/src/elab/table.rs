@@ -293,7 +293,7 @@ impl<'a> Elab<'a> {
             catches_exit: false,
         });
         let exits = may_exit(&steps);
-        Ok((self.to_ops(&steps, source.span)?, exits))
+        Ok((self.operations(&steps, source.span)?, exits))
     }
 
     /// A parameter whose value entries supply; a struct is one parameter per member.
