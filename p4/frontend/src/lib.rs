@@ -1,4 +1,4 @@
-//! P4-16 front end: preprocessor, parser, types, elaboration to the IR.
+//! P4-16 front end: preprocessor, parser, checker, elaboration to the IR.
 //!
 //! ```text
 //! text -> pp (tokens, macros expanded) -> parser (ast) -> check (typed tree) -> elab (IR)

@@ -206,15 +206,6 @@ fn table(program: &Program, id: TableId, found: &mut Vec<Refusal>) {
     if table.flow.is_some() {
         found.push(flow_refusal(&table.name));
     }
-    let kinds = |kind| table.keys.iter().filter(|key| key.kind == kind).count();
-    if kinds(MatchKind::Lpm) > 1 {
-        found.push(refusal(
-            codes::TABLE,
-            format!("`{}` with two lpm keys", table.name),
-            "a table of BMv2 has one lpm key at most",
-            "make one of them ternary",
-        ));
-    }
     table
         .keys
         .iter()

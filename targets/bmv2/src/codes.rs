@@ -12,8 +12,6 @@ pub const OBJECT: Code = Code(442);
 pub const REPARSE: Code = Code(443);
 /// An operator that v1model does not have, or not for these operands.
 pub const OPERATOR: Code = Code(444);
-/// Match kinds that do not go together, or a table applied twice.
-pub const TABLE: Code = Code(445);
 /// A direct counter or meter used otherwise than v1model's are.
 pub const DIRECT: Code = Code(446);
 /// A colour-aware meter.

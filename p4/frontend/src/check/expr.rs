@@ -64,7 +64,12 @@ impl<'a> Checker<'a> {
             } => self.ternary(cond, then, otherwise, span, want),
             K::Cast { ty, expr } => {
                 let ty = self.resolve(ty);
-                let value = self.expr(expr, Some(&ty));
+                // A number that is cast has a type of its own; a list or struct may take the target's.
+                let scalar = matches!(
+                    self.base(&ty),
+                    Type::Bool | Type::Bit(_) | Type::Int(_) | Type::Integer | Type::Enum(_)
+                );
+                let value = self.expr(expr, (!scalar).then_some(&ty));
                 self.cast(value, &ty, span)
             }
             K::Member { base, name } => self.member(base, name, span),

@@ -161,7 +161,7 @@ impl<'a> Elab<'a> {
             match value {
                 Some(value) if is_reference(&value) || alias => {
                     if arg.direction == Direction::Out {
-                        fresh.push((value.clone(), span));
+                        fresh.push(value.clone());
                     }
                     into.bind(param, value);
                 }
@@ -182,7 +182,7 @@ impl<'a> Elab<'a> {
                         }
                     };
                     match (arg.direction, &value) {
-                        (Direction::Out, _) | (_, None) => fresh.push((parameter.clone(), span)),
+                        (Direction::Out, _) | (_, None) => fresh.push(parameter.clone()),
                         (_, Some(value)) => self.assign(&parameter, value, span)?,
                     }
                     into.bind(param, parameter.clone());
@@ -201,8 +201,8 @@ impl<'a> Elab<'a> {
         }
         // Out parameters begin undefined, headers in them invalid; only now, as other arguments may have been
         // read from there.
-        for (value, span) in fresh {
-            self.invalidate(&value, span)?;
+        for value in fresh {
+            self.invalidate(&value)?;
         }
         // Copy-out is in the order of the parameters.
         outs.sort_by_key(|(at, _)| *at);
@@ -283,7 +283,7 @@ impl<'a> Elab<'a> {
                 self.storage(ret, &name, span)?
             }
         };
-        self.invalidate(&result, span)?;
+        self.invalidate(&result)?;
         frame.result = Some((label, result.clone()));
         let (steps, ()) = self.with_frame(Rc::new(frame), |e| e.collect(|e| e.statements(body)))?;
         let ending = self.copy_out(&outs)?;
@@ -301,7 +301,7 @@ impl<'a> Elab<'a> {
         };
         let scope = [scope];
         if self.parser.is_none() && only_ops(&scope) && !may_exit(&scope) {
-            for op in self.to_ops(&scope, span)? {
+            for op in self.operations(&scope, span)? {
                 self.emit(op);
             }
         } else {
@@ -344,7 +344,7 @@ impl<'a> Elab<'a> {
         if may_exit(&all) || !only_ops(&all) {
             self.out.extend(all);
         } else {
-            let ops = self.to_ops(&all, span)?;
+            let ops = self.operations(&all, span)?;
             self.out.push(Step::Ops {
                 name: Some(name),
                 ops,
@@ -460,7 +460,7 @@ impl<'a> Elab<'a> {
         self.frame.bind(id, storage.clone());
         match value {
             Some((value, span)) => self.assign(&storage, &value, span),
-            None if again => self.invalidate(&storage, var.span),
+            None if again => self.invalidate(&storage),
             None => Ok(()),
         }
     }

@@ -31,7 +31,7 @@ impl Elab<'_> {
         let mut behind = vec![later.clone()];
         for step in steps.iter().rev() {
             let mut written = behind.last().cloned().unwrap_or_default();
-            written.extend(writes(std::slice::from_ref(step)).headers);
+            written.extend(writes(std::slice::from_ref(step)).touched_headers());
             behind.push(written);
         }
         behind.reverse();
@@ -83,7 +83,7 @@ impl Elab<'_> {
                         matches!(step, Step::Leave(_) | Step::Exit)
                     });
                     let mut inner_later = later.clone();
-                    inner_later.extend(writes(&ending).headers);
+                    inner_later.extend(writes(&ending).touched_headers());
                     Step::Scope {
                         label,
                         steps: self.deparse_steps(steps, certain && !left, emitted, &inner_later),

@@ -25,12 +25,16 @@ impl Known {
         known
     }
 
-    /// Goes on behind further steps.
-    pub fn run(&mut self, steps: &[Step]) {
+    /// Goes on behind further steps; says whether their end can be reached.
+    pub fn run(&mut self, steps: &[Step]) -> bool {
         let mut left = Left::new();
         let start = std::mem::take(self);
-        if let Some(end) = start.through(steps, &mut left) {
-            *self = end;
+        match start.through(steps, &mut left) {
+            Some(end) => {
+                *self = end;
+                true
+            }
+            None => false,
         }
     }
 

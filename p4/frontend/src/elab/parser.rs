@@ -262,8 +262,8 @@ impl<'a> Elab<'a> {
                             continue;
                         }
                         let join = rest_of(rest, &block, &then, true);
-                        let a = self.to_point(unroll, &rest_of(a, &block, &join, false))?;
-                        let b = self.to_point(unroll, &rest_of(b, &block, &join, false))?;
+                        let a = self.lead_to(unroll, &rest_of(a, &block, &join, false))?;
+                        let b = self.lead_to(unroll, &rest_of(b, &block, &join, false))?;
                         return Ok(two_ways(cond, a, b));
                     }
                     StmtKind::Call(call) => {
@@ -280,7 +280,7 @@ impl<'a> Elab<'a> {
             }
             match &*then {
                 Point::Rest { joins: true, .. } | Point::State { .. } | Point::Return { .. } => {
-                    return Ok(Transition::Goto(self.to_point(unroll, &then)?));
+                    return Ok(Transition::Goto(self.lead_to(unroll, &then)?));
                 }
                 Point::Rest { .. } | Point::End { .. } => point = then,
             }
@@ -308,7 +308,7 @@ impl<'a> Elab<'a> {
             .unwrap_or_default()
     }
 
-    fn to_point(&mut self, unroll: &mut Unroll<'a>, point: &Rc<Point<'a>>) -> R<ParseTarget> {
+    fn lead_to(&mut self, unroll: &mut Unroll<'a>, point: &Rc<Point<'a>>) -> R<ParseTarget> {
         let cursors = self.positions();
         Ok(ParseTarget::State(self.point(unroll, point, cursors)?))
     }
@@ -352,7 +352,7 @@ impl<'a> Elab<'a> {
     ) -> R<ParseTarget> {
         match (target, then) {
             (Target::Accept, None) => Ok(ParseTarget::Accept),
-            (Target::Accept, Some(then)) => self.to_point(unroll, then),
+            (Target::Accept, Some(then)) => self.lead_to(unroll, then),
             (Target::Reject, _) => Ok(ParseTarget::Reject),
             (Target::State(index), then) => {
                 let point = Rc::new(Point::State {
@@ -360,7 +360,7 @@ impl<'a> Elab<'a> {
                     index,
                     then: then.cloned(),
                 });
-                self.to_point(unroll, &point)
+                self.lead_to(unroll, &point)
             }
         }
     }
@@ -407,7 +407,7 @@ impl<'a> Elab<'a> {
             index: parser.start,
             then: Some(back),
         });
-        Ok(Transition::Goto(self.to_point(unroll, &start)?))
+        Ok(Transition::Goto(self.lead_to(unroll, &start)?))
     }
 
     // -------------------------------------------------------------------------- stack positions

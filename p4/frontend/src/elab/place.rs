@@ -195,13 +195,7 @@ impl<'a> Elab<'a> {
             | Value::Union(_)
             | Value::Stack(_)
             | Value::Choice(..) => false,
-            Value::Fields(_) | Value::Made(_) => {
-                let found = self.footprint(&value);
-                found.metas.is_empty()
-                    && found.slots.is_empty()
-                    && found.headers.is_empty()
-                    && !found.packet
-            }
+            Value::Fields(_) | Value::Made(_) => self.footprint(&value).is_empty(),
             _ => true,
         };
         if fixed {
@@ -280,7 +274,7 @@ impl<'a> Elab<'a> {
                 }
                 Ok(())
             }
-            (Value::Union(_), Value::Invalid) => self.invalidate(target, span),
+            (Value::Union(_), Value::Invalid) => self.invalidate(target),
             (Value::Fields(targets), Value::Fields(values)) => {
                 self.assign_all(targets, values, span)
             }
@@ -311,7 +305,7 @@ impl<'a> Elab<'a> {
                 let given = values.len().min(target.elems.len());
                 self.assign_all(&target.elems[..given], values, span)?;
                 for rest in &target.elems[given..] {
-                    self.invalidate(rest, span)?;
+                    self.invalidate(rest)?;
                 }
                 Ok(())
             }
@@ -429,24 +423,24 @@ impl<'a> Elab<'a> {
     }
 
     /// Makes all headers in a value invalid.
-    pub(super) fn invalidate(&mut self, value: &Value<'a>, span: Span) -> R<()> {
+    pub(super) fn invalidate(&mut self, value: &Value<'a>) -> R<()> {
         match value {
             Value::Header(header) => self.emit(Op::SetInvalid(header.id)),
             Value::Union(members) | Value::Fields(members) => {
                 for member in members.iter() {
-                    self.invalidate(member, span)?;
+                    self.invalidate(member)?;
                 }
             }
             Value::Stack(stack) => {
                 self.move_cursor(stack.id, |_, _| 0);
                 for elem in &stack.elems {
-                    self.invalidate(elem, span)?;
+                    self.invalidate(elem)?;
                 }
             }
             Value::Choice(index, of) => {
                 for (i, value) in of.iter().enumerate() {
                     let cond = self.is_index(index, i);
-                    let (steps, ()) = self.collect(|e| e.invalidate(value, span))?;
+                    let (steps, ()) = self.collect(|e| e.invalidate(value))?;
                     self.out.extend(branch(cond, steps, Vec::new()));
                 }
             }
@@ -513,7 +507,7 @@ impl<'a> Elab<'a> {
                     self.assign(&elems[at], &elems[from], span)?;
                 }
                 for at in cleared {
-                    self.invalidate(&elems[at], span)?;
+                    self.invalidate(&elems[at])?;
                 }
                 Ok(())
             }
@@ -704,7 +698,7 @@ impl<'a> Elab<'a> {
             Value::Choice(..) => {
                 let name = self.local_name("emitted");
                 let storage = self.storage(ty, &name, span)?;
-                self.invalidate(&storage, span)?;
+                self.invalidate(&storage)?;
                 self.assign(&storage, value, span)?;
                 self.emit_value(&storage, ty, span)
             }

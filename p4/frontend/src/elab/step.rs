@@ -378,7 +378,7 @@ fn guarded(guard: Option<Expr>, ops: Vec<Op>, out: &mut Vec<Op>) {
 
 impl<'a> Elab<'a> {
     /// The steps of an action or function as operations. An `exit` sets the exit flag and does nothing more.
-    pub(super) fn to_ops(&mut self, steps: &[Step], span: Span) -> R<Vec<Op>> {
+    pub(super) fn operations(&mut self, steps: &[Step], span: Span) -> R<Vec<Op>> {
         let mut ops = Vec::new();
         let mode = Mode {
             innermost: None,

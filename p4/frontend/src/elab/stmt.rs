@@ -331,7 +331,9 @@ impl<'a> Elab<'a> {
             self.out.push(turn);
             self.statements(update)?;
             written.add(writes(&self.out[at..]));
-            known.run(&self.out[turned..]);
+            if !known.run(&self.out[turned..]) {
+                return Ok(());
+            }
         }
         Err(too_many_turns(span))
     }

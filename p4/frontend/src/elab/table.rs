@@ -12,7 +12,7 @@ use super::step::{Step, Then, branch, may_exit};
 use super::value::{Frame, Value, block_of};
 use super::{Context, Elab, R, error, unsupported};
 use crate::typed::{self, ActionRef, Type};
-use crate::{Span, codes};
+use crate::{Diagnostic, Span, codes};
 
 /// Entries of a table that does not say how many it holds (P4 leaves it to the target).
 const DEFAULT_SIZE: u32 = 1024;
@@ -149,6 +149,13 @@ impl<'a> Elab<'a> {
                     return Err(unsupported(key.span, format!("the match kind `{other}`")));
                 }
             };
+            if kind == MatchKind::Lpm && keys.iter().any(|key| key.kind == MatchKind::Lpm) {
+                return Err(Box::new(
+                    Diagnostic::error(codes::TABLE, key.span, "a second lpm key")
+                        .with_note("which of two prefixes is the longer one would not be defined")
+                        .with_help("make one of the keys ternary"),
+                ));
+            }
             let ty = self.ty(&key.expr.ty);
             if kind == MatchKind::Range && self.is_signed(&ty) {
                 return Err(unsupported(key.span, "a range of signed numbers"));
@@ -293,7 +300,7 @@ impl<'a> Elab<'a> {
             catches_exit: false,
         });
         let exits = may_exit(&steps);
-        Ok((self.to_ops(&steps, source.span)?, exits))
+        Ok((self.operations(&steps, source.span)?, exits))
     }
 
     /// A parameter whose value entries supply; a struct is one parameter per member.

@@ -294,7 +294,7 @@ impl<'a> Elab<'a> {
         let value = self.checksum_value(call, width)?;
         let (steps, ()) =
             self.collect(|e| e.write_arg(call, 2, width, |dst| Op::Set(dst, value)))?;
-        let ops = self.to_ops(&steps, call.span)?;
+        let ops = self.operations(&steps, call.span)?;
         match condition {
             Expr::Const(known) if known.is_zero() => {}
             Expr::Const(_) => ops.into_iter().for_each(|op| self.emit(op)),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use num_bigint::BigInt;
-use trisect_ir::{Expr, HeaderId, LValue, MetaId, Op, Place};
+use trisect_ir::{Expr, FieldRef, HeaderId, LValue, MetaId, Op, Place};
 
 use super::externs::Object;
 use super::step::Label;
@@ -197,6 +197,9 @@ pub(super) fn block_of<'a>(frame: &Rc<Frame<'a>>) -> Rc<Frame<'a>> {
 pub(super) struct Footprint {
     pub metas: BTreeSet<MetaId>,
     pub slots: BTreeSet<SlotId>,
+    /// Fields by themselves.
+    pub fields: BTreeSet<FieldRef>,
+    /// Whole headers, or whether they are valid.
     pub headers: BTreeSet<HeaderId>,
     /// The packet's bytes at the cursor.
     pub packet: bool,
@@ -207,24 +210,44 @@ pub(super) struct Footprint {
 impl Footprint {
     /// Whether both have a place in common.
     pub fn meets(&self, other: &Self) -> bool {
-        let nothing = |f: &Self| {
-            f.metas.is_empty() && f.slots.is_empty() && f.headers.is_empty() && !f.packet && !f.all
-        };
-        if nothing(self) || nothing(other) {
+        if self.is_empty() || other.is_empty() {
             return false;
         }
+        let within = |fields: &BTreeSet<FieldRef>, headers: &BTreeSet<HeaderId>| {
+            !headers.is_empty() && fields.iter().any(|field| headers.contains(&field.header))
+        };
         self.all
             || other.all
             || (self.packet && other.packet)
             || !self.metas.is_disjoint(&other.metas)
             || !self.slots.is_disjoint(&other.slots)
+            || !self.fields.is_disjoint(&other.fields)
             || !self.headers.is_disjoint(&other.headers)
+            || within(&self.fields, &other.headers)
+            || within(&other.fields, &self.headers)
+    }
+
+    /// Whether nothing is touched.
+    pub fn is_empty(&self) -> bool {
+        self.metas.is_empty()
+            && self.slots.is_empty()
+            && self.fields.is_empty()
+            && self.headers.is_empty()
+            && !self.packet
+            && !self.all
+    }
+
+    /// The headers of which something is touched.
+    pub fn touched_headers(&self) -> impl Iterator<Item = HeaderId> {
+        let of_fields = self.fields.iter().map(|field| field.header);
+        self.headers.iter().copied().chain(of_fields)
     }
 
     /// Adds another's places.
     pub fn add(&mut self, other: Self) {
         self.metas.extend(other.metas);
         self.slots.extend(other.slots);
+        self.fields.extend(other.fields);
         self.headers.extend(other.headers);
         self.packet |= other.packet;
         self.all |= other.all;
@@ -234,7 +257,7 @@ impl Footprint {
     pub fn reads(&mut self, expr: &Expr) {
         expr.walk(&mut |e| match e {
             Expr::Field(field) => {
-                self.headers.insert(field.header);
+                self.fields.insert(*field);
             }
             Expr::Valid(header) => {
                 self.headers.insert(*header);
@@ -250,7 +273,7 @@ impl Footprint {
     /// Adds what an assignment writes.
     pub fn writes_to(&mut self, target: &LValue) {
         match target.place {
-            Place::Field(field) => self.headers.insert(field.header),
+            Place::Field(field) => self.fields.insert(field),
             Place::Meta(meta) => self.metas.insert(meta),
         };
     }

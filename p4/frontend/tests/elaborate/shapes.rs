@@ -101,9 +101,9 @@ fn one_member_of_a_union_is_valid() {
 
 #[test]
 fn tuples_enums_and_newtypes() {
-    let top = "enum bit<8> E { A = 3, B = 5 } enum F { X, Y } type bit<8> N; typedef tuple<bit<8>, bool> T;";
-    let apply = "T t = {hdr.h.a, true}; E e = (E) hdr.h.b; F f = F.Y; N n = (N) t[0];
-        if (t[1] && e == E.B && f != F.X) { hdr.h.c = (bit<8>) n; } t[0] = 1; hdr.h.d = t[0] + E.A;";
+    let top = "enum bit<8> Kind { A = 3, B = 5 } enum F { X, Y } type bit<8> N; typedef tuple<bit<8>, bool> T;";
+    let apply = "T t = {hdr.h.a, true}; Kind e = (Kind) hdr.h.b; F f = F.Y; N n = (N) t[0];
+        if (t[1] && e == Kind.B && f != F.X) { hdr.h.c = (bit<8>) n; } t[0] = 1; hdr.h.d = t[0] + Kind.A;";
     assert_eq!(run(top, "", apply, [9, 5, 0, 0]), [9, 5, 9, 4]);
     assert_eq!(run(top, "", apply, [9, 4, 0, 0]), [9, 4, 0, 4]);
 }
