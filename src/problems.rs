@@ -1,7 +1,7 @@
 //! What was found wrong with a user's input, with the texts that it was found in.
 
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use trisect_ir::diag::{Code, Diagnostic, Severity, Span, line_column};
 use trisect_plan::error::PlanError;
@@ -53,6 +53,21 @@ impl Problems {
         Self {
             diagnostics,
             texts: BTreeMap::from([(file.to_owned(), text.to_owned())]),
+        }
+    }
+    /// Diagnostics of files, which are read for the lines that they point to.
+    pub fn in_files(diagnostics: Vec<Diagnostic>) -> Self {
+        let files: BTreeSet<&str> = diagnostics.iter().map(|d| &*d.file).collect();
+        let texts = files.into_iter().filter_map(|file| {
+            let bytes = std::fs::read(file).ok()?;
+            Some((
+                file.to_owned(),
+                String::from_utf8_lossy(&bytes).into_owned(),
+            ))
+        });
+        Self {
+            texts: texts.collect(),
+            diagnostics,
         }
     }
     /// One diagnostic that no text belongs to.

@@ -1,5 +1,6 @@
 //! What the command line takes.
 
+use super::p4::P4;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -30,6 +31,9 @@ pub enum Command {
     Targets(Targets),
     /// List the network functions of the library, or show one.
     Nfs(Nfs),
+    /// Run a P4 program by itself.
+    #[command(subcommand)]
+    P4(P4),
 }
 
 /// How the cut is chosen.
@@ -161,6 +165,7 @@ impl Command {
             Self::Explain(args) => args.json,
             Self::Targets(args) => args.json,
             Self::Nfs(args) => args.json,
+            Self::P4(command) => command.json(),
         }
     }
 }

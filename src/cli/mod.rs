@@ -4,6 +4,7 @@ mod args;
 mod compile;
 mod explain;
 mod listing;
+mod p4;
 mod plan;
 mod run;
 mod table;
@@ -36,6 +37,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::main(&args),
         Command::Targets(args) => listing::targets(&args),
         Command::Nfs(args) => listing::nfs(&args),
+        Command::P4(command) => p4::main(&command),
     };
     match ended {
         Ok(Ended::Well) => ExitCode::SUCCESS,

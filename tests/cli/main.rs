@@ -5,6 +5,7 @@
 mod bad_captures;
 mod bad_input;
 mod commands;
+mod packet_tests;
 
 use std::fs;
 use std::path::{Path, PathBuf};

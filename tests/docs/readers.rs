@@ -14,6 +14,7 @@
 //! | `rack-toml`    | a rack description                                                     |
 //! | `plan-toml`    | a rack description that a plan is made for                             |
 //! | `ir`           | an IR program in text form                                             |
+//! | `stf`          | a packet test for `examples/packet-tests/router.p4`                     |
 //! | `NF.ITEM`      | a configuration file for that item of a function of the library        |
 //! | `bmv2`, `nic`  | as `p4-control`: is every node possible on that device? Other refusals than the page's may be among the answers, also for `right` |
 //! | anything else  | for people only; carries neither `wrong` nor `right`                   |
@@ -21,7 +22,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use trisect_ir::diag::{Diagnostic, Span};
+use trisect_ir::diag::{Code, Diagnostic, Span};
 use trisect_p4::Options;
 use trisect_policy::{NfDescription, Rack, configure, parse_policy};
 use trisect_target::{DeviceSpec, Resources, Target, Verdict};
@@ -162,6 +163,31 @@ fn refusals(target: &dyn Target, model: &str, control: &str) -> Vec<Diagnostic> 
     found
 }
 
+/// What is wrong with a packet test for the example's program; a failure is an error without code.
+fn packet_test(text: &str) -> Vec<Diagnostic> {
+    let script = match trisect_v1model::stf::parse(text) {
+        Ok(script) => script,
+        Err(found) => return found,
+    };
+    let path = root().join("examples/packet-tests/router.p4");
+    let program = trisect_p4::compile_file(&path, &Options::default()).expect("it compiles");
+    let compiled = trisect_v1model::CompiledV1 {
+        program,
+        bridge: None,
+    };
+    let engines = [trisect_v1model::EngineKind::Interpreter];
+    match trisect_v1model::run_script(&script, &compiled, &engines) {
+        Ok(report) if report.passed => Vec::new(),
+        Ok(report) => vec![Diagnostic::error(
+            Code(0),
+            "",
+            Span::default(),
+            report.to_string(),
+        )],
+        Err(found) => found,
+    }
+}
+
 /// What the block's reader answers.
 pub fn read(block: &Block<'_>) -> Vec<Diagnostic> {
     let text = &block.text;
@@ -179,6 +205,7 @@ pub fn read(block: &Block<'_>) -> Vec<Diagnostic> {
             Ok(program) => broken_invariants(&program),
             Err(found) => vec![*found],
         },
+        "stf" => packet_test(text),
         "bmv2" => refusals(&trisect_bmv2::Bmv2, "simple_switch", text),
         "nic" => refusals(&trisect_rte_flow::RteFlow, "generic", text),
         item if item.contains('.') => configuration(item, text),

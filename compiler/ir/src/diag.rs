@@ -10,7 +10,8 @@
 //! | E0200–E0299 | policy, filters, entries, NF and rack descriptions |
 //! | E0300–E0399 | plan                                            |
 //! | E0400–E0499 | targets                                         |
-//! | E0500–E0599 | ports and rack                                  |
+//! | E0500–E0549 | ports and rack                                  |
+//! | E0550–E0599 | packet tests                                    |
 
 use std::fmt;
 use std::sync::Arc;
