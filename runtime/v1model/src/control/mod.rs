@@ -11,13 +11,13 @@ use crate::codes::{REFUSED, UNKNOWN_NAME, VALUE};
 use crate::stf::{ActionUse, Add, CellRef, Command, CounterUnit, Name, NumberAt, Rate, Script};
 use crate::switch::{Replication, ReplicationError, Session, Switch};
 use names::Miss;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use trisect_ir::analysis::direct_owners;
 use trisect_ir::diag::{Code, Diagnostic, Span};
 use trisect_ir::state::{Cell, Count};
 use trisect_ir::{
-    ActionCall, Bits, Entry, Index, KeySet, MatchKind, Object, ObjectId, ObjectKind, Op, Origin,
-    Program, Table, TableId,
+    ActionCall, Bits, Entry, KeySet, MatchKind, Object, ObjectKind, Origin, Program, Table, TableId,
 };
 use values::Misfit;
 
@@ -314,28 +314,21 @@ impl Control {
     fn remove_all(&mut self, switch: &mut Switch) {
         self.handles.clear();
         let (program, state) = switch.change();
-        let owners = owners(program);
-        for (id, table) in program.tables.iter() {
+        for (id, owner) in direct_owners(program).iter() {
+            let Some(table) = owner.and_then(|table| program.tables.get(table)) else {
+                continue;
+            };
             let mut next = 0;
-            let places: Vec<Option<u32>> = table
-                .entries
-                .iter()
-                .map(|entry| {
-                    (entry.origin != Origin::Control).then(|| {
-                        next += 1;
-                        next - 1
-                    })
+            let places = table.entries.iter().map(|entry| {
+                (entry.origin != Origin::Control).then(|| {
+                    next += 1;
+                    next - 1
                 })
-                .collect();
-            for object in owners
-                .iter()
-                .filter(|(_, table)| **table == id)
-                .map(|(o, _)| *o)
-            {
-                let name = &program.objects[object].name;
-                move_cells(&mut state.counters, name, &places);
-                move_cells(&mut state.meters, name, &places);
-            }
+            });
+            let places: Vec<Option<u32>> = places.collect();
+            let name = &program.objects[id].name;
+            move_cells(&mut state.counters, name, &places);
+            move_cells(&mut state.meters, name, &places);
         }
         for table in program.tables.values_mut() {
             table
@@ -364,6 +357,8 @@ impl Control {
             ObjectKind::Register { .. } => "a register",
             ObjectKind::PatternSet { .. } => "a pattern set",
             ObjectKind::Allocator { .. } => "an allocator",
+            ObjectKind::Message { .. } => "a message",
+            ObjectKind::Random { .. } => "a source of random numbers",
         };
         let message = format!("`{}` is no {what}", object.name);
         let error = self.error(UNKNOWN_NAME, name.span, message);
@@ -658,35 +653,10 @@ fn shown(count: Count) -> String {
     format!("{} packets, {} bytes", count.packets, count.bytes)
 }
 
-/// The tables whose entries the cells of direct objects belong to.
-fn owners(program: &Program) -> BTreeMap<ObjectId, TableId> {
-    let mut owners = BTreeMap::new();
-    for (id, table) in program.tables.iter() {
-        let actions: BTreeSet<_> = table.actions.iter().copied().collect();
-        for action in actions.into_iter().filter_map(|a| program.actions.get(a)) {
-            for op in &action.ops {
-                op.walk(&mut |op| {
-                    if let Op::Count(object, Index::Entry)
-                    | Op::Meter {
-                        object,
-                        index: Index::Entry,
-                        ..
-                    } = op
-                    {
-                        owners.insert(*object, id);
-                    }
-                });
-            }
-        }
-    }
-    owners
-}
-
+/// The table that the cells of a direct object belong to.
 fn owned_table<'p>(program: &'p Program, object: &Object) -> Option<&'p Table> {
     let id = program.objects.find(|o| o.name == object.name)?;
-    owners(program)
-        .get(&id)
-        .map(|table| &program.tables[*table])
+    program.tables.get((*direct_owners(program).get(id)?)?)
 }
 
 type Cells<K, V> = BTreeMap<String, BTreeMap<K, V>>;

@@ -9,6 +9,7 @@
 //! second with each `wait`.
 
 mod compare;
+mod messages;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,8 @@ use crate::switch::{CompiledV1, Switch, SwitchError};
 use std::collections::{BTreeMap, BTreeSet};
 use trisect_ir::diag::{Diagnostic, Span};
 use trisect_ir::state::State;
+
+use messages::Messages;
 
 pub use report::{Arrival, Check, Expectation, Note, Report, Run};
 
@@ -62,6 +65,7 @@ struct Player<'a> {
     engine: EngineKind,
     switch: Switch,
     control: Control,
+    messages: Messages,
     now_ns: u64,
     played: Played,
 }
@@ -89,6 +93,7 @@ impl<'a> Player<'a> {
             engine,
             switch,
             control: Control::new(script),
+            messages: Messages::new(&compiled.program),
             now_ns: 0,
             played: Played {
                 engine,
@@ -170,7 +175,27 @@ impl<'a> Player<'a> {
                 bytes: packet.bytes,
             });
         }
+        self.hear(statement);
         Ok(())
+    }
+
+    /// Takes down what the program said about a packet. An assertion that does not hold fails the test.
+    fn hear(&mut self, statement: &Statement) {
+        let switch = &self.switch;
+        let line = statement.line;
+        for message in self.messages.new_ones(switch.program(), || switch.state()) {
+            if message.wrong {
+                self.played.checks.push(Check {
+                    line,
+                    statement: message.text,
+                    ok: false,
+                    found: "the packet for which it does not".to_owned(),
+                });
+            } else {
+                let text = message.text;
+                self.played.notes.push(Note { line, text });
+            }
+        }
     }
 
     /// Nothing may have left because of the packet before.

@@ -29,7 +29,7 @@ pub struct Run {
     pub expectations: Vec<Expectation>,
     /// Packets that left on a port of the test's after all that were expected there.
     pub unexpected: Vec<Arrival>,
-    /// Counters, registers and `no_packet`.
+    /// Counters, registers, `no_packet`, and assertions of the program that do not hold.
     pub checks: Vec<Check>,
     /// What commands were asked to read, and what else is of interest.
     pub notes: Vec<Note>,
@@ -66,7 +66,7 @@ pub struct Arrival {
     pub bytes: Vec<u8>,
 }
 
-/// A check of a counter, a register, or that nothing left.
+/// A check of a counter, a register, that nothing left, or an assertion of the program that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
     /// Its line.

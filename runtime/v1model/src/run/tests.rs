@@ -266,6 +266,33 @@ fn meters_take_rates() {
 }
 
 #[test]
+fn what_the_program_says_is_in_the_report() {
+    let said = report(
+        "packet 0 03000501\nexpect 5\nregister_write ing.memory 0 1\npacket 0 03000602\nexpect 5",
+    );
+    assert!(said.passed, "{said}");
+    let notes: Vec<_> = said.runs[1]
+        .notes
+        .iter()
+        .map(|n| (n.line, n.text.as_str()))
+        .collect();
+    assert_eq!(
+        notes,
+        [
+            (4, "wrote 5 at 1"),
+            (4, "digest ing.learned: cell = 1"),
+            (7, "wrote 6 at 2"),
+            (7, "digest ing.learned: cell = 2")
+        ]
+    );
+    let text = fails("packet 0 030000ff\nexpect 5");
+    assert!(
+        text.contains("line 4: val < 0xff does not hold (interpreter)"),
+        "{text}"
+    );
+}
+
+#[test]
 fn groups_and_sessions_are_set_up() {
     let read = report(
         "mc_mgrp_create 7\nmc_node_create 1 2 3\nmc_node_associate 7 0\nmc_node_update 0 4\n\
