@@ -219,8 +219,8 @@ fn registers_are_checked_read_written_and_reset() {
         "register_write ing.memory 1 0x1234\npacket 0 02000001\nexpect 5 02123401\n\
          check_register ing.memory(1) == 0x1234\nregister_reset ing.memory\n\
          check_register ing.memory(1) == 0\ncheck_register egr.memory(1) == 7\n\
-         register_reset egr.memory\ncheck_register egr.memory(1) == 0\n\
-         register_write egr.memory 1 7\ncheck_register egr.memory(1) > 6",
+         register_write egr.memory 1 9\ncheck_register egr.memory(1) > 8\n\
+         register_reset egr.memory\ncheck_register egr.memory(1) == 7",
     );
     let read = report("register_write ing.memory 3 9\nregister_read ing.memory 3");
     assert_eq!(read.runs[0].notes[0].text, "register_read ing.memory 3: 9");

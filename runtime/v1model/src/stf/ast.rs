@@ -166,7 +166,7 @@ pub enum Command {
         /// The value.
         value: NumberAt,
     },
-    /// `register_reset NAME`: every cell becomes 0.
+    /// `register_reset NAME`: every cell gets its initial value.
     RegisterReset(Name),
     /// `meter_get_rates NAME INDEX`
     MeterGetRates {
