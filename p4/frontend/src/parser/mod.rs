@@ -369,7 +369,10 @@ impl<'t> Parser<'t, '_> {
             (_, Some(word)) if what.ends_with(" name") || what.starts_with("a name") => {
                 format!("`{word}` is a word of the language; choose another name")
             }
-            _ => return None,
+            ("an expression", Some(_)) => {
+                "a statement begins here: a bracket in front of it may not be closed".to_owned()
+            }
+            _ => format!("put {what} here, or close what is open in front of it"),
         })
     }
 
