@@ -27,6 +27,12 @@ pub trait Engine {
     fn run(&mut self, port: u16, time_ns: u64, bytes: &[u8]) -> Fate;
     /// All state as seen at a time in nanoseconds, in canonical form.
     fn state(&self, now_ns: u64) -> State;
+    /// Goes on from a state at a time in nanoseconds.
+    ///
+    /// # Errors
+    ///
+    /// If the state does not fit the program; nothing has changed then.
+    fn restore(&mut self, state: &State, now_ns: u64) -> Result<(), EngineError>;
 }
 
 /// The engines.
@@ -75,18 +81,12 @@ impl EngineKind {
         now_ns: u64,
     ) -> Result<Box<dyn Engine>, EngineError> {
         trisect_ir::verify(program)?;
-        Ok(match self {
-            Self::Interpreter => {
-                let mut interpreter = Interpreter::new(program);
-                interpreter.restore(state, now_ns)?;
-                Box::new(interpreter)
-            }
-            Self::Jit => {
-                let mut compiled = HostProgram::compile(program, &Default::default())?;
-                compiled.restore(state, now_ns)?;
-                Box::new(compiled)
-            }
-        })
+        let mut engine: Box<dyn Engine> = match self {
+            Self::Interpreter => Box::new(Interpreter::new(program)),
+            Self::Jit => Box::new(HostProgram::compile(program, &Default::default())?),
+        };
+        engine.restore(state, now_ns)?;
+        Ok(engine)
     }
 }
 
@@ -100,6 +100,10 @@ impl Engine for Interpreter {
 
     fn state(&self, now_ns: u64) -> State {
         self.state(now_ns)
+    }
+
+    fn restore(&mut self, state: &State, now_ns: u64) -> Result<(), EngineError> {
+        Ok(self.restore(state, now_ns)?)
     }
 }
 
@@ -122,5 +126,9 @@ impl Engine for HostProgram {
 
     fn state(&self, now_ns: u64) -> State {
         self.state(now_ns)
+    }
+
+    fn restore(&mut self, state: &State, now_ns: u64) -> Result<(), EngineError> {
+        Ok(self.restore(state, now_ns)?)
     }
 }

@@ -113,7 +113,7 @@ impl Control {
             packets: self.value(packets, 64)?.low_u64(),
             bytes: self.value(bytes, 64)?.low_u64(),
         };
-        let (program, state) = switch.change();
+        let (program, state) = switch.change_state();
         let (object, size) = self.counter(counter, program)?;
         let cell = self.cell(object, size, &CellRef::Index(index.clone()), program)?;
         let cell = (cell, (count != Count::default()).then_some(count));
@@ -159,7 +159,7 @@ impl Control {
         value: &NumberAt,
         switch: &mut Switch,
     ) -> Outcome<()> {
-        let (program, state) = switch.change();
+        let (program, state) = switch.change_state();
         let (object, size, init) = self.register(name, program)?;
         let index = self.index(index, object, size)?;
         let value = self.value(value, init.width())?;
@@ -169,7 +169,7 @@ impl Control {
     }
 
     pub(super) fn register_reset(&self, name: &Name, switch: &mut Switch) -> Outcome<()> {
-        let (program, state) = switch.change();
+        let (program, state) = switch.change_state();
         let (object, ..) = self.register(name, program)?;
         state.registers.remove(&object.name);
         Ok(())

@@ -75,10 +75,10 @@ pub struct Switch {
     program: Program,
     layout: Option<Layout>,
     kind: EngineKind,
-    /// Absent after a change, until the next packet.
+    /// Absent after a change of the program, until the next packet.
     engine: Option<Box<dyn Engine>>,
-    /// The state while there is no engine.
-    state: State,
+    /// What the next packet finds, if that is not what the engine has.
+    state: Option<State>,
     now_ns: u64,
     /// Multicast groups and mirror sessions.
     pub replication: Replication,
@@ -103,7 +103,7 @@ impl Switch {
             layout,
             kind,
             engine: None,
-            state: State::default(),
+            state: None,
             now_ns: 0,
             replication: Replication::default(),
         })
@@ -116,18 +116,24 @@ impl Switch {
 
     /// The state now.
     pub fn state(&self) -> State {
-        match &self.engine {
-            Some(engine) => engine.state(self.now_ns),
-            None => self.state.clone(),
+        match (&self.state, &self.engine) {
+            (Some(state), _) => state.clone(),
+            (None, Some(engine)) => engine.state(self.now_ns),
+            (None, None) => State::default(),
         }
     }
 
     /// Program and state, to be changed. The header types and instances must stay.
     pub fn change(&mut self) -> (&mut Program, &mut State) {
-        if let Some(engine) = self.engine.take() {
-            self.state = engine.state(self.now_ns);
-        }
-        (&mut self.program, &mut self.state)
+        let now = self.state();
+        self.engine = None;
+        (&mut self.program, self.state.insert(now))
+    }
+
+    /// The state, to be changed, and the program, which costs no new engine.
+    pub fn change_state(&mut self) -> (&Program, &mut State) {
+        let now = self.state();
+        (&self.program, self.state.insert(now))
     }
 
     /// What leaves because of a packet, in order; the time is in nanoseconds.
@@ -142,10 +148,18 @@ impl Switch {
         frame: &[u8],
     ) -> Result<Vec<Sent>, SwitchError> {
         self.now_ns = time_ns;
-        let mut engine = match self.engine.take() {
-            Some(engine) => engine,
-            None => self.kind.start(&self.program, &self.state, time_ns)?,
+        let mut engine = match (self.engine.take(), &self.state) {
+            (Some(engine), None) => engine,
+            (Some(mut engine), Some(state)) => {
+                engine.restore(state, time_ns)?;
+                engine
+            }
+            (None, state) => {
+                let state = state.clone().unwrap_or_default();
+                self.kind.start(&self.program, &state, time_ns)?
+            }
         };
+        self.state = None;
         let sent = match &self.layout {
             None => Ok(match engine.run(port, time_ns, frame) {
                 Fate::Emit { port, bytes } => vec![Sent { port, bytes }],
