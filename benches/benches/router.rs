@@ -64,6 +64,7 @@ fn add(
                 .map(|(value, width)| Bits::new(width, value))
                 .collect(),
         },
+        members: Vec::new(),
         origin: Origin::Control,
     });
     Ok(())

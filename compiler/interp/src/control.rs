@@ -5,10 +5,10 @@ use crate::objects::{CellKey, ObjectState, index_below};
 use crate::packet::{PacketState, Scope};
 use crate::trace::{EntryRef, Hit, Outcome, Step, Trace};
 use crate::{Memory, parse};
-use trisect_ir::eval::eval;
+use trisect_ir::eval;
 use trisect_ir::{
-    ActionCall, ActionId, Bits, Expr, Index, LValue, NodeId, NodeKind, ObjectId, ObjectKind, Op,
-    PrimaryMap, Program, StdMeta, Successors, TableId,
+    ActionCall, ActionId, Bits, Expr, HashAlgorithm, Index, LValue, NodeId, NodeKind, ObjectId,
+    ObjectKind, Op, PrimaryMap, Program, Selector, StdMeta, Successors, TableId,
 };
 
 /// One packet's run.
@@ -102,7 +102,16 @@ impl Run<'_> {
             packet: &self.packet,
             args,
         };
-        eval(expr, &scope)
+        eval::eval(expr, &scope)
+    }
+
+    fn hash(&self, algorithm: &HashAlgorithm, inputs: &[Expr]) -> Bits {
+        let scope = Scope {
+            program: self.program,
+            packet: &self.packet,
+            args: &[],
+        };
+        eval::hash_inputs(algorithm, inputs, &scope)
     }
 
     fn holds(&self, cond: &Expr, args: &[Bits]) -> bool {
@@ -149,15 +158,19 @@ impl Run<'_> {
         }
     }
 
-    /// The winning entry and what it runs. Entries of the program come before flow entries; a hit
+    /// The winning entry and what it runs: of a group, the member that the selector chooses. Entries of the program come before flow entries; a hit
     /// of a flow entry refreshes it.
     fn look_up(&mut self, id: TableId, key: &[Bits]) -> (Option<EntryRef>, ActionCall) {
         let table = &self.program.tables[id];
         if let Some(i) = self.memory.entries[id].find(key) {
-            return (
-                Some(EntryRef::Static(i as u32)),
-                table.entries[i].call.clone(),
-            );
+            let entry = &table.entries[i];
+            let call = match &table.selector {
+                Some(Selector { algorithm, inputs }) => {
+                    entry.member(self.hash(algorithm, inputs).low_u64())
+                }
+                None => &entry.call,
+            };
+            return (Some(EntryRef::Static(i as u32)), call.clone());
         }
         let now = self.now();
         match self.memory.flows[id].get_mut(key) {
@@ -185,6 +198,13 @@ impl Run<'_> {
             Op::SetInvalid(header) => self.packet.headers[*header] = None,
             Op::Copy { dst, src } => {
                 self.packet.headers[*dst] = self.packet.headers[*src].clone();
+            }
+            Op::CopyVarbit { dst, src } => {
+                let from = self.packet.headers[*src].as_ref();
+                let varbit = from.map(|h| h.varbit.clone()).unwrap_or_default();
+                if let Some(header) = &mut self.packet.headers[*dst] {
+                    header.varbit = varbit;
+                }
             }
             Op::If(cond, yes, no) => {
                 let ops = if self.holds(cond, context.args) {

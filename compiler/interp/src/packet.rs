@@ -227,6 +227,13 @@ impl Env for Scope<'_> {
     fn frame(&self) -> &[u8] {
         &self.packet.frame
     }
+    fn varbit(&self, header: HeaderId) -> &[u8] {
+        let header = self.packet.headers[header].as_ref();
+        header.map_or(&[], |h| &h.varbit)
+    }
+    fn payload(&self) -> &[u8] {
+        &self.packet.frame[self.packet.cursor..]
+    }
 }
 
 /// All header instances of a program by whether they are valid, for display.

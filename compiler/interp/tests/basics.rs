@@ -69,6 +69,7 @@ fn flows() -> Program {
         const_default: true,
         entries: vec![],
         size: 2,
+        selector: None,
         flow: Some(FlowTable {
             timeouts_ns: vec![100],
         }),

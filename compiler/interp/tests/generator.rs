@@ -49,6 +49,13 @@ fn programs_are_rich_and_packets_go_everywhere() {
             "s|+|",
             "touch",
             "notify(",
+            ") | \"act",
+            "varbit(",
+            "payload()",
+            "varbit_length(",
+            "varbit_equal(",
+            "copy_varbit(",
+            "crc(",
             "random(",
         ] {
             count(word, text.contains(word));

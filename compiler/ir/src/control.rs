@@ -49,6 +49,14 @@ pub enum Op {
         /// From.
         src: HeaderId,
     },
+    /// Copies a header's varbit. Does nothing if `dst` is invalid, and takes an empty one if `src` is. Both
+    /// have the same maximum.
+    CopyVarbit {
+        /// To.
+        dst: HeaderId,
+        /// From.
+        src: HeaderId,
+    },
     /// Conditional operations.
     If(Expr, Vec<Op>, Vec<Op>),
     /// Counts this packet.
@@ -268,7 +276,7 @@ impl Op {
     pub fn exprs(&self) -> Vec<&Expr> {
         match self {
             Self::SetValid(_) | Self::SetInvalid(_) | Self::Copy { .. } => vec![],
-            Self::Search { .. } | Self::Allocate { .. } => vec![],
+            Self::CopyVarbit { .. } | Self::Search { .. } | Self::Allocate { .. } => vec![],
             Self::Set(_, e) | Self::If(e, _, _) | Self::Touch(_, e) => vec![e],
             Self::Count(_, index) => index.expr().into_iter().collect(),
             Self::Meter { index, color, .. } => index.expr().into_iter().chain(color).collect(),
@@ -284,7 +292,7 @@ impl Op {
     pub fn exprs_mut(&mut self) -> Vec<&mut Expr> {
         match self {
             Self::SetValid(_) | Self::SetInvalid(_) | Self::Copy { .. } => vec![],
-            Self::Search { .. } | Self::Allocate { .. } => vec![],
+            Self::CopyVarbit { .. } | Self::Search { .. } | Self::Allocate { .. } => vec![],
             Self::Set(_, e) | Self::If(e, _, _) | Self::Touch(_, e) => vec![e],
             Self::Count(_, index) => index.expr_mut().into_iter().collect(),
             Self::Meter { index, color, .. } => {
@@ -298,7 +306,8 @@ impl Op {
             Self::Random { lo, hi, .. } => vec![lo, hi],
         }
     }
-    /// What the operation itself assigns; whole headers (`SetValid`, `SetInvalid`, `Copy`) apart.
+    /// What the operation itself assigns; whole headers (`SetValid`, `SetInvalid`, `Copy`) and varbits
+    /// apart.
     pub fn targets(&self) -> Vec<&LValue> {
         match self {
             Self::Set(to, _) => vec![to],
@@ -310,6 +319,7 @@ impl Op {
             Self::SetValid(_)
             | Self::SetInvalid(_)
             | Self::Copy { .. }
+            | Self::CopyVarbit { .. }
             | Self::If(..)
             | Self::Count(..)
             | Self::Write { .. }
@@ -331,6 +341,7 @@ impl Op {
             Self::SetValid(_)
             | Self::SetInvalid(_)
             | Self::Copy { .. }
+            | Self::CopyVarbit { .. }
             | Self::If(..)
             | Self::Count(..)
             | Self::Write { .. }

@@ -20,6 +20,10 @@ pub trait Env {
     fn lookahead(&self, offset: u32, width: u32) -> Bits;
     /// The frame as it was last parsed.
     fn frame(&self) -> &[u8];
+    /// The bytes of a header's varbit; none if it is invalid.
+    fn varbit(&self, header: HeaderId) -> &[u8];
+    /// The bytes of the frame behind what the last parse consumed.
+    fn payload(&self) -> &[u8];
 }
 
 /// The value of an expression. All operands are evaluated: expressions have no effects.
@@ -48,14 +52,28 @@ pub fn eval(expr: &Expr, env: &impl Env) -> Bits {
         Expr::Lookahead { offset, width } => env.lookahead(*offset, *width),
         Expr::Frame { offset, len } => frame_bytes(env.frame(), &eval(offset, env), *len),
         Expr::FrameLen => Bits::new(32, env.frame().len()),
-        Expr::Hash(algorithm, inputs) => {
-            let inputs: Vec<Bits> = inputs.iter().map(|e| eval(e, env)).collect();
-            hash_of(algorithm, &inputs)
-        }
+        Expr::Hash(algorithm, inputs) => hash_inputs(algorithm, inputs, env),
+        Expr::VarbitLen(header) => Bits::new(32, env.varbit(*header).len() * 8),
+        Expr::VarbitEq(a, b) => Bits::bool(env.varbit(*a) == env.varbit(*b)),
+        // No values: see `hash_inputs`.
+        Expr::Varbit(_) | Expr::Payload => Bits::zero(0),
         Expr::OnesSum(init, terms) => terms.iter().fold(eval(init, env), |sum, term| {
             ones_term(&sum, &eval(&term.value, env), term.subtract)
         }),
     }
+}
+
+/// The hash of some inputs, byte strings among them.
+pub fn hash_inputs(algorithm: &HashAlgorithm, inputs: &[Expr], env: &impl Env) -> Bits {
+    let mut data = Vec::new();
+    for input in inputs {
+        match input {
+            Expr::Varbit(header) => data.extend(env.varbit(*header)),
+            Expr::Payload => data.extend(env.payload()),
+            _ => data.extend(eval(input, env).to_be_bytes()),
+        }
+    }
+    Bits::new(algorithm.width(), hash::compute(algorithm, &data))
 }
 
 /// A unary operation.

@@ -98,6 +98,17 @@ pub enum Expr {
     /// A hash over the concatenation of the inputs, each first padded with zero bits on its left to a
     /// whole number of bytes. Width is [`HashAlgorithm::width`].
     Hash(HashAlgorithm, Vec<Expr>),
+    /// Only as an input of a [`Hash`](Self::Hash): the bytes of a header's varbit, none if the header is
+    /// invalid. It has no width.
+    Varbit(HeaderId),
+    /// Only as an input of a [`Hash`](Self::Hash), and not in the parser: the bytes of the frame behind
+    /// what the last parse consumed. It has no width.
+    Payload,
+    /// The length in bits of a header's varbit (width 32); 0 if the header is invalid.
+    VarbitLen(HeaderId),
+    /// Whether the varbits of two headers have the same length and bits (width 1). That of an invalid
+    /// header is empty.
+    VarbitEq(HeaderId, HeaderId),
     /// The one's complement sum of RFC 1071: `init` (width 16) plus or minus the 16-bit words of the
     /// terms, each term padded with zero bits on its right to a whole number of words; folded to 16
     /// bits, not complemented. Subtracting a word adds its complement (RFC 1624, eqn. 3).
@@ -206,6 +217,23 @@ pub enum HashAlgorithm {
     /// The Toeplitz hash of RSS with this key (at least input length + 4 bytes; bytes of input past
     /// the key's reach do not count). Width 32.
     Toeplitz(Vec<u8>),
+    /// Any CRC, by the parameters of the Rocksoft model (Williams, "A Painless Guide to CRC Error Detection
+    /// Algorithms", 1993): polynomial without its highest term, and initial value, are those of the register
+    /// that shifts left, also where the input is reflected.
+    Crc {
+        /// Width of the register and the result: 8, 16 or 32.
+        width: u32,
+        /// The polynomial.
+        polynomial: u32,
+        /// Initial value.
+        init: u32,
+        /// Whether the bits of a byte are taken lowest first.
+        reflect_in: bool,
+        /// Whether the bits of the register are reversed at the end.
+        reflect_out: bool,
+        /// What is added to the result by exclusive or.
+        xor_out: u32,
+    },
 }
 
 impl HashAlgorithm {
@@ -214,6 +242,7 @@ impl HashAlgorithm {
         match self {
             Self::Crc32 | Self::Identity | Self::Toeplitz(_) => 32,
             Self::Crc16 | Self::Csum16 | Self::Xor16 => 16,
+            Self::Crc { width, .. } => *width,
         }
     }
 }
@@ -257,7 +286,11 @@ impl Expr {
             | Self::Param(_)
             | Self::Valid(_)
             | Self::Lookahead { .. }
-            | Self::FrameLen => vec![],
+            | Self::FrameLen
+            | Self::Varbit(_)
+            | Self::Payload
+            | Self::VarbitLen(_)
+            | Self::VarbitEq(..) => vec![],
             Self::Unary(_, a) | Self::Resize(a, _) | Self::SignResize(a, _) => vec![a],
             Self::Slice(a, _, _) => vec![a],
             Self::Frame { offset, .. } => vec![offset],
@@ -278,7 +311,11 @@ impl Expr {
             | Self::Param(_)
             | Self::Valid(_)
             | Self::Lookahead { .. }
-            | Self::FrameLen => vec![],
+            | Self::FrameLen
+            | Self::Varbit(_)
+            | Self::Payload
+            | Self::VarbitLen(_)
+            | Self::VarbitEq(..) => vec![],
             Self::Unary(_, a) | Self::Resize(a, _) | Self::SignResize(a, _) => vec![a],
             Self::Slice(a, _, _) => vec![a],
             Self::Frame { offset, .. } => vec![offset],
@@ -289,6 +326,18 @@ impl Expr {
                 .chain(terms.iter_mut().map(|t| &mut t.value))
                 .collect(),
         }
+    }
+    /// The headers whose varbits this expression itself, not its operands, reads.
+    pub fn varbits(&self) -> Vec<HeaderId> {
+        match self {
+            Self::Varbit(header) | Self::VarbitLen(header) => vec![*header],
+            Self::VarbitEq(a, b) => vec![*a, *b],
+            _ => vec![],
+        }
+    }
+    /// Whether this is a string of bytes, as only hashes take it.
+    pub fn is_bytes(&self) -> bool {
+        matches!(self, Self::Varbit(_) | Self::Payload)
     }
     /// Calls `f` on this expression and all its operands, operands last.
     pub fn walk<'a>(&'a self, f: &mut impl FnMut(&'a Expr)) {

@@ -21,7 +21,44 @@ pub fn compute(algorithm: &HashAlgorithm, data: &[u8]) -> u32 {
             .rev()
             .fold(0, |acc, b| acc << 8 | u32::from(*b)),
         HashAlgorithm::Toeplitz(key) => toeplitz(key, data),
+        HashAlgorithm::Crc {
+            width,
+            polynomial,
+            init,
+            reflect_in,
+            reflect_out,
+            xor_out,
+        } => {
+            let shift = |crc: u32, bit: bool| {
+                let out = crc >> (width - 1) & 1 == 1;
+                let shifted = crc << 1 & (u32::MAX >> (32 - width));
+                if out == bit {
+                    shifted
+                } else {
+                    shifted ^ polynomial
+                }
+            };
+            let crc = data.iter().fold(*init, |crc, byte| {
+                let byte = if *reflect_in {
+                    byte.reverse_bits()
+                } else {
+                    *byte
+                };
+                (0..8).fold(crc, |crc, i| shift(crc, byte << i & 0x80 != 0))
+            });
+            xor_out
+                ^ if *reflect_out {
+                    reflected(crc, *width)
+                } else {
+                    crc
+                }
+        }
     }
+}
+
+/// The lowest `width` (1 to 32) bits in reverse order.
+pub fn reflected(value: u32, width: u32) -> u32 {
+    value.reverse_bits() >> (32 - width)
 }
 
 fn reflected_crc(data: &[u8], polynomial: u32, init: u32) -> u32 {
@@ -81,6 +118,46 @@ mod tests {
         let data = b"123456789";
         assert_eq!(compute(&HashAlgorithm::Crc32, data), 0xcbf4_3926);
         assert_eq!(compute(&HashAlgorithm::Crc16, data), 0xbb3d);
+    }
+
+    #[test]
+    fn any_crc_has_its_check_value() {
+        let crc = |width, polynomial, init, reflect_in, reflect_out, xor_out| HashAlgorithm::Crc {
+            width,
+            polynomial,
+            init,
+            reflect_in,
+            reflect_out,
+            xor_out,
+        };
+        // Names and values of the catalogue of parametrised CRC algorithms (reveng).
+        for (name, algorithm, check) in [
+            ("CRC-8/SMBUS", crc(8, 0x07, 0, false, false, 0), 0xf4),
+            ("CRC-8/MAXIM-DOW", crc(8, 0x31, 0, true, true, 0), 0xa1),
+            ("CRC-16/ARC", crc(16, 0x8005, 0, true, true, 0), 0xbb3d),
+            (
+                "CRC-16/IBM-3740",
+                crc(16, 0x1021, 0xffff, false, false, 0),
+                0x29b1,
+            ),
+            (
+                "CRC-16/MCRF4XX",
+                crc(16, 0x1021, 0xffff, true, true, 0),
+                0x6f91,
+            ),
+            (
+                "CRC-32/ISO-HDLC",
+                crc(32, 0x04c1_1db7, !0, true, true, !0),
+                0xcbf4_3926,
+            ),
+            (
+                "CRC-32/BZIP2",
+                crc(32, 0x04c1_1db7, !0, false, false, !0),
+                0xfc89_1918,
+            ),
+        ] {
+            assert_eq!(compute(&algorithm, b"123456789"), check, "{name}");
+        }
     }
 
     #[test]

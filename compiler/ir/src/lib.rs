@@ -37,7 +37,9 @@
 //!   for the same miss replaces the first. A direct cell belongs to its entry: a new flow entry starts
 //!   with a fresh one. On a miss a direct counter counts nothing and a direct meter gives green.
 //! - A table picks, among the matching entries, the longest prefix if it has an lpm key and no
-//!   ternary, range or optional key, else the largest priority; ties go to the earlier entry.
+//!   ternary, range or optional key, else the largest priority; ties go to the earlier entry. If the table
+//!   has a selector, a hit runs member *hash modulo number of members* of the entry's group; cells of
+//!   direct objects belong to the entry, whichever member runs.
 //!
 //! # Invariants
 //!
@@ -91,5 +93,5 @@ pub use program::{
     Attribute, Field, FieldKind, Header, HeaderType, Meta, MetaKind, Program, StdMeta,
 };
 pub use restore::RestoreError;
-pub use table::{ActionCall, Entry, FlowTable, Key, KeySet, MatchKind, Origin, Table};
+pub use table::{ActionCall, Entry, FlowTable, Key, KeySet, MatchKind, Origin, Selector, Table};
 pub use verify::{Invariant, VerifyError, VerifyErrors, verify};

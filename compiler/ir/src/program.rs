@@ -236,6 +236,13 @@ impl Program {
             field: self.header_type(header).field(field)?,
         })
     }
+    /// The varbit of a header, if it has one.
+    pub fn varbit_field(&self, header: HeaderId) -> Option<FieldRef> {
+        let fields = &self.header_type(header).fields;
+        let is_varbit = |f: &Field| matches!(f.kind, FieldKind::Varbit(_));
+        let field = fields.iter().position(is_varbit)? as u32;
+        Some(FieldRef { header, field })
+    }
     /// The metadata field with this name.
     pub fn meta_named(&self, name: &str) -> Option<MetaId> {
         self.metas.find(|m| m.name == name)
@@ -284,7 +291,9 @@ impl Program {
             Expr::Mux(_, a, _) => self.width(a, params),
             Expr::Lookahead { width, .. } => *width,
             Expr::Frame { len, .. } => u32::from(*len) * 8,
-            Expr::FrameLen => 32,
+            Expr::FrameLen | Expr::VarbitLen(_) => 32,
+            Expr::VarbitEq(..) => 1,
+            Expr::Varbit(_) | Expr::Payload => 0,
             Expr::Hash(algorithm, _) => algorithm.width(),
             Expr::OnesSum(..) => 16,
         }

@@ -1,6 +1,6 @@
 //! Match-action tables and their entries.
 
-use crate::{ActionId, Bits, Expr};
+use crate::{ActionId, Bits, Expr, HashAlgorithm};
 use serde::{Deserialize, Serialize};
 
 /// Match kinds, as in P4.
@@ -86,8 +86,37 @@ pub struct Entry {
     pub priority: u32,
     /// What to run.
     pub call: ActionCall,
+    /// Further members of the entry's group, behind `call`: a hit runs the one that the table's selector
+    /// chooses. Only in tables with a selector.
+    pub members: Vec<ActionCall>,
     /// Who put it there.
     pub origin: Origin,
+}
+
+impl Entry {
+    /// What a hit may run: `call`, then the further members.
+    pub fn calls(&self) -> impl Iterator<Item = &ActionCall> {
+        std::iter::once(&self.call).chain(&self.members)
+    }
+    /// The same, to change.
+    pub fn calls_mut(&mut self) -> impl Iterator<Item = &mut ActionCall> {
+        std::iter::once(&mut self.call).chain(&mut self.members)
+    }
+    /// What a hit runs if the selector's hash has this value: the member with the number of its remainder,
+    /// `call` being number 0.
+    pub fn member(&self, hash: u64) -> &ActionCall {
+        let number = hash % (1 + self.members.len() as u64);
+        self.calls().nth(number as usize).unwrap_or(&self.call)
+    }
+}
+
+/// How a hit chooses among the members of its entry: by a hash, evaluated at the look-up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Selector {
+    /// The hash.
+    pub algorithm: HashAlgorithm,
+    /// Its inputs, as of [`Expr::Hash`].
+    pub inputs: Vec<Expr>,
 }
 
 /// What makes a table a flow table: entries added from the data path, which age.
@@ -118,4 +147,19 @@ pub struct Table {
     pub size: u32,
     /// Set for flow tables: all keys exact.
     pub flow: Option<FlowTable>,
+    /// Set for tables whose entries are groups. Not in flow tables.
+    pub selector: Option<Selector>,
+}
+
+impl Table {
+    /// The expressions that a look-up evaluates: the keys, then the selector's inputs.
+    pub fn exprs(&self) -> impl Iterator<Item = &Expr> {
+        let inputs = self.selector.iter().flat_map(|s| &s.inputs);
+        self.keys.iter().map(|key| &key.expr).chain(inputs)
+    }
+    /// The same, to change.
+    pub fn exprs_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
+        let inputs = self.selector.iter_mut().flat_map(|s| &mut s.inputs);
+        self.keys.iter_mut().map(|key| &mut key.expr).chain(inputs)
+    }
 }

@@ -227,6 +227,7 @@ impl Maker {
                     action: set,
                     args: vec![Bits::new(8, arg)],
                 },
+                members: Vec::new(),
                 origin: Origin::Control,
             };
             (self.nop, vec![entry(1, 3), entry(2, 1)])
@@ -246,6 +247,7 @@ impl Maker {
             const_default: true,
             entries,
             size: 4,
+            selector: None,
             flow: flow.then(|| FlowTable {
                 timeouts_ns: vec![3_000],
             }),

@@ -137,6 +137,7 @@ fn backends(
             action,
             args: pool[*backend as usize].1.clone(),
         },
+        members: Vec::new(),
         origin: Origin::Control,
     };
     Ok(slots.iter().enumerate().map(entry).collect())

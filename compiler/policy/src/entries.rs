@@ -302,6 +302,7 @@ impl<'a> Reader<'a> {
             keys,
             priority,
             call,
+            members: Vec::new(),
             origin: Origin::Control,
         });
         Ok(())

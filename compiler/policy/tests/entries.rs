@@ -58,6 +58,7 @@ fn program() -> Program {
         entries: vec![],
         size,
         flow: None,
+        selector: None,
     };
     program.tables.push(table("Main.acl", keys, 3));
     program

@@ -221,6 +221,12 @@ impl Env for Parsed<'_> {
     fn frame(&self) -> &[u8] {
         self.frame
     }
+    fn varbit(&self, _: HeaderId) -> &[u8] {
+        &[]
+    }
+    fn payload(&self) -> &[u8] {
+        &[]
+    }
 }
 
 /// Which frames were compared in the header form.

@@ -92,6 +92,7 @@ fn pipeline() -> Program {
         const_default: true,
         entries: vec![],
         size: 64,
+        selector: None,
         flow: Some(FlowTable {
             timeouts_ns: vec![50_000],
         }),

@@ -1,7 +1,7 @@
 //! A match-action table: entries, default, and the look-up structure that fits them.
 
 use crate::bitvec::BitVectorTable;
-use crate::flow::FlowTable;
+use crate::flow::{FlowTable, Handle, split_handle};
 use crate::index::KeyIndex;
 use crate::key::KeyLayout;
 use crate::limbs;
@@ -184,6 +184,10 @@ pub struct MatchTable {
     stride: usize,
     records: Box<[u64]>,
     default: Box<[u64]>,
+    /// By entry, where its further members begin among those of all entries; at the end, where they end.
+    groups: Box<[u32]>,
+    /// Records of the further members.
+    members: Box<[u64]>,
     /// Entries from the data path, if it is a flow table.
     pub flow: Option<FlowTable>,
 }
@@ -207,8 +211,14 @@ impl MatchTable {
                 .max()
                 .unwrap_or(0);
         let mut records = Vec::with_capacity(stride * table.entries.len());
+        let (mut members, mut groups, mut count) = (Vec::new(), vec![0], 0);
         for (i, entry) in table.entries.iter().enumerate() {
             records.extend(record(&entry.call, i as u64, stride));
+            for call in &entry.members {
+                members.extend(record(call, i as u64, stride));
+            }
+            count += entry.members.len() as u32;
+            groups.push(count);
         }
         let flow = table.flow.as_ref().map(|flow| {
             FlowTable::new(
@@ -224,6 +234,8 @@ impl MatchTable {
             stride,
             records: records.into(),
             default: record(&table.default, MISS, stride).into(),
+            groups: groups.into(),
+            members: members.into(),
             flow,
         }
     }
@@ -249,6 +261,19 @@ impl MatchTable {
     pub fn entry(&self, entry: u32) -> Record<'_> {
         let at = entry as usize * self.stride;
         Record(&self.records[at..at + self.stride])
+    }
+    /// The record of the further member that a selector's hash chooses for the entry of the program with
+    /// this handle; `None` if it chooses the entry's own, or for another handle.
+    #[inline]
+    pub fn member(&self, handle: u64, hash: u64) -> Option<Record<'_>> {
+        let Handle::Entry(entry) = split_handle(handle) else {
+            return None;
+        };
+        let first = *self.groups.get(entry as usize)?;
+        let end = *self.groups.get(entry as usize + 1)?;
+        let number = (hash % (1 + u64::from(end - first))).checked_sub(1)?;
+        let at = (first as usize + number as usize) * self.stride;
+        self.members.get(at..at + self.stride).map(Record)
     }
     /// The records of all entries of the program, one after the other.
     pub fn records(&self) -> &[u64] {

@@ -103,6 +103,20 @@ fn expr(program: &Program, e: &Expr, found: &mut Vec<Refusal>) {
             "v1model sees parsed headers only",
             "write the filter with header fields, or run it on a host",
         )),
+        Expr::Varbit(_) | Expr::Payload | Expr::VarbitLen(_) | Expr::VarbitEq(..) => {
+            found.push(refusal(
+                codes::PAYLOAD,
+                "read a field of variable length, or the payload".to_owned(),
+                "this target's program sees fields of fixed width",
+                "run it on a host",
+            ));
+        }
+        Expr::Hash(HashAlgorithm::Crc { .. }, _) => found.push(refusal(
+            codes::OPERATOR,
+            "a CRC with parameters of its own".to_owned(),
+            "BMv2 takes the parameters from its command line, not from the program",
+            "use crc16 or crc32, or run it on a host",
+        )),
         Expr::Binary(op @ (BinOp::Div | BinOp::Rem), _, divisor) if !is_power_of_two(divisor) => {
             found.push(refusal(
                 codes::OPERATOR,
@@ -162,6 +176,15 @@ fn operations(program: &Program, ops: &[Op], found: &mut Vec<Refusal>) {
                 "v1model has no allocator",
                 "run it on a host",
             )),
+            Op::CopyVarbit { dst, .. } => found.push(refusal(
+                codes::PAYLOAD,
+                format!(
+                    "copy a field of variable length to `{}`",
+                    program.headers[*dst].name
+                ),
+                "this target copies whole headers only",
+                "run it on a host",
+            )),
             Op::Notify(object, _) => found.push(refusal(
                 codes::OBJECT,
                 format!("send `{}`", object_name(program, *object)),
@@ -205,6 +228,14 @@ fn table(program: &Program, id: TableId, found: &mut Vec<Refusal>) {
     let table = &program.tables[id];
     if table.flow.is_some() {
         found.push(flow_refusal(&table.name));
+    }
+    if table.selector.is_some() {
+        found.push(refusal(
+            codes::OBJECT,
+            format!("`{}`, whose entries are groups of actions", table.name),
+            "BMv2's selectors choose members by another rule",
+            "give each entry one action, or run it on a host",
+        ));
     }
     table
         .keys

@@ -172,7 +172,12 @@ impl Expressions<'_> {
             Expr::Hash(algorithm, inputs) => self.hash(algorithm, inputs),
             Expr::OnesSum(init, terms) => self.ones_sum(init, terms),
             // Refused before emission.
-            Expr::Frame { .. } | Expr::FrameLen => Piece::atom("0"),
+            Expr::Frame { .. }
+            | Expr::FrameLen
+            | Expr::Varbit(_)
+            | Expr::Payload
+            | Expr::VarbitLen(_)
+            | Expr::VarbitEq(..) => Piece::atom("0"),
             Expr::Valid(_) | Expr::Unary(..) | Expr::Binary(..) => {
                 let cond = self.bool_piece(expr).inner();
                 Piece::compound(format!("(bit<1>){cond}"))
@@ -371,6 +376,8 @@ impl Expressions<'_> {
                 Piece::atom(format!("{data}[31:0]"))
             }
             HashAlgorithm::Toeplitz(key) => self.toeplitz(key, inputs, total),
+            // Refused before emission.
+            HashAlgorithm::Crc { width, .. } => Piece::atom(constant(&Bits::zero(*width))),
         }
     }
 

@@ -115,7 +115,8 @@ impl Statements<'_> {
                 });
             }
             // Refused before emission.
-            Op::Search { .. }
+            Op::CopyVarbit { .. }
+            | Op::Search { .. }
             | Op::Allocate { .. }
             | Op::Touch(..)
             | Op::Notify(..)

@@ -262,6 +262,7 @@ fn load_entry(
             action,
             args: loaded.args.clone(),
         },
+        members: Vec::new(),
         origin: Origin::Control,
     })
 }

@@ -458,6 +458,7 @@ impl Generator {
                 keys: sets,
                 priority,
                 call: ActionCall { action, args },
+                members: Vec::new(),
                 origin,
             }
         });
@@ -475,6 +476,7 @@ impl Generator {
             entries,
             size: 64,
             flow: None,
+            selector: None,
         })
     }
 

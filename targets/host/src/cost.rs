@@ -12,14 +12,17 @@ use trisect_ir::{
 /// Receiving and sending by a polling driver, the loop over the batch, and parsing down to the transport
 /// header.
 pub const PACKET: u64 = 120;
-/// Bytes that a payload search is taken to look at.
+/// Bytes that a payload search or hash is taken to look at.
 const PAYLOAD_BYTES: u64 = 512;
 /// Per byte: one step of the automaton.
 const SEARCH_PER_BYTE: u64 = 2;
+/// Per byte: one look-up in a table.
+const HASH_PER_BYTE: u64 = 2;
 const EXACT: u64 = 20;
 const LPM: u64 = 24;
 const CLASSIFY: u64 = 30;
 const FLOW: u64 = 35;
+const SELECT: u64 = 30;
 const ADD_ENTRY: u64 = 150;
 const METER: u64 = 60;
 const ALLOCATE: u64 = 60;
@@ -42,7 +45,7 @@ pub fn node(program: &Program, node: NodeId) -> u64 {
 /// The look-up, and the dearest of the actions.
 fn table(program: &Program, id: TableId) -> u64 {
     let table = &program.tables[id];
-    let keys: u64 = table.keys.iter().map(|k| expr(program, &k.expr)).sum();
+    let keys: u64 = table.exprs().map(|e| expr(program, e)).sum();
     let kinds: Vec<MatchKind> = table.keys.iter().map(|k| k.kind).collect();
     let all = |wanted: &[MatchKind]| kinds.iter().all(|k| wanted.contains(k));
     let look_up = if table.flow.is_some() {
@@ -60,7 +63,8 @@ fn table(program: &Program, id: TableId) -> u64 {
         CLASSIFY + kinds.len() as u64 * (10 + table.entries.len() as u64 / 64)
     };
     let action = |a: &ActionId| ops(program, &program.actions[*a].ops);
-    keys + look_up + table.actions.iter().map(action).max().unwrap_or(0)
+    let select = if table.selector.is_some() { SELECT } else { 0 };
+    keys + look_up + select + table.actions.iter().map(action).max().unwrap_or(0)
 }
 
 fn ops(program: &Program, list: &[Op]) -> u64 {
@@ -77,6 +81,7 @@ fn op(program: &Program, op: &Op) -> u64 {
         Op::SetValid(_) => 8,
         Op::SetInvalid(_) => 1,
         Op::Copy { .. } => 15,
+        Op::CopyVarbit { .. } => 20,
         Op::If(cond, yes, no) => 1 + expr(program, cond) + ops(program, yes).max(ops(program, no)),
         Op::Count(_, index) => cell(index),
         Op::Meter { index, object, .. } => {
@@ -108,6 +113,7 @@ fn expr(program: &Program, e: &Expr) -> u64 {
             Expr::Const(_) | Expr::Meta(_) | Expr::Valid(_) | Expr::FrameLen => 0,
             Expr::Hash(_, inputs) => 15 + 2 * inputs.len() as u64,
             Expr::Frame { .. } => 3,
+            Expr::Payload => HASH_PER_BYTE * PAYLOAD_BYTES,
             Expr::OnesSum(_, terms) => 3 + 2 * terms.len() as u64,
             Expr::Field(field) => u64::from(program.field_width(*field).div_ceil(64)),
             _ => 1,

@@ -45,6 +45,18 @@ impl HashFunction {
         match algorithm {
             HashAlgorithm::Crc32 => crc(0xedb8_8320, !0, !0),
             HashAlgorithm::Crc16 => crc(0xa001, 0, 0),
+            HashAlgorithm::Crc {
+                width,
+                polynomial,
+                init,
+                reflect_in: true,
+                reflect_out: true,
+                xor_out,
+            } => crc(
+                hash::reflected(*polynomial, *width),
+                hash::reflected(*init, *width),
+                *xor_out,
+            ),
             HashAlgorithm::Toeplitz(key) => Self::Toeplitz {
                 key: key.clone(),
                 tables: (0..len).map(|at| toeplitz_table(key, at)).collect(),
@@ -98,7 +110,17 @@ mod tests {
             data in proptest::collection::vec(any::<u8>(), 0..50),
             key in proptest::collection::vec(any::<u8>(), 0..50),
             len in 0usize..50,
+            (polynomial, init, xor_out) in any::<(u32, u32, u32)>(),
+            (reflect_in, reflect_out) in any::<(bool, bool)>(),
         ) {
+            let crc = |width: u32| HashAlgorithm::Crc {
+                width,
+                polynomial: polynomial >> (32 - width),
+                init: init >> (32 - width),
+                reflect_in,
+                reflect_out,
+                xor_out: xor_out >> (32 - width),
+            };
             for algorithm in [
                 HashAlgorithm::Crc32,
                 HashAlgorithm::Crc16,
@@ -106,6 +128,9 @@ mod tests {
                 HashAlgorithm::Xor16,
                 HashAlgorithm::Identity,
                 HashAlgorithm::Toeplitz(key),
+                crc(8),
+                crc(16),
+                crc(32),
             ] {
                 let fast = HashFunction::new(&algorithm, len);
                 prop_assert_eq!(fast.compute(&data), hash::compute(&algorithm, &data));

@@ -72,6 +72,7 @@ helpers! {
     Lookup = lookup(4) 1;
     LookupSmall = lookup_small(4) 1;
     LookupMedium = lookup_medium(5) 1;
+    Select = select(4) 1;
     AddEntry = add_entry(7) 0;
     SetExpire = set_expire(3) 0;
     CountEntry = count_entry(5) 0;
@@ -84,6 +85,8 @@ helpers! {
     Search = search(4) 1;
     SearchGathered = search_gathered(6) 1;
     Hash = hash(4) 1;
+    HashGathered = hash_gathered(4) 1;
+    EqualBytes = equal_bytes(4) 1;
     Wide = wide(6) 0;
     CopyBytes = copy_bytes(3) 0;
     Deparse = deparse(5) 0;
@@ -146,6 +149,24 @@ unsafe extern "C" fn lookup_medium(
         .len();
     let key = (u128::from(high) << 64 | u128::from(low)).to_be_bytes();
     find(context, table, &key[16 - len.min(16)..], now)
+}
+
+/// The record of the member that a hash chooses, instead of that of an entry.
+unsafe extern "C" fn select(
+    context: *mut Context,
+    table: u64,
+    record: *const u64,
+    hash: u64,
+) -> *const u64 {
+    // SAFETY: as for `lookup_small`; `record` is one of the table's, so it has a handle.
+    unsafe {
+        let handle = record.add(1).read();
+        let table = &(&(*context).runtime.tables)[TableId::new(table as usize)];
+        match table.member(handle, hash) {
+            Some(member) => member.0.as_ptr(),
+            None => record,
+        }
+    }
 }
 
 /// Adds a flow entry with `count` limbs of arguments.
@@ -339,6 +360,33 @@ unsafe extern "C" fn hash(context: *mut Context, function: u64, data: *const u8,
     }
 }
 
+/// Hashes the segments.
+unsafe extern "C" fn hash_gathered(
+    context: *mut Context,
+    function: u64,
+    segments: *const Segment,
+    count: u64,
+) -> u64 {
+    // SAFETY: as for `search_gathered`.
+    unsafe {
+        let context = &mut *context;
+        gather(context, segments, count);
+        u64::from(context.hashes[function as usize].compute(&context.scratch))
+    }
+}
+
+/// Whether two runs of bytes are equal; of an empty one the start does not count.
+unsafe extern "C" fn equal_bytes(a: *const u8, a_len: u64, b: *const u8, b_len: u64) -> u64 {
+    if a_len != b_len || a_len == 0 {
+        return u64::from(a_len == b_len);
+    }
+    // SAFETY: the caller passes varbits of valid headers, each with its length.
+    unsafe {
+        let a = slice::from_raw_parts(a, a_len as usize);
+        u64::from(a == slice::from_raw_parts(b, b_len as usize))
+    }
+}
+
 /// Operators that [`wide`] knows, by number.
 pub const WIDE_OPS: [BinOp; 8] = [
     BinOp::Mul,
@@ -379,7 +427,10 @@ unsafe extern "C" fn wide(
 
 /// Copies `len` bytes that may overlap.
 unsafe extern "C" fn copy_bytes(to: *mut u8, from: *const u8, len: u64) {
-    // SAFETY: the caller copies a header of `len` bytes to a place for a header of its type.
+    if len == 0 {
+        return;
+    }
+    // SAFETY: the caller copies a header or varbit of `len` bytes to a place for one of its type.
     unsafe { std::ptr::copy(from, to, len as usize) }
 }
 

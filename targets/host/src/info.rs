@@ -37,7 +37,7 @@ pub struct Info {
     pub states: Vec<StateId>,
     /// States that a state behind them (or they themselves) can lead back to.
     pub loop_heads: BTreeSet<StateId>,
-    /// Hash functions with the length of their input in bytes, in order of first use.
+    /// Hash functions with the length of their input in bytes (0 if that varies), in order of first use.
     pub hashes: Vec<(HashAlgorithm, usize)>,
     /// Arrays, in order.
     pub bases: Vec<Base>,
@@ -56,8 +56,11 @@ impl Info {
                 NodeKind::Branch(cond, ..) => info.expr(program, &[], cond),
                 NodeKind::Exec(ops, _) => info.ops(program, &[], ops),
                 NodeKind::Apply(id, _) => {
-                    for key in &program.tables[*id].keys {
-                        info.expr(program, &[], &key.expr);
+                    for expr in program.tables[*id].exprs() {
+                        info.expr(program, &[], expr);
+                    }
+                    if let Some(selector) = &program.tables[*id].selector {
+                        info.hash(program, &[], &selector.algorithm, &selector.inputs);
                     }
                     info.read.insert(StdMeta::Timestamp.id());
                     for action in &program.tables[*id].actions {
@@ -183,18 +186,22 @@ impl Info {
             Expr::Meta(meta) => {
                 self.read.insert(*meta);
             }
-            Expr::Hash(algorithm, inputs) => {
-                let len = inputs
-                    .iter()
-                    .map(|i| program.width(i, params).div_ceil(8) as usize)
-                    .sum();
-                let hash = (algorithm.clone(), len);
-                if !self.hashes.contains(&hash) {
-                    self.hashes.push(hash);
-                }
-            }
+            Expr::Hash(algorithm, inputs) => self.hash(program, params, algorithm, inputs),
             _ => {}
         });
+    }
+    fn hash(
+        &mut self,
+        program: &Program,
+        params: &[trisect_ir::Param],
+        algorithm: &HashAlgorithm,
+        inputs: &[Expr],
+    ) {
+        let len = hash_len(inputs, |i| program.width(i, params));
+        let hash = (algorithm.clone(), len);
+        if !self.hashes.contains(&hash) {
+            self.hashes.push(hash);
+        }
     }
     fn index(
         &mut self,
@@ -228,6 +235,11 @@ impl Info {
                 }
                 Op::SetValid(header) | Op::Copy { dst: header, .. } => self.made_valid(*header),
                 Op::SetInvalid(_) => self.structural = true,
+                Op::CopyVarbit { dst, .. } => {
+                    // It moves to a place where there is room.
+                    self.structural = true;
+                    self.scratch.insert(*dst);
+                }
                 Op::If(cond, yes, no) => {
                     self.expr(program, params, cond);
                     self.ops(program, params, yes);
@@ -296,6 +308,14 @@ impl Info {
             }
         }
     }
+}
+
+/// Length of a hash's input in bytes, or 0 if it is not known before the packet comes.
+pub fn hash_len(inputs: &[Expr], width: impl Fn(&Expr) -> u32) -> usize {
+    if inputs.iter().any(Expr::is_bytes) {
+        return 0;
+    }
+    inputs.iter().map(|i| width(i).div_ceil(8) as usize).sum()
 }
 
 /// States that may follow a state.

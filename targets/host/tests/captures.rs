@@ -80,6 +80,7 @@ fn configure(program: &mut Program) {
                         .map(|w| Bits::new(*w, u64::from(n)))
                         .collect(),
                 },
+                members: Vec::new(),
                 origin: Origin::Control,
             });
         }

@@ -214,6 +214,11 @@ fn expr_text(program: &Program, expr: &Expr) -> String {
             Expr::OnesSum(..) => "a checksum".to_owned(),
             Expr::Frame { .. } => "bytes of the frame".to_owned(),
             Expr::FrameLen => "the frame's length".to_owned(),
+            Expr::Payload => "the payload".to_owned(),
+            Expr::Varbit(header) | Expr::VarbitLen(header) | Expr::VarbitEq(header, _) => {
+                let name = &program.headers[*header].name;
+                format!("the variable part of {name}")
+            }
             _ => return,
         };
         if !parts.contains(&part) {

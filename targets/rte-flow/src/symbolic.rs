@@ -89,7 +89,13 @@ impl Context<'_> {
     fn rewrite(&self, expr: &Expr, leaf: &dyn Fn(&Expr) -> Option<Expr>) -> Expr {
         let sub = |e: &Expr| self.rewrite(e, leaf);
         match expr {
-            Expr::Const(_) | Expr::Lookahead { .. } | Expr::FrameLen => expr.clone(),
+            Expr::Const(_)
+            | Expr::Lookahead { .. }
+            | Expr::FrameLen
+            | Expr::Varbit(_)
+            | Expr::Payload
+            | Expr::VarbitLen(_)
+            | Expr::VarbitEq(..) => expr.clone(),
             Expr::Field(_) | Expr::Meta(_) | Expr::Param(_) | Expr::Valid(_) => {
                 leaf(expr).unwrap_or_else(|| expr.clone())
             }
@@ -235,6 +241,12 @@ impl Env for Nothing {
         Bits::zero(width)
     }
     fn frame(&self) -> &[u8] {
+        &[]
+    }
+    fn varbit(&self, _: HeaderId) -> &[u8] {
+        &[]
+    }
+    fn payload(&self) -> &[u8] {
         &[]
     }
 }

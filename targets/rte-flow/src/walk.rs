@@ -347,6 +347,10 @@ impl<'a> Walker<'a> {
         if table.flow.is_some() {
             return Err(Why::FlowTable(id));
         }
+        if table.selector.is_some() {
+            let what = format!("choosing among the members of entries in `{}`", table.name);
+            return Err(Why::Operation(what, "rules hash for queues only"));
+        }
         let keys: Vec<Expr> = table
             .keys
             .iter()
@@ -572,6 +576,13 @@ impl<'a> Walker<'a> {
             Op::Allocate { object: id, .. } | Op::Touch(id, _) => (
                 format!("allocator `{}`", object(id)),
                 "rules cannot allocate numbers",
+            ),
+            Op::CopyVarbit { dst, .. } => (
+                format!(
+                    "copying a variable part to `{}`",
+                    self.program.headers[*dst].name
+                ),
+                "rules know fields of fixed width",
             ),
             Op::Notify(id, _) => (
                 format!("message `{}`", object(id)),

@@ -107,6 +107,7 @@ impl Context<'_> {
             Op::SetValid(header) => Some((header, "is made valid")),
             Op::SetInvalid(header) => Some((header, "is made invalid")),
             Op::Copy { dst, .. } => Some((dst, "is copied to")),
+            Op::CopyVarbit { dst, .. } => Some((dst, "gets another varbit")),
             _ => None,
         };
         if let Some((header, what)) = changed {

@@ -19,7 +19,7 @@ pub struct Effects {
     pub fields_read: BTreeSet<FieldRef>,
     /// Header fields written (by `Copy`, `SetValid` and `SetInvalid`: all of the header's).
     pub fields_written: BTreeSet<FieldRef>,
-    /// Headers whose validity is asked for, explicitly or by `Copy` and `Search`.
+    /// Headers whose validity is asked for, explicitly or by what reads or writes more of them than a field.
     pub validity_read: BTreeSet<HeaderId>,
     /// Headers whose validity may change.
     pub validity_written: BTreeSet<HeaderId>,
@@ -28,6 +28,8 @@ pub struct Effects {
     /// Whether the packet's bytes behind a header are read (`Search`): all later headers and the
     /// payload.
     pub reads_payload: bool,
+    /// Whether the bytes behind what was parsed are read (`Payload`).
+    pub reads_unparsed: bool,
     /// Objects used.
     pub objects: BTreeSet<ObjectId>,
     /// The table applied.
@@ -43,7 +45,7 @@ impl Effects {
         !self.fields_written.is_empty() || !self.validity_written.is_empty()
     }
 
-    fn expr(&mut self, expr: &Expr) {
+    fn expr(&mut self, program: &Program, expr: &Expr) {
         expr.walk(&mut |e| match e {
             Expr::Field(field) => {
                 self.fields_read.insert(*field);
@@ -55,7 +57,13 @@ impl Effects {
                 self.validity_read.insert(*header);
             }
             Expr::Frame { .. } | Expr::FrameLen => self.reads_frame = true,
-            _ => {}
+            Expr::Payload => self.reads_unparsed = true,
+            _ => {
+                for header in e.varbits() {
+                    self.fields_read.extend(program.varbit_field(header));
+                    self.validity_read.insert(header);
+                }
+            }
         });
     }
 
@@ -67,7 +75,7 @@ impl Effects {
 
     fn op(&mut self, program: &Program, op: &Op) {
         for expr in op.exprs() {
-            self.expr(expr);
+            self.expr(program, expr);
         }
         for to in op.targets() {
             match to.place {
@@ -81,6 +89,11 @@ impl Effects {
                 self.rewrites(program, *dst);
                 self.fields_read.extend(fields(program, *src));
                 self.validity_read.insert(*src);
+            }
+            Op::CopyVarbit { dst, src } => {
+                self.fields_read.extend(program.varbit_field(*src));
+                self.fields_written.extend(program.varbit_field(*dst));
+                self.validity_read.extend([*dst, *src]);
             }
             Op::Search { after, .. } => {
                 self.reads_payload = true;
@@ -149,8 +162,8 @@ pub fn node_effects(program: &Program, node: NodeId) -> Effects {
         NodeKind::Apply(id, _) => {
             let table = &program.tables[*id];
             effects.table = Some(*id);
-            for key in &table.keys {
-                effects.expr(&key.expr);
+            for expr in table.exprs() {
+                effects.expr(program, expr);
             }
             for action in &table.actions {
                 effects.ops(program, &program.actions[*action].ops);
@@ -160,7 +173,7 @@ pub fn node_effects(program: &Program, node: NodeId) -> Effects {
                 effects.metas_read.insert(StdMeta::Timestamp.id());
             }
         }
-        NodeKind::Branch(cond, _, _) => effects.expr(cond),
+        NodeKind::Branch(cond, _, _) => effects.expr(program, cond),
         NodeKind::Exec(ops, _) => effects.ops(program, ops),
         NodeKind::Reparse(_) => reparse(program, &mut effects),
         NodeKind::Emit => {
@@ -188,7 +201,7 @@ fn reparse(program: &Program, effects: &mut Effects) {
     for state in program.parser.states.values() {
         for op in &state.ops {
             for expr in op.exprs() {
-                effects.expr(expr);
+                effects.expr(program, expr);
             }
             if let crate::ParserOp::Set(to, _) = op
                 && let Place::Meta(meta) = to.place
@@ -197,7 +210,7 @@ fn reparse(program: &Program, effects: &mut Effects) {
             }
         }
         for key in state.next.exprs() {
-            effects.expr(key);
+            effects.expr(program, key);
         }
     }
 }

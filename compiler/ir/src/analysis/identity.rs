@@ -141,7 +141,11 @@ impl Marks<'_> {
             Expr::Lookahead { offset, width } => {
                 self.ahead(state, op, u64::from(*offset), u64::from(*width));
             }
-            _ => {}
+            _ => {
+                let varbits = e.varbits().into_iter();
+                let fields = varbits.filter_map(|h| self.program.varbit_field(h));
+                self.fields.extend(fields);
+            }
         });
     }
 

@@ -55,11 +55,16 @@ impl Variant {
                 Expr::Meta(meta) => self.metas.contains(meta),
                 Expr::Valid(header) => self.headers.contains(header),
                 Expr::Param(_) => params,
-                Expr::Frame { .. } | Expr::FrameLen => true,
-                _ => false,
+                Expr::Frame { .. } | Expr::FrameLen | Expr::Payload => true,
+                _ => e.varbits().into_iter().any(|h| self.of_header(h)),
             };
         });
         varies
+    }
+
+    /// Whether anything of a header may differ.
+    fn of_header(&self, header: HeaderId) -> bool {
+        self.headers.contains(&header) || self.fields.iter().any(|f| f.header == header)
     }
 
     fn assign(&mut self, to: &LValue, varies: bool) {
@@ -108,6 +113,14 @@ impl Variant {
                     } else {
                         self.fields.remove(&field);
                     }
+                }
+            }
+            Op::CopyVarbit { dst, src } => {
+                let varies = varying || self.of_header(*src) || self.headers.contains(dst);
+                if let Some(field) = program.varbit_field(*dst)
+                    && varies
+                {
+                    self.fields.insert(field);
                 }
             }
             Op::If(cond, yes, no) => {
@@ -185,8 +198,7 @@ impl FlowInvariance {
         match &program.control.nodes[id].kind {
             NodeKind::Apply(table, next) => {
                 let table = &program.tables[*table];
-                let choice = table.flow.is_some()
-                    || table.keys.iter().any(|k| variant.reads(&k.expr, false));
+                let choice = table.flow.is_some() || table.exprs().any(|e| variant.reads(e, false));
                 let before = std::mem::take(variant);
                 for action in &table.actions {
                     let mut after = before.clone();

@@ -25,7 +25,7 @@ impl Live {
         self.headers.extend(&other.headers);
     }
 
-    fn reads(&mut self, expr: &Expr) {
+    fn reads(&mut self, program: &Program, expr: &Expr) {
         expr.walk(&mut |e| match e {
             Expr::Field(field) => {
                 self.fields.insert(*field);
@@ -33,7 +33,12 @@ impl Live {
             }
             Expr::Meta(meta) => drop(self.metas.insert(*meta)),
             Expr::Valid(header) => drop(self.headers.insert(*header)),
-            _ => {}
+            _ => {
+                for header in e.varbits() {
+                    self.fields.extend(program.varbit_field(header));
+                    self.headers.insert(header);
+                }
+            }
         });
     }
 
@@ -77,6 +82,13 @@ impl Live {
             match op {
                 Op::SetInvalid(header) => self.forget(program, *header),
                 Op::Copy { dst, src } => self.copied(program, *dst, *src),
+                Op::CopyVarbit { dst, src } => {
+                    let to = program.varbit_field(*dst);
+                    if to.is_some_and(|to| self.fields.contains(&to)) {
+                        self.fields.extend(program.varbit_field(*src));
+                        self.headers.extend([*dst, *src]);
+                    }
+                }
                 Op::Search { after, .. } => {
                     self.emits(program);
                     self.headers.insert(*after);
@@ -84,7 +96,7 @@ impl Live {
                 _ => {}
             }
             for expr in op.exprs() {
-                self.reads(expr);
+                self.reads(program, expr);
             }
             self.metas.extend(implicit_reads(program, op));
         }
@@ -151,14 +163,14 @@ fn before_node(program: &Program, kind: &NodeKind, live: &mut Live) {
                 before.before_ops(program, &program.actions[*action].ops);
                 live.union(&before);
             }
-            for key in &table.keys {
-                live.reads(&key.expr);
+            for expr in table.exprs() {
+                live.reads(program, expr);
             }
             if table.flow.is_some() {
                 live.metas.insert(StdMeta::Timestamp.id());
             }
         }
-        NodeKind::Branch(cond, _, _) => live.reads(cond),
+        NodeKind::Branch(cond, _, _) => live.reads(program, cond),
         NodeKind::Exec(ops, _) => live.before_ops(program, ops),
         NodeKind::Reparse(_) => before_parse(program, live),
         NodeKind::Emit => {
@@ -178,10 +190,10 @@ fn before_parse(program: &Program, live: &mut Live) {
     let mut read = Live::default();
     for state in program.parser.states.values() {
         for expr in state.ops.iter().flat_map(|op| op.exprs()) {
-            read.reads(expr);
+            read.reads(program, expr);
         }
         for key in state.next.exprs() {
-            read.reads(key);
+            read.reads(program, key);
         }
     }
     read.metas.remove(&StdMeta::ParserError.id());

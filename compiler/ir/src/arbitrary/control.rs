@@ -2,9 +2,9 @@
 
 use super::Maker;
 use crate::{
-    Action, ActionCall, ActionId, BinOp, CountUnit, Entity, Entry, Expr, FlowTable, Index, Key,
-    KeySet, LValue, MatchKind, NodeId, NodeKind, ObjectId, ObjectKind, Op, Origin, Param, Place,
-    StdMeta, Successors, Table, TableId,
+    Action, ActionCall, ActionId, BinOp, CountUnit, Entity, Entry, Expr, FlowTable, HashAlgorithm,
+    HeaderId, Index, Key, KeySet, LValue, MatchKind, NodeId, NodeKind, ObjectId, ObjectKind, Op,
+    Origin, Param, Place, Selector, StdMeta, Successors, Table, TableId,
 };
 
 /// What a table's actions may use.
@@ -104,6 +104,10 @@ impl Maker<'_, '_> {
         }
         self.frame_clean = clean && !self.p.tables_write_headers(&actions);
         let default = self.call(&actions);
+        // Evaluated with the keys.
+        self.frame_clean = clean;
+        let selector = (!flow && self.shape.selectors && self.c.one_in(4)).then(|| self.selector());
+        self.frame_clean = clean && !self.p.tables_write_headers(&actions);
         let keyed: Vec<(MatchKind, u32)> = keys
             .iter()
             .map(|k: &Key| (k.kind, self.p.width(&k.expr, &[])))
@@ -111,7 +115,13 @@ impl Maker<'_, '_> {
         let mut entries = Vec::new();
         if !keyed.is_empty() {
             for _ in 0..self.c.below(7) {
-                entries.push(self.entry(&keyed, &actions));
+                let mut entry = self.entry(&keyed, &actions);
+                if selector.is_some() {
+                    for _ in 0..self.c.below(4) {
+                        entry.members.push(self.call(&actions));
+                    }
+                }
+                entries.push(entry);
             }
         }
         let size = entries.len() as u32 + 1 + self.c.below(3) as u32;
@@ -127,7 +137,23 @@ impl Maker<'_, '_> {
             entries,
             size,
             flow,
+            selector,
         })
+    }
+
+    fn selector(&mut self) -> Selector {
+        let frame = self.frame_clean;
+        loop {
+            if let Expr::Hash(algorithm, inputs) = self.special(1, &[], frame) {
+                return Selector { algorithm, inputs };
+            }
+            if self.c.is_empty() {
+                return Selector {
+                    algorithm: HashAlgorithm::Crc16,
+                    inputs: vec![StdMeta::PacketLength.get()],
+                };
+            }
+        }
     }
 
     fn direct(&mut self, node: usize) -> Vec<ObjectId> {
@@ -193,6 +219,7 @@ impl Maker<'_, '_> {
             keys,
             priority: self.c.below(4) as u32,
             call: self.call(actions),
+            members: Vec::new(),
             origin: self.c.pick(&origins).copied().unwrap_or(Origin::Const),
         }
     }
@@ -355,8 +382,15 @@ impl Maker<'_, '_> {
 
     pub(super) fn structural(&mut self) -> Op {
         self.frame_clean = false;
-        let header = self.any_header();
-        match self.c.below(3) {
+        let header = match self.any_varbit() {
+            Some(header) if self.c.one_in(3) => header,
+            _ => self.any_header(),
+        };
+        match self.c.below(4) {
+            3 if !self.in_parser => match self.copy_varbit() {
+                Some(op) => op,
+                None => Op::SetValid(header),
+            },
             0 => Op::SetValid(header),
             1 => Op::SetInvalid(header),
             _ => {
@@ -372,6 +406,18 @@ impl Maker<'_, '_> {
                 Op::Copy { dst: header, src }
             }
         }
+    }
+
+    fn copy_varbit(&mut self) -> Option<Op> {
+        let dst = self.any_varbit()?;
+        let max = |maker: &Self, header| maker.p.header_type(header).varbit();
+        let same: Vec<HeaderId> = self.p.headers.keys().collect();
+        let same: Vec<HeaderId> = same
+            .into_iter()
+            .filter(|h| max(self, *h) == max(self, dst))
+            .collect();
+        let src = *self.c.pick(&same)?;
+        Some(Op::CopyVarbit { dst, src })
     }
 
     fn register(&mut self, place: &Site<'_>) -> Option<Op> {

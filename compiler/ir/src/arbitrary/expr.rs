@@ -100,7 +100,7 @@ impl Maker<'_, '_> {
     }
 
     /// A hash, a sum, or a read of the frame, of whatever width.
-    fn special(&mut self, depth: u32, params: &[Param], frame: bool) -> Expr {
+    pub(super) fn special(&mut self, depth: u32, params: &[Param], frame: bool) -> Expr {
         if frame && self.shape.frame && self.c.one_in(2) {
             if self.c.one_in(3) {
                 return Expr::FrameLen;
@@ -123,7 +123,25 @@ impl Maker<'_, '_> {
             let width = self.width();
             inputs.push(self.expr(width, depth, params, frame));
         }
-        match self.c.below(8) {
+        if self.shape.varbits && self.c.one_in(3) {
+            match self.any_varbit() {
+                Some(a) if self.c.one_in(3) => {
+                    return match self.any_varbit() {
+                        Some(b) if self.c.one_in(2) => Expr::VarbitEq(a, b),
+                        _ => Expr::VarbitLen(a),
+                    };
+                }
+                Some(header) => inputs.insert(self.c.below(2), Expr::Varbit(header)),
+                None => {}
+            }
+            if !self.in_parser && self.c.one_in(3) {
+                inputs.push(Expr::Payload);
+            }
+        }
+        // A sum takes values only.
+        let values = !inputs.iter().any(Expr::is_bytes);
+        match self.c.below(if values { 9 } else { 7 }) {
+            6 => Expr::Hash(self.crc(), inputs),
             0 => Expr::Hash(HashAlgorithm::Crc32, inputs),
             1 => Expr::Hash(HashAlgorithm::Crc16, inputs),
             2 => Expr::Hash(HashAlgorithm::Csum16, inputs),
@@ -144,6 +162,20 @@ impl Maker<'_, '_> {
                     .collect();
                 Expr::OnesSum(init, terms)
             }
+        }
+    }
+
+    fn crc(&mut self) -> HashAlgorithm {
+        let width = *self.c.pick(&[8, 16, 32]).unwrap_or(&8);
+        let mut parameter = || self.c.bits(width).low_u64() as u32;
+        let (polynomial, init, xor_out) = (parameter(), parameter(), parameter());
+        HashAlgorithm::Crc {
+            width,
+            polynomial,
+            init,
+            reflect_in: self.c.one_in(2),
+            reflect_out: self.c.one_in(2),
+            xor_out,
         }
     }
 

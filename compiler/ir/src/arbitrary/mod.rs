@@ -43,6 +43,8 @@ pub struct Shape {
     pub max_nodes: usize,
     /// Flow tables, `AddEntry` and `SetExpire`.
     pub flow_tables: bool,
+    /// Tables whose entries are groups.
+    pub selectors: bool,
     /// Allocators.
     pub allocators: bool,
     /// Pattern sets and searches.
@@ -63,7 +65,7 @@ pub struct Shape {
     pub reparse: bool,
     /// `Frame` and `FrameLen`.
     pub frame: bool,
-    /// Varbits.
+    /// Varbits, and hashes of these and the payload.
     pub varbits: bool,
     /// `OnesSum` and hashes.
     pub hashes: bool,
@@ -78,6 +80,7 @@ impl Default for Shape {
             max_width: 2048,
             max_nodes: 12,
             flow_tables: true,
+            selectors: true,
             allocators: true,
             patterns: true,
             meters: true,
@@ -115,6 +118,11 @@ impl<'a> Choices<'a> {
             }
             None => 0,
         }
+    }
+
+    /// Whether the bytes are used up.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
     }
 
     /// A number below `n`, or 0 if `n` is 0.
@@ -161,12 +169,15 @@ pub fn program(choices: &mut Choices<'_>, shape: &Shape) -> Program {
         shape,
         p: Program::new("random"),
         frame_clean: true,
+        plain: 0,
+        in_parser: true,
     };
     maker.headers();
     maker.metas();
     maker.objects();
     maker.control_plane_objects();
     maker.parser();
+    maker.in_parser = false;
     maker.control();
     let mut program = maker.p;
     remove_unreachable(&mut program);
@@ -179,6 +190,9 @@ struct Maker<'a, 'b> {
     p: Program,
     /// Whether no header was written so far on any path.
     frame_clean: bool,
+    /// Headers in front of those that are but a varbit.
+    plain: usize,
+    in_parser: bool,
 }
 
 impl Maker<'_, '_> {
@@ -236,6 +250,38 @@ impl Maker<'_, '_> {
             self.p.headers.push(Header { name, ty });
         }
         self.p.deparser = self.p.headers.keys().collect();
+        self.plain = count;
+        if self.shape.varbits {
+            self.only_varbits();
+        }
+    }
+
+    /// Headers that are but a varbit, as a front end makes them for variables; mostly not emitted.
+    fn only_varbits(&mut self) {
+        let known = self.p.header_types.values().find_map(HeaderType::varbit);
+        let kind = FieldKind::Varbit(known.unwrap_or(64));
+        let name = "value".to_owned();
+        let ty = self.p.header_types.push(HeaderType {
+            name: "bytes".to_owned(),
+            fields: vec![Field { name, kind }],
+        });
+        for i in 0..2 {
+            let name = format!("local {i}");
+            let header = self.p.headers.push(Header { name, ty });
+            if self.c.one_in(4) {
+                self.p.deparser.push(header);
+            }
+        }
+    }
+
+    /// A header with a varbit.
+    fn any_varbit(&mut self) -> Option<HeaderId> {
+        let with: Vec<HeaderId> = self.p.headers.keys().collect();
+        let with: Vec<HeaderId> = with
+            .into_iter()
+            .filter(|h| self.p.varbit_field(*h).is_some())
+            .collect();
+        self.c.pick(&with).copied()
     }
 
     fn metas(&mut self) {
@@ -364,7 +410,7 @@ impl Maker<'_, '_> {
 
     /// State `i` extracts header `i` and goes on to later states.
     fn parser(&mut self) {
-        let headers: Vec<HeaderId> = self.p.headers.keys().collect();
+        let headers: Vec<HeaderId> = self.p.headers.keys().take(self.plain).collect();
         let count = 1 + self.c.below(headers.len());
         let odd = self.shape.odd_parser;
         if odd && self.c.one_in(6) {
@@ -491,8 +537,7 @@ impl Maker<'_, '_> {
     }
 
     fn any_header(&mut self) -> HeaderId {
-        let count = self.p.headers.len();
-        HeaderId(self.c.below(count) as u32)
+        HeaderId(self.c.below(self.plain) as u32)
     }
 
     /// A place of any width that may be assigned.

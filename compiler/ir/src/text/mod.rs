@@ -41,7 +41,8 @@
 //!     actions { out, none }
 //!     default const none()
 //!     size 64
-//!     entry const (8w0x1 &&& 8w0xf) priority 3 -> out(16w0x7)
+//!     selector crc16(h.kind)           ; chooses among the members of an entry
+//!     entry const (8w0x1 &&& 8w0xf) priority 3 -> out(16w0x7) | out(16w0x8) | none()
 //! }
 //!
 //! entry look
@@ -54,10 +55,12 @@
 //! Expressions are fully parenthesised: `(a + b)`, `!a`, `-a`, `a[7:0]`, `(a as 16)` (zero-extend or
 //! truncate), `(a sext 16)`, `concat(a, b)`, `mux(c, a, b)`, `valid(h)`, `lookahead(offset, width)`,
 //! `frame(bytes, offset)`, `frame_length()`, `crc32(...)`, `crc16`, `csum16`, `xor16`, `identity`,
-//! `toeplitz("key", ...)`, `ones_sum(init, +a, -b)`. Operators: `+ - * / % |+| |-| s|+| s|-| & | ^
+//! `toeplitz("key", ...)`, `crc(polynomial, init, reflect_in, reflect_out, xor_out, ...)`, inputs of these
+//! also `varbit(h)` and `payload()`, `varbit_length(h)`, `varbit_equal(h, g)`, `ones_sum(init, +a, -b)`. Operators: `+ - * / % |+| |-| s|+| s|-| & | ^
 //! << >> s>> == != < <= > >= s< s<= s> s>=`.
 //!
 //! Operations: `place = a`, `place[7:0] = a`, `set_valid(h)`, `set_invalid(h)`, `copy(to, from)`,
+//! `copy_varbit(to, from)`,
 //! `if a { ... } else { ... }`, `count(object, index)`, `place = meter(object, index)` or with a colour
 //! so far `meter(object, index, colour)`, `place = read(object, index)`, `write(object, index, a)`,
 //! `place = search(object, h)`, `ok, place = allocate(object)`, `touch(object, a)`,

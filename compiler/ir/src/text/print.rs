@@ -2,11 +2,11 @@
 
 use crate::parser::CORE_ERRORS;
 use crate::{
-    Action, ActionCall, ActionId, BinOp, CountUnit, Entity, Entry, Expr, FieldKind, FieldRef,
+    Action, ActionCall, ActionId, BinOp, Bits, CountUnit, Entity, Entry, Expr, FieldKind, FieldRef,
     HashAlgorithm, HeaderId, Index, KeySet, LValue, MatchKind, MessageKind, MetaId, MeterConfig,
     Node, NodeId, NodeKind, Object, ObjectId, ObjectKind, Op, Origin, Param, ParseTarget, ParserOp,
-    ParserState, Place, PrimaryMap, Program, StateId, StdMeta, Successors, Table, TableId,
-    Transition, UnOp,
+    ParserState, Place, PrimaryMap, Program, Selector, StateId, StdMeta, Successors, Table,
+    TableId, Transition, UnOp,
 };
 use std::fmt::{self, Display, Write};
 
@@ -193,8 +193,39 @@ impl Printer<'_> {
                     .collect();
                 format!("toeplitz({key}{inputs})")
             }
+            Expr::Hash(
+                HashAlgorithm::Crc {
+                    width,
+                    polynomial,
+                    init,
+                    reflect_in,
+                    reflect_out,
+                    xor_out,
+                },
+                inputs,
+            ) => {
+                let parameters = [
+                    Bits::new(*width, *polynomial),
+                    Bits::new(*width, *init),
+                    Bits::bool(*reflect_in),
+                    Bits::bool(*reflect_out),
+                    Bits::new(*width, *xor_out),
+                ];
+                let parameters = list(&parameters, Bits::to_string);
+                let inputs: String = inputs
+                    .iter()
+                    .map(|e| format!(", {}", self.expr(e)))
+                    .collect();
+                format!("crc({parameters}{inputs})")
+            }
             Expr::Hash(algorithm, inputs) => {
                 format!("{}({})", hash_name(algorithm), self.exprs(inputs))
+            }
+            Expr::Varbit(header) => format!("varbit({})", self.header(*header)),
+            Expr::Payload => "payload()".to_owned(),
+            Expr::VarbitLen(header) => format!("varbit_length({})", self.header(*header)),
+            Expr::VarbitEq(a, b) => {
+                format!("varbit_equal({}, {})", self.header(*a), self.header(*b))
             }
             Expr::OnesSum(init, terms) => {
                 let terms: String = terms
@@ -246,6 +277,9 @@ impl Printer<'_> {
             Op::SetInvalid(header) => format!("set_invalid({})", self.header(*header)),
             Op::Copy { dst, src } => {
                 format!("copy({}, {})", self.header(*dst), self.header(*src))
+            }
+            Op::CopyVarbit { dst, src } => {
+                format!("copy_varbit({}, {})", self.header(*dst), self.header(*src))
             }
             Op::If(cond, yes, no) => {
                 let block = |ops: &[Op]| {
@@ -509,6 +543,10 @@ impl Printer<'_> {
             let timeouts = list(&flow.timeouts_ns, ToString::to_string);
             writeln!(f, "    flow {{ {timeouts} }}")?;
         }
+        if let Some(Selector { algorithm, inputs }) = &table.selector {
+            let hash = Expr::Hash(algorithm.clone(), inputs.clone());
+            writeln!(f, "    selector {}", self.expr(&hash))?;
+        }
         for entry in &table.entries {
             writeln!(f, "    {}", self.entry(entry))?;
         }
@@ -518,10 +556,11 @@ impl Printer<'_> {
     fn entry(&self, entry: &Entry) -> String {
         let origin = origin_name(entry.origin);
         let sets = list(&entry.keys, set_text);
-        let call = self.call(&entry.call);
+        let calls: Vec<String> = entry.calls().map(|call| self.call(call)).collect();
         format!(
-            "entry {origin} ({sets}) priority {} -> {call}",
-            entry.priority
+            "entry {origin} ({sets}) priority {} -> {}",
+            entry.priority,
+            calls.join(" | ")
         )
     }
 
@@ -695,6 +734,7 @@ fn hash_name(algorithm: &HashAlgorithm) -> &'static str {
         HashAlgorithm::Xor16 => "xor16",
         HashAlgorithm::Identity => "identity",
         HashAlgorithm::Toeplitz(_) => "toeplitz",
+        HashAlgorithm::Crc { .. } => "crc",
     }
 }
 

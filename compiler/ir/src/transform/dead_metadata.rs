@@ -80,7 +80,7 @@ fn reads(program: &Program, live: &mut BTreeSet<MetaId>) {
         ops.chain(state.next.exprs()).for_each(&mut read);
     }
     for table in program.tables.values() {
-        table.keys.iter().for_each(|k| read(&k.expr));
+        table.exprs().for_each(&mut read);
     }
     let mut read_ops = |ops: &[Op]| {
         for op in ops {

@@ -23,8 +23,8 @@ fn run(program: &mut Program) {
         fold_ops(&mut action.ops, &shapes, &params);
     }
     for table in program.tables.values_mut() {
-        for key in &mut table.keys {
-            fold(&mut key.expr, &shapes, &[]);
+        for expr in table.exprs_mut() {
+            fold(expr, &shapes, &[]);
         }
     }
     for node in program.control.nodes.values_mut() {
@@ -120,6 +120,12 @@ impl Env for Nothing {
     fn frame(&self) -> &[u8] {
         &[]
     }
+    fn varbit(&self, _: HeaderId) -> &[u8] {
+        &[]
+    }
+    fn payload(&self) -> &[u8] {
+        &[]
+    }
 }
 
 /// Computes an operator whose operands are all constant.
@@ -134,6 +140,10 @@ fn compute(expr: &mut Expr) {
             | Expr::Lookahead { .. }
             | Expr::Frame { .. }
             | Expr::FrameLen
+            | Expr::Varbit(_)
+            | Expr::Payload
+            | Expr::VarbitLen(_)
+            | Expr::VarbitEq(..)
     );
     if !reads && expr.children().iter().all(|c| constant(c).is_some()) {
         *expr = Expr::Const(eval::eval(expr, &Nothing));

@@ -274,8 +274,8 @@ impl Import<'_> {
     fn tables(&mut self, reasons: u16) -> Result<(), ImportError> {
         for table in self.other.tables.values() {
             let mut table = table.clone();
-            for key in &mut table.keys {
-                shift_reads(&mut key.expr, reasons);
+            for expr in table.exprs_mut() {
+                shift_reads(expr, reasons);
             }
             table.name = self.fresh(&self.into.tables, &table.name, |t| &t.name)?;
             self.remap.table(&mut table);

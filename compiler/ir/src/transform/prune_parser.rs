@@ -16,8 +16,8 @@ use std::collections::BTreeSet;
 /// headers. Their bytes stay payload, so the packets that leave are the same. Tables and objects stay,
 /// also unused ones: they are the program's state.
 ///
-/// Nothing is pruned if the control looks at `parser_error`: what is not parsed cannot fail. A
-/// state stays if it assigns or skips something, or if its headers would not be emitted behind
+/// Nothing is pruned if the control looks at `parser_error`, since what is not parsed cannot fail, or
+/// hashes the payload. A state stays if it assigns or skips something, or if its headers would not be emitted behind
 /// all others that may be valid then, in the order in which they were extracted.
 pub fn prune_parser(program: &mut Program) {
     super::pass("prune_parser", program, run);
@@ -25,7 +25,7 @@ pub fn prune_parser(program: &mut Program) {
 
 fn run(program: &mut Program) {
     let needed = Needed::new(program);
-    if needed.parser_error {
+    if needed.parser_error || needed.payload {
         return;
     }
     let prunable = prunable_states(program, &needed);
@@ -52,6 +52,7 @@ struct Needed {
     /// Headers that it, or the parser other than by extracting them, may make valid.
     made_valid: BTreeSet<HeaderId>,
     parser_error: bool,
+    payload: bool,
 }
 
 impl Needed {
@@ -74,9 +75,7 @@ impl Needed {
     }
 
     fn table(&mut self, program: &Program, table: &Table) {
-        for key in &table.keys {
-            self.expr(&key.expr);
-        }
+        table.exprs().for_each(|e| self.expr(e));
         for action in &table.actions {
             self.ops(program, &program.actions[*action].ops);
         }
@@ -87,7 +86,8 @@ impl Needed {
             Expr::Field(field) => drop(self.headers.insert(field.header)),
             Expr::Valid(header) => drop(self.headers.insert(*header)),
             Expr::Meta(meta) => self.parser_error |= *meta == StdMeta::ParserError.id(),
-            _ => {}
+            Expr::Payload => self.payload = true,
+            _ => self.headers.extend(e.varbits()),
         });
     }
 
@@ -97,6 +97,7 @@ impl Needed {
         self.headers.extend(fields.map(|f| f.header));
         self.headers.extend(&effects.validity_read);
         self.headers.extend(&effects.validity_written);
+        self.payload |= effects.reads_unparsed;
         self.parser_error |= effects.metas_read.contains(&StdMeta::ParserError.id());
         for op in ops {
             op.walk(&mut |op| match op {
@@ -203,7 +204,7 @@ fn remove_headers(program: &mut Program, mut needed: Needed) {
             expr.walk(&mut |e| match e {
                 Expr::Field(field) => drop(used.insert(field.header)),
                 Expr::Valid(header) => drop(used.insert(*header)),
-                _ => {}
+                _ => used.extend(e.varbits()),
             });
         }
         for op in &state.ops {
@@ -278,6 +279,8 @@ mod tests {
     #[test]
     fn what_others_depend_on_stays() {
         let order = "l4, tun, inner";
+        let (states, _) = pruned("$egress_port = crc16(payload())", order);
+        assert_eq!(states.join(""), "abcde");
         let (states, _) = pruned("$egress_port = ($parser_error as 16)", order);
         assert_eq!(states.join(""), "abcde");
         // Behind a header that is made valid, nothing may become payload that stands before it.

@@ -82,7 +82,13 @@ impl Remap {
     pub fn expr(&self, expr: &mut Expr) {
         expr.walk_mut(&mut |e| match e {
             Expr::Field(field) => renumber(&mut field.header, &self.headers),
-            Expr::Valid(header) => renumber(header, &self.headers),
+            Expr::Valid(header) | Expr::Varbit(header) | Expr::VarbitLen(header) => {
+                renumber(header, &self.headers);
+            }
+            Expr::VarbitEq(a, b) => {
+                renumber(a, &self.headers);
+                renumber(b, &self.headers);
+            }
             Expr::Meta(meta) => renumber(meta, &self.metas),
             _ => {}
         });
@@ -110,7 +116,7 @@ impl Remap {
         }
         match op {
             Op::SetValid(header) | Op::SetInvalid(header) => renumber(header, &self.headers),
-            Op::Copy { dst, src } => {
+            Op::Copy { dst, src } | Op::CopyVarbit { dst, src } => {
                 renumber(dst, &self.headers);
                 renumber(src, &self.headers);
             }
@@ -179,15 +185,15 @@ impl Remap {
 
     /// Tables with their entries.
     pub fn table(&self, table: &mut Table) {
-        for key in &mut table.keys {
-            self.expr(&mut key.expr);
+        for expr in table.exprs_mut() {
+            self.expr(expr);
         }
         for action in &mut table.actions {
             renumber(action, &self.actions);
         }
         self.call(&mut table.default);
         for entry in &mut table.entries {
-            self.call(&mut entry.call);
+            entry.calls_mut().for_each(|call| self.call(call));
         }
     }
 

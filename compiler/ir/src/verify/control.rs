@@ -34,6 +34,15 @@ impl<'a> Checker<'a> {
                 self.exists(headers, *header, place);
             }
             Op::Copy { dst, src } => self.copy(*dst, *src, place),
+            Op::CopyVarbit { dst, src } => {
+                let (to, from) = (self.varbit(*dst, place), self.varbit(*src, place));
+                if let (Some(to), Some(from)) = (to, from)
+                    && to != from
+                {
+                    let message = format!("a varbit of up to {from} bits for one of up to {to}");
+                    self.report(Invariant::VarbitUse, place, message);
+                }
+            }
             Op::If(cond, yes, no) => {
                 self.expr_of(cond, 1, scope, place);
                 self.ops(yes, scope, place);
@@ -383,8 +392,8 @@ impl<'a> Checker<'a> {
                 NodeKind::Exec(ops, _) => self.frame_ops(ops, before, &place),
                 NodeKind::Apply(table, _) => {
                     let table = &p.tables[*table];
-                    for key in &table.keys {
-                        self.frame_expr(&key.expr, before, &place);
+                    for expr in table.exprs() {
+                        self.frame_expr(expr, before, &place);
                     }
                     let mut after = before;
                     for action in &table.actions {
@@ -414,7 +423,9 @@ impl<'a> Checker<'a> {
                     let no = self.frame_ops(no, dirty, place);
                     dirty = yes || no;
                 }
-                Op::SetValid(_) | Op::SetInvalid(_) | Op::Copy { .. } => dirty = true,
+                Op::SetValid(_) | Op::SetInvalid(_) | Op::Copy { .. } | Op::CopyVarbit { .. } => {
+                    dirty = true
+                }
                 _ => dirty |= op.targets().iter().any(|to| is_header(to)),
             }
         }

@@ -1,7 +1,7 @@
 //! Expressions and assignment targets: widths, and where they may stand.
 
 use super::{Checker, Invariant, MAX_WIDTH};
-use crate::{BinOp, Expr, LValue, Param, Place};
+use crate::{BinOp, Expr, HashAlgorithm, LValue, Param, Place};
 
 /// Where an expression stands.
 #[derive(Clone, Copy)]
@@ -79,10 +79,18 @@ impl Checker<'_> {
             }
             Expr::FrameLen => Some(32),
             Expr::Hash(algorithm, inputs) => {
-                for input in inputs {
-                    self.expr(input, scope, place);
-                }
+                self.hash(algorithm, inputs, scope, place);
                 Some(algorithm.width())
+            }
+            Expr::VarbitLen(header) => self.varbit(*header, place).map(|_| 32),
+            Expr::VarbitEq(a, b) => {
+                let (a, b) = (self.varbit(*a, place), self.varbit(*b, place));
+                a.and(b).map(|_| 1)
+            }
+            Expr::Varbit(_) | Expr::Payload => {
+                let message = "a byte string that is not an input of a hash";
+                self.report(Invariant::BytesInHash, place, message);
+                None
             }
             Expr::OnesSum(init, terms) => {
                 self.expr_of(init, 16, scope, place);
@@ -90,6 +98,42 @@ impl Checker<'_> {
                     self.expr(&term.value, scope, place);
                 }
                 Some(16)
+            }
+        }
+    }
+
+    /// Checks a hash.
+    pub(super) fn hash(
+        &mut self,
+        algorithm: &HashAlgorithm,
+        inputs: &[Expr],
+        scope: Scope<'_>,
+        place: &str,
+    ) {
+        for input in inputs {
+            match input {
+                Expr::Varbit(header) => drop(self.varbit(*header, place)),
+                Expr::Payload if matches!(scope, Scope::Parser) => {
+                    let message = "the payload before parsing is done";
+                    self.report(Invariant::BytesInHash, place, message);
+                }
+                Expr::Payload => {}
+                _ => drop(self.expr(input, scope, place)),
+            }
+        }
+        if let HashAlgorithm::Crc {
+            width,
+            polynomial,
+            init,
+            xor_out,
+            ..
+        } = algorithm
+        {
+            let parameters = [polynomial, init, xor_out];
+            let fits = |value: &&u32| u64::from(**value) < 1 << width;
+            if !matches!(width, 8 | 16 | 32) || !parameters.iter().all(fits) {
+                let message = format!("a CRC of {width} bits, or with wider parameters");
+                self.report(Invariant::CrcShape, place, message);
             }
         }
     }

@@ -64,8 +64,13 @@ invariants! {
     HeaderWholeBytes = "header-whole-bytes";
     /// A header has at most one varbit: its last field, a whole number of bytes.
     VarbitLast = "varbit-last";
-    /// A varbit is neither read nor assigned, and only headers with one are extracted with a length.
+    /// A varbit is read and copied as a whole only; only headers with one are asked for it and extracted
+    /// with a length; it is copied to one with the same maximum.
     VarbitUse = "varbit-use";
+    /// `Varbit` and `Payload` are direct inputs of a hash, `Payload` outside the parser.
+    BytesInHash = "bytes-in-hash";
+    /// A CRC has a width of 8, 16 or 32 bits, and parameters that fit in it.
+    CrcShape = "crc-shape";
     /// `Lookahead` stands only in the parser.
     LookaheadInParser = "lookahead-in-parser";
     /// `Param` stands only in actions.
@@ -86,6 +91,8 @@ invariants! {
     TableShape = "table-shape";
     /// A flow table has exact keys only, at least one, and at least one timeout.
     FlowTableShape = "flow-table-shape";
+    /// Only tables with a selector have entries with further members, and no flow table has a selector.
+    SelectorShape = "selector-shape";
     /// `AddEntry` and `SetExpire` name a flow table and stand only in that table's actions.
     FlowOpInTable = "flow-op-in-table";
     /// An operation names an object of its kind.
@@ -400,6 +407,17 @@ impl<'a> Checker<'a> {
                 None
             }
         }
+    }
+
+    /// The maximum of the header's varbit in bits; reports it if there is none.
+    fn varbit(&mut self, header: HeaderId, place: &str) -> Option<u32> {
+        let max = self.header_type_of(header, place)?.varbit();
+        if max.is_none() {
+            let name = &self.program.headers[header].name;
+            let message = format!("`{name}` has no varbit");
+            self.report(Invariant::VarbitUse, place, message);
+        }
+        max
     }
 
     fn header_type_of(&mut self, header: HeaderId, place: &str) -> Option<&'a crate::HeaderType> {

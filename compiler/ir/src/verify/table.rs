@@ -21,6 +21,15 @@ impl Checker<'_> {
                 self.expr(&key.expr, Scope::Control, &place)
             })
             .collect();
+        if let Some(selector) = &table.selector {
+            let place = format!("{place}, selector");
+            self.hash(
+                &selector.algorithm,
+                &selector.inputs,
+                Scope::Control,
+                &place,
+            );
+        }
         for action in &table.actions {
             self.exists(&self.program.actions, *action, place);
         }
@@ -49,6 +58,10 @@ impl Checker<'_> {
             self.report(Invariant::TableShape, place, message);
         }
         let Some(flow) = &table.flow else { return };
+        if table.selector.is_some() {
+            let message = "a flow table has a selector";
+            self.report(Invariant::SelectorShape, place, message);
+        }
         if table.keys.is_empty() || table.keys.iter().any(|k| k.kind != MatchKind::Exact) {
             let message = "the keys of a flow table are exact, at least one";
             self.report(Invariant::FlowTableShape, place, message);
@@ -59,7 +72,13 @@ impl Checker<'_> {
     }
 
     fn entry(&mut self, table: &Table, entry: &Entry, widths: &[Option<u32>], place: &str) {
-        self.call(table, &entry.call, place);
+        for call in entry.calls() {
+            self.call(table, call, place);
+        }
+        if table.selector.is_none() && !entry.members.is_empty() {
+            let message = "several members, but the table has no selector";
+            self.report(Invariant::SelectorShape, place, message);
+        }
         if entry.keys.len() != table.keys.len() {
             let message = format!("{} sets for {} keys", entry.keys.len(), table.keys.len());
             self.report(Invariant::EntryKeys, place, message);

@@ -138,6 +138,38 @@ const CASES: &[(Invariant, Break)] = &[
         };
         p.parser.states[StateId(0)].ops.push(op);
     }),
+    (Invariant::VarbitUse, |p| {
+        let len = Expr::Resize(Box::new(Expr::VarbitLen(HeaderId(1))), 16);
+        calc(p).push(set(StdMeta::Drop, len));
+    }),
+    (Invariant::VarbitUse, |p| {
+        let (dst, src) = (HeaderId(0), HeaderId(4));
+        p.header_types[HeaderTypeId(2)].fields[0].kind = FieldKind::Varbit(32);
+        calc(p).push(Op::CopyVarbit { dst, src });
+    }),
+    (Invariant::BytesInHash, |p| {
+        calc(p).push(set(StdMeta::Drop, Expr::Payload));
+    }),
+    (Invariant::BytesInHash, |p| {
+        let inputs = vec![Expr::Concat(vec![Expr::Varbit(HeaderId(0))])];
+        calc(p).push(set(StdMeta::Drop, Expr::Hash(HashAlgorithm::Crc16, inputs)));
+    }),
+    (Invariant::BytesInHash, |p| {
+        let hash = Expr::Hash(HashAlgorithm::Crc16, vec![Expr::Payload]);
+        let op = ParserOp::Set(LValue::meta(StdMeta::Drop.id()), hash);
+        p.parser.states[StateId(0)].ops.push(op);
+    }),
+    (Invariant::CrcShape, |p| {
+        let algorithm = HashAlgorithm::Crc {
+            width: 16,
+            polynomial: 0x1_8005,
+            init: 0,
+            reflect_in: true,
+            reflect_out: true,
+            xor_out: 0,
+        };
+        calc(p).push(set(StdMeta::Drop, Expr::Hash(algorithm, vec![])));
+    }),
     (Invariant::LookaheadInParser, |p| {
         let ahead = Expr::Lookahead {
             offset: 0,
@@ -216,6 +248,23 @@ const CASES: &[(Invariant, Break)] = &[
         table(p, "flows").flow = Some(FlowTable {
             timeouts_ns: vec![],
         })
+    }),
+    (Invariant::SelectorShape, |p| {
+        table(p, "acl").selector = None
+    }),
+    (Invariant::SelectorShape, |p| {
+        let selector = table(p, "acl").selector.clone();
+        table(p, "flows").selector = selector;
+    }),
+    (Invariant::ActionCalls, |p| {
+        table(p, "acl").entries[1].members[0]
+            .args
+            .push(Bits::zero(8));
+    }),
+    (Invariant::EntityExists, |p| {
+        if let Some(selector) = &mut table(p, "acl").selector {
+            selector.inputs.push(Expr::Meta(MetaId(99)));
+        }
     }),
     (Invariant::FlowOpInTable, |p| table(p, "flows").flow = None),
     (Invariant::FlowOpInTable, |p| {

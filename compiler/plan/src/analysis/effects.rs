@@ -61,7 +61,7 @@ impl Effects {
         scan.finish()
     }
     /// The places that an expression reads.
-    pub fn of_expr(expr: &Expr) -> BTreeSet<Slot> {
+    pub fn of_expr(program: &Program, expr: &Expr) -> BTreeSet<Slot> {
         let mut slots = BTreeSet::new();
         expr.walk(&mut |e| match e {
             Expr::Meta(meta) => {
@@ -75,10 +75,15 @@ impl Effects {
             Expr::Valid(header) => {
                 slots.insert(Slot::Valid(*header));
             }
-            Expr::Frame { .. } | Expr::FrameLen | Expr::Lookahead { .. } => {
+            Expr::Frame { .. } | Expr::FrameLen | Expr::Lookahead { .. } | Expr::Payload => {
                 slots.insert(Slot::Frame);
             }
-            _ => {}
+            _ => {
+                for header in e.varbits() {
+                    slots.insert(Slot::Valid(header));
+                    slots.extend(program.varbit_field(header).map(Slot::Field));
+                }
+            }
         });
         slots
     }
@@ -127,7 +132,7 @@ impl<'a> Scan<'a> {
         expr.walk(&mut |e| {
             self.effects.reads_raw_frame |= matches!(e, Expr::Frame { .. } | Expr::FrameLen);
         });
-        for slot in Effects::of_expr(expr) {
+        for slot in Effects::of_expr(self.program, expr) {
             self.read(slot);
         }
     }
@@ -215,6 +220,15 @@ impl<'a> Scan<'a> {
             Op::Copy { dst, src } => {
                 self.all_fields(*src, false);
                 self.restructure(*dst);
+            }
+            Op::CopyVarbit { dst, src } => {
+                self.read(Slot::Valid(*src));
+                self.read(Slot::Valid(*dst));
+                if let Some(from) = self.program.varbit_field(*src) {
+                    self.read(Slot::Field(from));
+                }
+                let to = self.program.varbit_field(*dst).map(Slot::Field);
+                self.effects.writes.extend(to);
             }
             Op::If(cond, then, otherwise) => {
                 self.expr(cond);
@@ -319,9 +333,7 @@ impl<'a> Scan<'a> {
     fn table(&mut self, id: TableId) {
         let table = &self.program.tables[id];
         self.effects.tables.insert(id);
-        for key in &table.keys {
-            self.expr(&key.expr);
-        }
+        table.exprs().for_each(|e| self.expr(e));
         if table.flow.is_some() {
             self.std(StdMeta::Timestamp);
             self.effects.stateful = true;

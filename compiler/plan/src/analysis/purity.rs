@@ -82,11 +82,7 @@ fn impure_outcome(program: &Program, node: NodeId, taint: &BTreeSet<Slot>) -> bo
     match &program.control.nodes[node].kind {
         NodeKind::Apply(table, _) => {
             let table = &program.tables[*table];
-            table.flow.is_some()
-                || table
-                    .keys
-                    .iter()
-                    .any(|key| impure(program, &key.expr, taint))
+            table.flow.is_some() || table.exprs().any(|e| impure(program, e, taint))
         }
         NodeKind::Branch(cond, ..) => impure(program, cond, taint),
         _ => false,
@@ -102,7 +98,9 @@ fn impure(program: &Program, expr: &Expr, taint: &BTreeSet<Slot>) -> bool {
             .children()
             .into_iter()
             .any(|child| impure(program, child, taint)),
-        _ => Effects::of_expr(expr).iter().any(|s| taint.contains(s)),
+        _ => Effects::of_expr(program, expr)
+            .iter()
+            .any(|s| taint.contains(s)),
     }
 }
 
@@ -193,6 +191,13 @@ fn assign(program: &Program, taint: &mut BTreeSet<Slot>, ops: &[Op], under: bool
                     .collect();
                 taint.retain(|slot| !matches!(slot, Slot::Field(f) if f.header == *dst && !under));
                 taint.extend(copied);
+            }
+            Op::CopyVarbit { dst, src } => {
+                let mut from = vec![Slot::Valid(*src), Slot::Valid(*dst)];
+                from.extend(program.varbit_field(*src).map(Slot::Field));
+                if under || from.iter().any(|slot| taint.contains(slot)) {
+                    taint.extend(program.varbit_field(*dst).map(Slot::Field));
+                }
             }
             // Everything else reads state; nodes with these are handled whole.
             _ => {}

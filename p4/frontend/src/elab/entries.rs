@@ -116,6 +116,7 @@ impl<'a> Elab<'a> {
                 keys,
                 priority,
                 call,
+                members: Vec::new(),
                 origin: match source.const_entries || entry.is_const {
                     true => Origin::Const,
                     false => Origin::Static,

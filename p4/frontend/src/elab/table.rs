@@ -394,5 +394,6 @@ fn empty_table(name: &str) -> Table {
         entries: Vec::new(),
         size: DEFAULT_SIZE,
         flow: None,
+        selector: None,
     }
 }

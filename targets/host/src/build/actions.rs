@@ -41,6 +41,7 @@ impl Build<'_, '_> {
             Op::SetValid(header) => self.set_valid(*header),
             Op::SetInvalid(header) => self.set_invalid(*header),
             Op::Copy { dst, src } => self.copy(*dst, *src),
+            Op::CopyVarbit { dst, src } => self.copy_varbit(*dst, *src),
             Op::If(cond, yes, no) => self.op_if(cond, yes, no, running),
             Op::Count(object, index) => self.count(*object, index, running),
             Op::Meter {
@@ -264,6 +265,34 @@ impl Build<'_, '_> {
             self.b.def_var(variable, len);
         }
         self.facts.set(dst, Validity::Valid);
+    }
+    /// The header moves to its place on the stack, where there is room for any varbit.
+    fn copy_varbit(&mut self, dst: HeaderId, src: HeaderId) {
+        let vars = self.headers[dst];
+        let Some(dst_len) = vars.len else { return };
+        if dst == src || self.validity(dst) == Validity::Invalid {
+            return;
+        }
+        let done = self.b.create_block();
+        let start = self.b.use_var(vars.start);
+        if self.validity(dst) == Validity::Unknown {
+            let there = self.b.create_block();
+            self.b.ins().brif(start, there, &[], done, &[]);
+            self.switch(there);
+        }
+        let place = self.place(dst);
+        let fixed = self.fixed_bytes(dst);
+        let fixed_len = self.number(u64::from(fixed));
+        self.call(Helper::CopyBytes, &[place, start, fixed_len]);
+        let (from, len) = self.varbit(src);
+        let to = self.b.ins().iadd_imm_s(place, i64::from(fixed));
+        self.call(Helper::CopyBytes, &[to, from, len]);
+        let whole = self.b.ins().iadd_imm_s(len, i64::from(fixed));
+        self.b.def_var(vars.start, place);
+        self.b.def_var(dst_len, whole);
+        self.set_dirty();
+        self.b.ins().jump(done, &[]);
+        self.switch(done);
     }
     /// Number of cells of an indexed object.
     fn object_size(&self, object: ObjectId) -> Option<u32> {

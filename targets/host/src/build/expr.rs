@@ -4,9 +4,10 @@ use super::Build;
 use super::value::Val;
 use crate::facts::{Facts, Validity, join};
 use crate::helpers::Helper;
+use crate::info::hash_len;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{Block, InstBuilder, Value};
-use trisect_ir::{BinOp, Expr, HashAlgorithm, Param, SumTerm, UnOp};
+use trisect_ir::{BinOp, Expr, HashAlgorithm, HeaderId, Param, SumTerm, UnOp};
 
 /// Where the arguments of the enclosing action come from.
 #[derive(Clone, Copy)]
@@ -113,6 +114,20 @@ impl Build<'_, '_> {
                 Self::small(32, len)
             }
             Expr::Hash(algorithm, inputs) => self.hash(algorithm, inputs, scope),
+            Expr::VarbitLen(header) => {
+                let (_, len) = self.varbit(*header);
+                let bits = self.shift_left(len, 3);
+                Self::small(32, bits)
+            }
+            Expr::VarbitEq(a, b) => {
+                let ((a, a_len), (b, b_len)) = (self.varbit(*a), self.varbit(*b));
+                match self.call(Helper::EqualBytes, &[a, a_len, b, b_len]) {
+                    Some(equal) => Self::small(1, equal),
+                    None => self.zero(1),
+                }
+            }
+            // Inputs of hashes only.
+            Expr::Varbit(_) | Expr::Payload => self.zero(0),
             Expr::OnesSum(init, terms) => self.ones_sum(init, terms, scope),
         }
     }
@@ -295,27 +310,31 @@ impl Build<'_, '_> {
         let value = self.load_big(at, 0, bytes);
         Self::small(bytes * 8, value)
     }
-    fn hash(&mut self, algorithm: &HashAlgorithm, inputs: &[Expr], scope: Scope<'_>) -> Val {
-        let parts: Vec<Val> = inputs
-            .iter()
-            .map(|e| {
-                let value = self.eval(e, scope);
-                self.whole_bytes(&value)
-            })
-            .collect();
-        let input = self.concat(&parts);
-        let len = input.width / 8;
+    pub(super) fn hash(
+        &mut self,
+        algorithm: &HashAlgorithm,
+        inputs: &[Expr],
+        scope: Scope<'_>,
+    ) -> Val {
+        let len = hash_len(inputs, |i| self.width(i, scope));
         let function = self
             .info
             .hashes
             .iter()
-            .position(|(a, l)| a == algorithm && *l == len as usize)
+            .position(|(a, l)| a == algorithm && *l == len)
             .unwrap_or(0);
-        let data = self.big_endian(&input);
         let function = self.number(function as u64);
-        let len = self.number(u64::from(len));
         let context = self.context;
-        let result = self.call(Helper::Hash, &[context, function, data, len]);
+        let result = if inputs.iter().any(Expr::is_bytes) {
+            let parts = self.hash_parts(inputs, scope);
+            let (segments, count) = self.write_segments(&parts);
+            let args = [context, function, segments, count];
+            self.call(Helper::HashGathered, &args)
+        } else {
+            let data = self.hash_input(inputs, scope);
+            let len = self.number(len as u64);
+            self.call(Helper::Hash, &[context, function, data, len])
+        };
         let width = algorithm.width();
         match result {
             Some(value) => {
@@ -324,6 +343,61 @@ impl Build<'_, '_> {
             }
             None => self.zero(width),
         }
+    }
+    /// Values of fixed width in memory, as a hash takes them.
+    fn hash_input(&mut self, inputs: &[Expr], scope: Scope<'_>) -> Value {
+        let parts: Vec<Val> = inputs
+            .iter()
+            .map(|e| {
+                let value = self.eval(e, scope);
+                self.whole_bytes(&value)
+            })
+            .collect();
+        let input = self.concat(&parts);
+        self.big_endian(&input)
+    }
+    /// The inputs of a hash with byte strings among them: starts and lengths.
+    fn hash_parts(&mut self, inputs: &[Expr], scope: Scope<'_>) -> Vec<(Value, Value)> {
+        let mut parts = Vec::new();
+        for run in inputs.chunk_by(|a, b| !a.is_bytes() && !b.is_bytes()) {
+            parts.push(match run {
+                [Expr::Varbit(header)] => self.varbit(*header),
+                [Expr::Payload] => {
+                    let start = self.b.use_var(self.cursor);
+                    let end = self.b.use_var(self.end);
+                    (start, self.b.ins().isub(end, start))
+                }
+                fixed => {
+                    let len = hash_len(fixed, |i| self.width(i, scope));
+                    let data = self.hash_input(fixed, scope);
+                    (data, self.number(len as u64))
+                }
+            });
+        }
+        parts
+    }
+    /// Start and length in bytes of a header's varbit: both 0 if the header is invalid.
+    pub(super) fn varbit(&mut self, header: HeaderId) -> (Value, Value) {
+        let zero = self.number(0);
+        let vars = self.headers[header];
+        let Some(len) = vars
+            .len
+            .filter(|_| self.validity(header) != Validity::Invalid)
+        else {
+            return (zero, zero);
+        };
+        let fixed = i64::from(self.fixed_bytes(header));
+        let start = self.b.use_var(vars.start);
+        let len = self.b.use_var(len);
+        let varbit = self.b.ins().iadd_imm_s(start, fixed);
+        let rest = self.b.ins().iadd_imm_s(len, -fixed);
+        if self.validity(header) == Validity::Valid {
+            return (varbit, rest);
+        }
+        (
+            self.b.ins().select(start, varbit, zero),
+            self.b.ins().select(start, rest, zero),
+        )
     }
     /// The one's complement sum: added up in 64 bits and folded at the end, which gives the same
     /// (2^16 is 1 modulo 2^16 - 1, and the sum is 0 only if every word is).

@@ -360,23 +360,28 @@ impl Build<'_, '_> {
     }
     /// Writes down where these headers are, for the helpers that put them together.
     fn segments(&mut self, headers: &[HeaderId]) -> (Value, Value) {
-        let headers: Vec<HeaderId> = headers
+        let parts: Vec<(Value, Value)> = headers
             .iter()
-            .copied()
             .filter(|h| self.info.possible.contains(h))
+            .map(|header| {
+                let start = self.b.use_var(self.headers[*header].start);
+                (start, self.header_len(*header))
+            })
             .collect();
+        self.write_segments(&parts)
+    }
+    /// Writes down starts (0 for what is not there) and lengths; the address and how many.
+    fn write_segments(&mut self, parts: &[(Value, Value)]) -> (Value, Value) {
         let slot = self
             .b
-            .create_sized_stack_slot(slot(16 * headers.len() as u32));
+            .create_sized_stack_slot(slot(16 * parts.len() as u32));
         let base = self.b.ins().stack_addr(I64, slot, 0);
-        for (i, header) in headers.iter().enumerate() {
-            let start = self.b.use_var(self.headers[*header].start);
-            let len = self.header_len(*header);
+        for (i, (start, len)) in parts.iter().enumerate() {
             let at = 16 * i as i32;
-            self.b.ins().store(flags(), start, base, at);
-            self.b.ins().store(flags(), len, base, at + 8);
+            self.b.ins().store(flags(), *start, base, at);
+            self.b.ins().store(flags(), *len, base, at + 8);
         }
-        let count = self.number(headers.len() as u64);
+        let count = self.number(parts.len() as u64);
         (base, count)
     }
     /// Length of a valid header in bytes.

@@ -10,7 +10,9 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, Value};
 use std::collections::BTreeSet;
-use trisect_ir::{ActionId, Entity, KeySet, MatchKind, NodeId, Successors, Table, TableId};
+use trisect_ir::{
+    ActionId, Entity, KeySet, MatchKind, NodeId, Selector, Successors, Table, TableId,
+};
 use trisect_table::key::KeyLayout;
 use trisect_table::table::{MISS, arg_limbs, precedence};
 
@@ -34,7 +36,20 @@ impl Build<'_, '_> {
         } else {
             self.find(id, &keys)
         };
+        let record = match &table.selector {
+            Some(selector) => self.select_member(id, record, selector),
+            None => record,
+        };
         self.dispatch(id, record, next);
+    }
+    /// The record of the member that a hit runs.
+    fn select_member(&mut self, id: TableId, record: Value, selector: &Selector) -> Value {
+        let hash = self.hash(&selector.algorithm, &selector.inputs, Scope::NONE);
+        let hash = self.index(&hash);
+        let table = self.number(id.index() as u64);
+        let context = self.context;
+        self.call(Helper::Select, &[context, table, record, hash])
+            .unwrap_or(record)
     }
     /// Every look-up misses: the default with constant arguments.
     fn run_default(&mut self, id: TableId, next: &Successors) {
@@ -116,7 +131,12 @@ impl Build<'_, '_> {
         };
         let on_hit: BTreeSet<ActionId> = on_hit
             .into_iter()
-            .chain(table.entries.iter().map(|e| e.call.action))
+            .chain(
+                table
+                    .entries
+                    .iter()
+                    .flat_map(|e| e.calls().map(|c| c.action)),
+            )
             .collect();
         let default = table.default.action;
         let mut actions: Vec<ActionId> = on_hit.iter().copied().collect();

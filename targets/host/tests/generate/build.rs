@@ -14,6 +14,9 @@ const BIN_OPS: [BinOp; 25] = {
     ]
 };
 
+/// Headers with a varbit: the first among those with other fields, the others with no other.
+const VARBITS: [HeaderId; 3] = [HeaderId(3), HeaderId(7), HeaderId(8)];
+
 /// Where an expression stands.
 #[derive(Clone, Copy)]
 struct Here<'a> {
@@ -106,6 +109,21 @@ impl Generator<'_> {
                 ty: HeaderTypeId(h % 4),
             });
         }
+        // Variables of variable length, as wide as the one header with a varbit.
+        let max = self.program.header_type(VARBITS[0]).varbit().unwrap_or(8);
+        let ty = self.program.header_types.push(HeaderType {
+            name: "bytes".into(),
+            fields: vec![Field {
+                name: "value".into(),
+                kind: FieldKind::Varbit(max),
+            }],
+        });
+        for h in &VARBITS[1..] {
+            self.program.headers.push(Header {
+                name: format!("{h}"),
+                ty,
+            });
+        }
         for m in 0..6 {
             let width = if m == 0 { 1 } else { self.random.width() };
             self.program.add_meta(format!("m{m}"), width);
@@ -133,7 +151,12 @@ impl Generator<'_> {
                         let (to, width) = self.target(!self.read_only);
                         ParserOp::Set(to, self.expr(width, 2, here))
                     }
-                    3 if structural && !self.read_only => match self.random.below(3) {
+                    4 if structural => {
+                        let header = self.random.pick(&VARBITS);
+                        self.extract(header, here)
+                    }
+                    3 if structural && !self.read_only => match self.random.below(4) {
+                        3 => ParserOp::SetValid(self.random.pick(&VARBITS)),
                         0 => ParserOp::SetValid(HeaderId(self.random.below(7) as u32)),
                         1 => ParserOp::SetInvalid(HeaderId(self.random.below(7) as u32)),
                         _ => {
@@ -399,6 +422,18 @@ impl Generator<'_> {
                 kind: *kind,
             })
             .collect();
+        let selector = (!flow && self.random.one_in(3)).then(|| Selector {
+            algorithm: self
+                .random
+                .pick(&[HashAlgorithm::Crc16, HashAlgorithm::Identity]),
+            inputs: (0..1 + self.random.below(2))
+                .map(|_| match self.random.below(3) {
+                    0 => Expr::Payload,
+                    1 => Expr::Varbit(self.random.pick(&VARBITS)),
+                    _ => self.expr(16, 1, here),
+                })
+                .collect(),
+        });
         let entries: Vec<Entry> = (0..self.random.below(if flow { 3 } else { 16 }))
             .map(|_| Entry {
                 keys: kinds
@@ -408,6 +443,12 @@ impl Generator<'_> {
                     .collect(),
                 priority: self.random.below(5) as u32,
                 call: self.action_call(&actions),
+                members: match &selector {
+                    Some(_) => (0..self.random.below(3))
+                        .map(|_| self.action_call(&actions))
+                        .collect(),
+                    None => vec![],
+                },
                 origin: Origin::Control,
             })
             .collect();
@@ -422,6 +463,7 @@ impl Generator<'_> {
             flow: flow.then(|| FlowTable {
                 timeouts_ns: vec![500, 3000, 100_000],
             }),
+            selector,
         }
     }
     fn action_call(&mut self, actions: &[ActionId]) -> ActionCall {
@@ -540,7 +582,12 @@ impl Generator<'_> {
             }
         };
         let header = |r: &mut Random| HeaderId(r.below(7) as u32);
-        match self.random.below(23) {
+        match self.random.below(26) {
+            23 if structural => Op::SetValid(self.random.pick(&VARBITS)),
+            24 | 25 if structural => Op::CopyVarbit {
+                dst: self.random.pick(&VARBITS),
+                src: self.random.pick(&VARBITS),
+            },
             20 => {
                 let object = self.random.pick(&self.messages.clone());
                 let widths: Vec<u32> = match &self.program.objects[object].kind {
@@ -820,11 +867,23 @@ impl Generator<'_> {
                     HashAlgorithm::Xor16,
                     HashAlgorithm::Identity,
                     HashAlgorithm::Toeplitz(key),
+                    HashAlgorithm::Crc {
+                        width: 16,
+                        polynomial: 0x1021,
+                        init: 0xffff,
+                        reflect_in: false,
+                        reflect_out: true,
+                        xor_out: 1,
+                    },
                 ]);
                 let inputs = (0..1 + self.random.below(3))
-                    .map(|_| {
-                        let w = self.random.width();
-                        sub(self, w)
+                    .map(|_| match self.random.below(6) {
+                        0 => Expr::Varbit(self.random.pick(&VARBITS)),
+                        1 if !here.parser => Expr::Payload,
+                        _ => {
+                            let w = self.random.width();
+                            sub(self, w)
+                        }
                     })
                     .collect();
                 let from = algorithm.width();
@@ -886,6 +945,14 @@ impl Generator<'_> {
             4 => {
                 let header = HeaderId(self.random.below(7) as u32);
                 self.fit(Expr::Valid(header), 1, width)
+            }
+            5 if self.random.one_in(3) => {
+                let (a, b) = (self.random.pick(&VARBITS), self.random.pick(&VARBITS));
+                if self.random.one_in(2) {
+                    self.fit(Expr::VarbitEq(a, b), 1, width)
+                } else {
+                    self.fit(Expr::VarbitLen(a), 32, width)
+                }
             }
             _ => {
                 let (place, from) = self.random.pick(&self.places(true));

@@ -174,6 +174,7 @@ pub fn add(
             action,
             args: args.to_vec(),
         },
+        members: Vec::new(),
         origin: Origin::Control,
     });
 }

@@ -2,9 +2,9 @@
 
 use super::{Kind, Reader, Result, SYNTAX, Token};
 use crate::{
-    Action, ActionCall, Attribute, CountUnit, Entry, Field, FieldKind, FlowTable, Header,
+    Action, ActionCall, Attribute, CountUnit, Entry, Expr, Field, FieldKind, FlowTable, Header,
     HeaderType, Key, MatchKind, MessageKind, Meta, MetaKind, MeterConfig, Node, NodeKind, Object,
-    ObjectKind, Origin, Param, ParserState, Successors, Table,
+    ObjectKind, Origin, Param, ParserState, Selector, Successors, Table,
 };
 use std::collections::BTreeMap;
 
@@ -275,6 +275,15 @@ impl Reader {
         } else {
             None
         };
+        let selector = if self.eat_word("selector") {
+            let span = self.span();
+            match self.expr()? {
+                Expr::Hash(algorithm, inputs) => Some(Selector { algorithm, inputs }),
+                _ => return Err(self.error(SYNTAX, span, "a selector is a hash")),
+            }
+        } else {
+            None
+        };
         let mut entries = Vec::new();
         while self.eat_word("entry") {
             entries.push(self.entry()?);
@@ -289,6 +298,7 @@ impl Reader {
             entries,
             size,
             flow,
+            selector,
         })
     }
 
@@ -314,10 +324,15 @@ impl Reader {
         let priority = self.labelled_u32("priority")?;
         self.punct("->")?;
         let call = self.call()?;
+        let mut members = Vec::new();
+        while self.eat("|") {
+            members.push(self.call()?);
+        }
         Ok(Entry {
             keys,
             priority,
             call,
+            members,
             origin,
         })
     }

@@ -2,7 +2,8 @@
 
 use super::{Kind, Reader, Result, SYNTAX, Token, UNKNOWN_NAME};
 use crate::{
-    BinOp, Entity, Expr, FieldRef, HashAlgorithm, HeaderId, KeySet, LValue, Place, SumTerm, UnOp,
+    BinOp, Bits, Entity, Expr, FieldRef, HashAlgorithm, HeaderId, KeySet, LValue, Place, SumTerm,
+    UnOp,
 };
 
 const OPERATORS: [BinOp; 25] = [
@@ -155,6 +156,22 @@ impl Reader {
                 Expr::Frame { offset, len }
             }
             "frame_length" => Expr::FrameLen,
+            "varbit" => Expr::Varbit(self.header()?),
+            "payload" => Expr::Payload,
+            "varbit_length" => Expr::VarbitLen(self.header()?),
+            "varbit_equal" => {
+                let a = self.header()?;
+                self.punct(",")?;
+                Expr::VarbitEq(a, self.header()?)
+            }
+            "crc" => {
+                let algorithm = self.crc()?;
+                let mut inputs = Vec::new();
+                while self.eat(",") {
+                    inputs.push(self.expr()?);
+                }
+                Expr::Hash(algorithm, inputs)
+            }
             "toeplitz" => {
                 let key = self.bytes()?;
                 let mut inputs = Vec::new();
@@ -182,6 +199,44 @@ impl Reader {
         };
         self.punct(")")?;
         Ok(expr)
+    }
+
+    /// The parameters of a CRC, as far as the last one.
+    fn crc(&mut self) -> Result<HashAlgorithm> {
+        let span = self.span();
+        let polynomial = self.bits()?;
+        let mut next = || {
+            self.punct(",")?;
+            self.bits()
+        };
+        let (init, reflect_in, reflect_out, xor_out) = (next()?, next()?, next()?, next()?);
+        let width = polynomial.width();
+        let is_flag = |bits: &Bits| bits.width() == 1;
+        let number = |bits: &Bits| {
+            let same = bits.width() == width;
+            bits.to_u64()
+                .filter(|_| same)
+                .and_then(|n| u32::try_from(n).ok())
+        };
+        match (number(&polynomial), number(&init), number(&xor_out)) {
+            (Some(polynomial), Some(init), Some(xor_out))
+                if is_flag(&reflect_in) && is_flag(&reflect_out) =>
+            {
+                Ok(HashAlgorithm::Crc {
+                    width,
+                    polynomial,
+                    init,
+                    reflect_in: !reflect_in.is_zero(),
+                    reflect_out: !reflect_out.is_zero(),
+                    xor_out,
+                })
+            }
+            _ => {
+                let message = "a CRC has a polynomial, an initial value, two flags and what is added \
+                               at the end, all but the flags of one width of at most 32 bits";
+                Err(self.error(SYNTAX, span, message))
+            }
+        }
     }
 
     fn sum_term(&mut self) -> Result<SumTerm> {

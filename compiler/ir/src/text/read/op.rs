@@ -45,6 +45,12 @@ impl Reader {
                 let src = self.header()?;
                 Op::Copy { dst, src }
             }
+            "copy_varbit" => {
+                let dst = self.header()?;
+                self.punct(",")?;
+                let src = self.header()?;
+                Op::CopyVarbit { dst, src }
+            }
             "count" => {
                 let object = self.entity(Kind::Object)?;
                 self.punct(",")?;
