@@ -7,6 +7,7 @@ use super::ops::from_bits;
 use super::table::TableAction;
 use super::value::Value;
 use super::{Elab, R, error};
+use crate::ast;
 use crate::typed::{self, Type};
 use crate::{Diagnostic, Span, codes};
 
@@ -107,7 +108,9 @@ impl<'a> Elab<'a> {
                 .iter()
                 .map(|key| key.kind)
                 .collect();
-            for ((set, kind), key) in entry.keys.iter().zip(kinds).zip(&source.keys) {
+            let given = entry.keys.iter().zip(&source.keys);
+            let given = given.filter(|(_, key)| key.match_kind != "selector");
+            for ((set, key), kind) in given.zip(kinds) {
                 let set = self.entry_set(set, &key.expr, entry.span)?;
                 keys.push(fit_kind(set, kind, entry.span)?);
             }
@@ -146,6 +149,19 @@ impl<'a> Elab<'a> {
             }
         }
         let count = source.entries.len();
+        let annotated = source.entries.iter().map(|entry| {
+            ast::find_annotation(&entry.annotations, "priority").and_then(ast::Annotation::int_arg)
+        });
+        let annotated: Vec<_> = annotated.collect();
+        if annotated.iter().any(Option::is_some) {
+            // Not the language's, but widely used: the smallest number wins, and an entry without one has its
+            // place in the list.
+            let of = |(at, given): (usize, &Option<&ast::IntLit>)| {
+                let given = given.and_then(|literal| u32::try_from(&literal.value).ok());
+                u32::MAX - given.unwrap_or(at as u32 + 1)
+            };
+            return Ok(annotated.iter().enumerate().map(of).collect());
+        }
         let mut next = match largest_wins {
             true => BigInt::from(count.saturating_sub(1)) * &delta + 1,
             false => BigInt::from(1),

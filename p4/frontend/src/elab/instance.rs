@@ -19,6 +19,10 @@ impl<'a> Elab<'a> {
             true => self.root.clone(),
             false => block_of(&self.frame),
         };
+        let known = declared.instances.borrow().get(&id).cloned();
+        if let Some(found) = known {
+            return Ok(found);
+        }
         let value = self.with_frame(declared.clone(), |e| e.construct(id, span))?;
         declared.instances.borrow_mut().insert(id, value.clone());
         Ok(value)

@@ -71,7 +71,7 @@ impl<'a> Elab<'a> {
         }
     }
 
-    /// All bits of a value as a list of scalars, in order.
+    /// All bits of a value as a list of scalars (and varbits), in order.
     pub(super) fn flatten(&mut self, value: &Value<'a>, span: Span) -> R<Vec<Expr>> {
         match value {
             Value::Empty | Value::Unit => Ok(Vec::new()),
@@ -90,15 +90,15 @@ impl<'a> Elab<'a> {
                 Ok(parts)
             }
             Value::Header(header) => {
-                let ty = self.ir.header_type(header.id);
-                if ty.varbit().is_some() {
-                    return Err(unsupported(span, "a header with a varbit field as data"));
-                }
-                let count = ty.fields.len() as u32;
-                Ok((0..count)
-                    .map(|field| Expr::field(header.id, field))
+                let fields = self.ir.header_type(header.id).fields.iter().enumerate();
+                Ok(fields
+                    .map(|(at, field)| match field.kind {
+                        FieldKind::Fixed(_) => Expr::field(header.id, at as u32),
+                        FieldKind::Varbit(_) => Expr::Varbit(header.id),
+                    })
                     .collect())
             }
+            Value::Varbit(header) => Ok(vec![Expr::Varbit(*header)]),
             other => Ok(vec![self.scalar(other, span)?]),
         }
     }
@@ -260,7 +260,10 @@ impl<'a> Elab<'a> {
                 Ok(())
             }
             (Value::Header(header), value) => self.assign_header(header, value, span),
-            (Value::Varbit(dst), Value::Varbit(src)) => self.copy_varbit(*dst, *src, span),
+            (Value::Varbit(dst), Value::Varbit(src)) => {
+                self.copy_varbit(*dst, *src);
+                Ok(())
+            }
             (Value::Union(members), Value::Union(values)) => {
                 for (target, value) in members.iter().zip(values.iter()) {
                     if let (Value::Header(dst), Value::Header(src)) = (target, value)
@@ -387,10 +390,10 @@ impl<'a> Elab<'a> {
                 for (i, expr) in scalars.into_iter().enumerate() {
                     self.emit(Op::Set(LValue::field(dst, i as u32), expr));
                 }
-                match varbit {
-                    Some(src) => self.copy_varbit(dst, src, span),
-                    None => Ok(()),
+                if let Some(src) = varbit {
+                    self.copy_varbit(dst, src);
                 }
+                Ok(())
             }
             other => Err(mismatch(&Value::Header(header.clone()), other, span)),
         }
@@ -426,6 +429,8 @@ impl<'a> Elab<'a> {
     pub(super) fn invalidate(&mut self, value: &Value<'a>) -> R<()> {
         match value {
             Value::Header(header) => self.emit(Op::SetInvalid(header.id)),
+            // A variable: empty.
+            Value::Varbit(header) => self.emit(Op::SetInvalid(*header)),
             Value::Union(members) | Value::Fields(members) => {
                 for member in members.iter() {
                     self.invalidate(member)?;
@@ -476,9 +481,14 @@ impl<'a> Elab<'a> {
         }
     }
 
-    fn copy_varbit(&mut self, dst: HeaderId, src: HeaderId, span: Span) -> R<()> {
-        let _ = (dst, src);
-        Err(unsupported(span, "an assignment to a varbit"))
+    fn copy_varbit(&mut self, dst: HeaderId, src: HeaderId) {
+        if dst != src {
+            // A variable is a header with nothing else, that is there once it has a value.
+            if self.ir.header_type(dst).fields.len() == 1 {
+                self.emit(Op::SetValid(dst));
+            }
+            self.emit(Op::CopyVarbit { dst, src });
+        }
     }
 
     /// `push_front` and `pop_front`.
@@ -575,9 +585,10 @@ impl<'a> Elab<'a> {
             None => {}
         }
         match (self.tree.base(ty), a, b) {
-            (Type::Varbit(_), Value::Varbit(a), Value::Varbit(b)) => {
-                self.equal_varbits(*a, *b, span)
-            }
+            (Type::Varbit(_), Value::Varbit(a), Value::Varbit(b)) => Ok(match a == b {
+                true => truth(true),
+                false => Expr::VarbitEq(*a, *b),
+            }),
             (Type::Header(..), _, _) => {
                 let (valid_a, valid_b) = (self.validity(a, span)?, self.validity(b, span)?);
                 let types = self.members(ty).unwrap_or_default();
@@ -625,11 +636,6 @@ impl<'a> Elab<'a> {
                 format!("a comparison of `{}`", self.show(ty)),
             )),
         }
-    }
-
-    fn equal_varbits(&mut self, a: HeaderId, b: HeaderId, span: Span) -> R<Expr> {
-        let _ = (a, b);
-        Err(unsupported(span, "a comparison of varbits"))
     }
 
     // ------------------------------------------------------------------------------- headers

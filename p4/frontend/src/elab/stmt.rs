@@ -50,7 +50,12 @@ impl<'a> Elab<'a> {
             }
             StmtKind::Assign { target, op, value } => self.assignment(target, *op, value, span),
             StmtKind::Call(call) => {
-                self.eval(call)?;
+                let value = self.eval(call)?;
+                // Looking ahead may fail, also if nobody wants what is there.
+                if self.footprint(&value).packet && !matches!(value, Value::Packet) {
+                    let ty = self.ty(&call.ty);
+                    self.snapshot(value, &ty, span)?;
+                }
                 Ok(())
             }
             StmtKind::If(cond, a, b) => self.if_statement(cond, a, b),

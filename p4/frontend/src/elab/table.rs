@@ -110,13 +110,20 @@ impl<'a> Elab<'a> {
         let prefix = self.frame.names.prefix.clone();
         let name = super::instance::control_name(&prefix, &source.name, &source.annotations);
         let name = self.unique("table", &name);
-        let (before, keys) = self.collect(|e| e.table_keys(&source.keys))?;
+        let (before, (keys, hashed)) = self.collect(|e| e.table_keys(&source.keys))?;
         let table = self.ir.tables.push(Table {
             keys,
             ..empty_table(&name)
         });
         for property in &source.properties {
-            self.table_property(table, property)?;
+            self.table_property(table, property, &hashed)?;
+        }
+        if let (Some(key), None) = (
+            source.keys.iter().find(|key| key.match_kind == "selector"),
+            &self.ir.tables[table].selector,
+        ) {
+            let message = "a selector key in a table without an action selector";
+            return Err(error(codes::TABLE, key.span, message));
         }
         let actions = self.table_actions(&source.actions, table)?;
         self.ir.tables[table].actions = actions.iter().map(|action| action.id).collect();
@@ -134,10 +141,12 @@ impl<'a> Elab<'a> {
         Ok(())
     }
 
-    fn table_keys(&mut self, source: &'a [typed::Key]) -> R<Vec<Key>> {
+    /// The keys, and what an action selector hashes.
+    fn table_keys(&mut self, source: &'a [typed::Key]) -> R<(Vec<Key>, Vec<Expr>)> {
         let exprs: Vec<&'a typed::Expr> = source.iter().map(|key| &key.expr).collect();
         let values = self.sequence_of(&exprs)?;
         let mut keys: Vec<Key> = Vec::with_capacity(source.len());
+        let mut hashed = Vec::new();
         for (key, value) in source.iter().zip(values) {
             let kind = match key.match_kind.as_str() {
                 "exact" => MatchKind::Exact,
@@ -145,6 +154,10 @@ impl<'a> Elab<'a> {
                 "ternary" => MatchKind::Ternary,
                 "range" => MatchKind::Range,
                 "optional" => MatchKind::Optional,
+                "selector" => {
+                    hashed.extend(self.flatten(&value, key.expr.span)?);
+                    continue;
+                }
                 other => {
                     return Err(unsupported(key.span, format!("the match kind `{other}`")));
                 }
@@ -172,7 +185,7 @@ impl<'a> Elab<'a> {
             }
             keys.push(Key { name, expr, kind });
         }
-        Ok(keys)
+        Ok((keys, hashed))
     }
 
     /// The table's actions in source order. Those that add entries come last in elaboration, as they

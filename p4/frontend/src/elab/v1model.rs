@@ -6,11 +6,14 @@
 
 use std::collections::BTreeMap;
 
+use num_bigint::BigInt;
 use trisect_ir::bridge::Bridge;
 use trisect_ir::{BinOp, Expr, HashAlgorithm, LValue, Op, StdMeta, SumTerm};
 
 use super::bridged::{Passes, Traffic};
-use super::externs::{ExternCall, ExternInstance, ExternKind, hash_in_range, unknown_extern};
+use super::externs::{
+    ExternCall, ExternInstance, ExternKind, hash_in_range, unknown_extern, whole_bytes,
+};
 use super::ops::{fold, resize, truth};
 use super::step::{Step, branch, push_op};
 use super::value::{BlockInstance, SlotId, Value};
@@ -189,6 +192,14 @@ impl<'a> Elab<'a> {
             }
             "meter" | "direct_meter" => self.meter_object(instance, name == "direct_meter")?,
             "register" => self.register_object(instance, None)?,
+            "action_profile" => ExternKind::ActionProfile,
+            "action_selector" => {
+                let number = self.ctor_number(instance, 0)?;
+                match algorithm_numbered(&number) {
+                    Some(algorithm) => ExternKind::ActionSelector(algorithm),
+                    None => return Err(unsupported(instance.span, "this hash algorithm")),
+                }
+            }
             _ => return Ok(None),
         }))
     }
@@ -210,8 +221,8 @@ impl<'a> Elab<'a> {
         match call.name {
             "mark_to_drop" => self.mark_to_drop(call),
             "hash" => self.v1model_hash(call),
-            "update_checksum" => self.update_checksum(call),
-            "verify_checksum" => self.verify_checksum(call),
+            "update_checksum" | "update_checksum_with_payload" => self.update_checksum(call),
+            "verify_checksum" | "verify_checksum_with_payload" => self.verify_checksum(call),
             _ => Err(unknown_extern(call)),
         }
     }
@@ -247,6 +258,7 @@ impl<'a> Elab<'a> {
         let base = self.arg_scalar(call, 2)?;
         let data = self.arg(call, 3)?.clone();
         let inputs = self.flatten(&data, call.span)?;
+        let inputs = whole_bytes(self, inputs);
         let max = self.arg_scalar(call, 4)?;
         // Division by 0 gives 0 in the IR, so that max 0 gives base.
         let value = hash_in_range(&algorithm, inputs, Some((base, max)), width);
@@ -255,23 +267,19 @@ impl<'a> Elab<'a> {
     }
 
     fn algorithm(&mut self, call: &ExternCall<'a>, at: usize) -> R<HashAlgorithm> {
-        // The order of v1model's enum HashAlgorithm.
-        match u32::try_from(&self.arg_number(call, at)?) {
-            // What the custom ones compute is up to the control plane; simple_switch starts them as the others.
-            Ok(0 | 1) => Ok(HashAlgorithm::Crc32),
-            Ok(2 | 3) => Ok(HashAlgorithm::Crc16),
-            Ok(5) => Ok(HashAlgorithm::Identity),
-            Ok(6) => Ok(HashAlgorithm::Csum16),
-            Ok(7) => Ok(HashAlgorithm::Xor16),
-            _ => Err(unsupported(call.span, "this hash algorithm")),
-        }
+        let number = self.arg_number(call, at)?;
+        algorithm_numbered(&number).ok_or_else(|| unsupported(call.span, "this hash algorithm"))
     }
 
     /// The checksum that a call (condition, data, checksum, algorithm) asks for, of this width.
     fn checksum_value(&mut self, call: &ExternCall<'a>, width: u32) -> R<Expr> {
         let data = self.arg(call, 1)?.clone();
+        let mut inputs = self.flatten(&data, call.span)?;
+        if call.name.ends_with("_with_payload") {
+            inputs.push(Expr::Payload);
+        }
         let value = match self.algorithm(call, 3)? {
-            HashAlgorithm::Csum16 => {
+            HashAlgorithm::Csum16 if !inputs.iter().any(Expr::is_bytes) => {
                 let term = SumTerm {
                     subtract: false,
                     value: self.checksum_data(&data, call.span)?,
@@ -279,7 +287,7 @@ impl<'a> Elab<'a> {
                 let zero = Expr::num(16, 0);
                 Expr::OnesSum(Box::new(zero), vec![term]).not()
             }
-            other => Expr::Hash(other, self.flatten(&data, call.span)?),
+            other => Expr::Hash(other, whole_bytes(self, inputs)),
         };
         let found = self.width_in(&value);
         Ok(resize(value, found, width, false))
@@ -322,5 +330,18 @@ impl<'a> Elab<'a> {
             Vec::new(),
         ));
         Ok(Value::Unit)
+    }
+}
+
+/// The algorithm with this number in v1model's enum `HashAlgorithm`. The custom CRCs are simple_switch's until
+/// somebody gives them another polynomial.
+fn algorithm_numbered(number: &BigInt) -> Option<HashAlgorithm> {
+    match u32::try_from(number) {
+        Ok(0 | 1) => Some(HashAlgorithm::Crc32),
+        Ok(2 | 3) => Some(HashAlgorithm::Crc16),
+        Ok(5) => Some(HashAlgorithm::Identity),
+        Ok(6) => Some(HashAlgorithm::Csum16),
+        Ok(7) => Some(HashAlgorithm::Xor16),
+        _ => None,
     }
 }

@@ -266,7 +266,7 @@ impl Footprint {
                 self.metas.insert(*meta);
             }
             Expr::Lookahead { .. } => self.packet = true,
-            _ => {}
+            other => self.headers.extend(other.varbits()),
         });
     }
 
@@ -285,7 +285,10 @@ impl Footprint {
                 self.writes_to(target);
             }
             match op {
-                Op::SetValid(header) | Op::SetInvalid(header) | Op::Copy { dst: header, .. } => {
+                Op::SetValid(header)
+                | Op::SetInvalid(header)
+                | Op::Copy { dst: header, .. }
+                | Op::CopyVarbit { dst: header, .. } => {
                     self.headers.insert(*header);
                 }
                 _ => {}

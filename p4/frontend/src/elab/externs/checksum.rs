@@ -4,7 +4,7 @@ use trisect_ir::{BinOp, Expr, HashAlgorithm, LValue, MetaId, Op, SumTerm};
 
 use super::super::ops::{fold, resize};
 use super::super::value::Value;
-use super::super::{Elab, R, error};
+use super::super::{Elab, R, error, unsupported};
 use super::ExternCall;
 use crate::{Diagnostic, Span, codes};
 
@@ -66,8 +66,35 @@ impl<'a> Elab<'a> {
     /// Data of a checksum as one value; the IR fills the last word with zeros.
     pub(in super::super) fn checksum_data(&mut self, data: &Value<'a>, span: Span) -> R<Expr> {
         let parts = self.flatten(data, span)?;
+        if parts.iter().any(Expr::is_bytes) {
+            return Err(unsupported(span, "a varbit in the data of this checksum"));
+        }
         joined(parts).ok_or_else(|| error(codes::WIDTH, span, "there is no data"))
     }
+}
+
+/// Inputs of a hash as one string of bits: neighbours are joined, and the last byte is filled with zeros. (The IR
+/// begins each input at a byte of its own.)
+pub(in super::super) fn whole_bytes(elab: &Elab<'_>, inputs: Vec<Expr>) -> Vec<Expr> {
+    let mut found = Vec::new();
+    let mut run: Vec<Expr> = Vec::new();
+    let close = |run: &mut Vec<Expr>, found: &mut Vec<Expr>| {
+        let bits: u32 = run.iter().map(|part| elab.width_in(part)).sum();
+        if !bits.is_multiple_of(8) {
+            run.push(Expr::num(8 - bits % 8, 0));
+        }
+        found.extend(joined(std::mem::take(run)));
+    };
+    for input in inputs {
+        if input.is_bytes() {
+            close(&mut run, &mut found);
+            found.push(input);
+        } else {
+            run.push(input);
+        }
+    }
+    close(&mut run, &mut found);
+    found
 }
 
 /// Values as one, the first most significant.

@@ -110,8 +110,17 @@ impl<'a> Elab<'a> {
                 ));
             }
         }
-        if let Some(ExprKind::Next(stack)) = target.expr.map(|expr| &expr.kind) {
-            self.advance_stack(stack)?;
+        // `stack.next`, or a member of it.
+        let mut at = target.expr;
+        while let Some(expr) = at {
+            at = match &expr.kind {
+                ExprKind::Field(base, _) => Some(&**base),
+                ExprKind::Next(stack) => {
+                    self.advance_stack(stack)?;
+                    None
+                }
+                _ => None,
+            };
         }
         Ok(Value::Unit)
     }

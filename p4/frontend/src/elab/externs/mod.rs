@@ -24,7 +24,7 @@ use super::{Elab, R, error, unsupported};
 use crate::typed::{self, Annotations, ExprKind, Type};
 use crate::{Span, codes};
 
-pub(super) use checksum::hash_in_range;
+pub(super) use checksum::{hash_in_range, whole_bytes};
 
 /// The architecture that a program is written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +120,10 @@ pub(super) enum ExternKind {
     Allocator(ObjectId, Type),
     /// The attribute's variable.
     Attribute(SlotId),
+    /// Actions with arguments that entries share.
+    ActionProfile,
+    /// Groups of such, of which a hash chooses a member.
+    ActionSelector(HashAlgorithm),
     /// Declared, but nothing that this compiler gives a meaning to.
     Unsupported,
 }

@@ -142,10 +142,12 @@ impl<'a> Elab<'a> {
                 self.assign(&Value::Slot(*slot), &value, call.span)?;
                 Ok(Value::Unit)
             }
-            ExternKind::Unsupported => Err(unsupported(
-                call.span,
-                format!("the extern `{}`", object.type_name),
-            )),
+            ExternKind::ActionProfile | ExternKind::ActionSelector(_) | ExternKind::Unsupported => {
+                Err(unsupported(
+                    call.span,
+                    format!("the extern `{}`", object.type_name),
+                ))
+            }
         }
     }
 

@@ -1,10 +1,11 @@
 //! What table properties mean, and operations on the table whose action runs.
 
-use trisect_ir::{Expr, FlowTable, Index, MatchKind, Op, TableId};
+use trisect_ir::{Expr, FlowTable, Index, MatchKind, Op, Selector, TableId};
 
 use super::super::ops::{resize, to_bits};
 use super::super::value::Value;
 use super::super::{Elab, R, error, unsupported};
+use super::checksum::whole_bytes;
 use super::objects::literal;
 use super::{Arch, ExternCall, ExternKind};
 use crate::ast::{self, AnnotationBody};
@@ -22,6 +23,7 @@ impl<'a> Elab<'a> {
         &mut self,
         table: TableId,
         property: &'a Property,
+        hashed: &[Expr],
     ) -> R<()> {
         match property.name.as_str() {
             // v1model's direct counters count on every hit, whether or not the action says so.
@@ -34,8 +36,22 @@ impl<'a> Elab<'a> {
                 }
                 Ok(())
             }
-            "implementation" | "pna_implementation" | "psa_implementation" => {
-                Err(unsupported(property.span, "an action profile or selector"))
+            "implementation" | "pna_implementation" => {
+                match self.eval(&property.value)? {
+                    Value::Object(object) => match &object.kind {
+                        // Who shares an action with its arguments is for the control plane to know.
+                        ExternKind::ActionProfile => Ok(()),
+                        ExternKind::ActionSelector(algorithm) => {
+                            self.ir.tables[table].selector = Some(Selector {
+                                algorithm: algorithm.clone(),
+                                inputs: whole_bytes(self, hashed.to_vec()),
+                            });
+                            Ok(())
+                        }
+                        _ => Err(unsupported(property.span, "this implementation of a table")),
+                    },
+                    _ => Err(unsupported(property.span, "this implementation of a table")),
+                }
             }
             _ => Ok(()),
         }
