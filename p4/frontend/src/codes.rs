@@ -58,20 +58,20 @@ pub const NO_MAIN: &str = "E0143";
 /// Language that Trisect does not support yet.
 pub const UNSUPPORTED: &str = "E0144";
 /// A cast that does not exist.
-pub const CAST: &str = TYPE;
+pub const CAST: &str = "E0170";
 /// A type or its arguments cannot be inferred.
-pub const INFERENCE: &str = ARGUMENTS;
+pub const INFERENCE: &str = "E0171";
 /// A field has a type that it cannot have there.
 pub const FIELD_TYPE: &str = TYPE;
 /// Arithmetic that means nothing: division by zero, a negative shift, a constant without end.
-pub const ARITHMETIC: &str = NOT_CONSTANT;
+pub const ARITHMETIC: &str = "E0172";
 /// `static_assert` does not hold.
-pub const STATIC_ASSERT: &str = NOT_CONSTANT;
+pub const STATIC_ASSERT: &str = "E0166";
 /// A parameter has a direction that it cannot have.
 pub const DIRECTION: &str = ARGUMENTS;
 /// A declaration that means nothing.
 pub const DECLARATION: &str = MISPLACED;
 /// Something cannot be instantiated like this.
-pub const INSTANCE: &str = ARGUMENTS;
+pub const INSTANCE: &str = "E0173";
 /// More errors follow; they are not shown.
 pub const TOO_MANY: &str = "E0199";

@@ -41,20 +41,10 @@ impl<'a> Checker<'a> {
                 let ty = |_: &Self, at| parts.get(at).cloned().unwrap_or(Type::Unknown);
                 self.items(items, rest, span, &want, parts.len(), ty)
             }
-            Type::Stack(elem, size) if rest || items.len() <= *size as usize => {
+            Type::Stack(elem, size) => {
                 let elem = elem.clone();
                 let ty = |_: &Self, _| elem.as_ref().clone();
-                let count = if rest { *size as usize } else { items.len() };
-                self.items(items, rest, span, &want, count, ty)
-            }
-            Type::Stack(..) => {
-                let message = format!(
-                    "`{}` cannot hold {} elements",
-                    self.show(&want),
-                    items.len()
-                );
-                self.error(codes::ARGUMENTS, span, message);
-                Self::wrong(span)
+                self.items(items, rest, span, &want, *size as usize, ty)
             }
             Type::List(elem) if !rest => {
                 let elem = elem.clone();
@@ -141,10 +131,12 @@ impl<'a> Checker<'a> {
             }
         };
         let count = self.program.structs[id].fields.len();
+        let mut misnamed = false;
         let mut given: Vec<Option<Expr>> = (0..count).map(|_| None).collect();
         for field in fields {
             let Some(at) = self.field_index(id, &field.name) else {
-                self.expr(&field.value, None);
+                self.expr(&field.value, Some(&Type::Unknown));
+                misnamed = true;
                 continue;
             };
             let ty = self.field_type(id, &args, at);
@@ -158,6 +150,10 @@ impl<'a> Checker<'a> {
             } else {
                 *slot = Some(value);
             }
+        }
+        // A name that is wrong was meant for one of the missing fields.
+        if misnamed {
+            return Self::wrong(span);
         }
         let union = matches!(want, Type::Union(..));
         let missing: Vec<String> = given
@@ -272,7 +268,7 @@ impl<'a> Checker<'a> {
         let wanted = match want {
             Type::Struct(id, _) | Type::Header(id, _) => self.program.structs[*id].fields.len(),
             Type::Tuple(types) => types.len(),
-            Type::Stack(_, size) if parts.len() > *size as usize => return give_back(parts),
+            Type::Stack(_, size) => *size as usize,
             _ => parts.len(),
         };
         if parts.len() != wanted {
@@ -302,11 +298,11 @@ impl<'a> Checker<'a> {
         from: StructId,
         parts: Vec<Expr>,
     ) -> Result<Vec<Expr>, Vec<Expr>> {
-        let (to, from) = (&self.program.structs[to], &self.program.structs[from]);
-        let order: Option<Vec<usize>> = to
+        let known = self.tables.fields.get(&from);
+        let order: Option<Vec<usize>> = self.program.structs[to]
             .fields
             .iter()
-            .map(|field| from.fields.iter().position(|f| f.name == field.name))
+            .map(|field| Some(*known?.get(field.name.as_str())? as usize))
             .collect();
         let mut slots: Vec<Option<Expr>> = parts.into_iter().map(Some).collect();
         match order {

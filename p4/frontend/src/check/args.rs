@@ -21,6 +21,8 @@ pub(super) struct Called<'c> {
     pub type_params: &'c [TypeParamId],
     /// What they stand for, perhaps still to be found.
     pub type_args: &'c [Type],
+    /// Whether an instance is made, whose type arguments may be `int`.
+    pub is_constructor: bool,
     /// Whether parameters without direction take values that are only known at run time: of actions.
     pub run_time: bool,
 }
@@ -238,6 +240,15 @@ impl<'a> Checker<'a> {
             let (Some(ty), Some(param)) = (types.get(at), called.params.get(at)) else {
                 continue;
             };
+            let open = matches!(self.shallow(ty), Type::Infer(_));
+            let constructor = matches!(self.program.vars[*param].kind, VarKind::CtorParam { .. })
+                || called.is_constructor;
+            if open && !constructor {
+                self.no_width(&value);
+                self.unify(ty, &Type::Unknown);
+                set(&mut values, at, Self::wrong(value.span));
+                continue;
+            }
             let value = self.argument(value, *param, ty, called);
             set(&mut values, at, value);
         }
@@ -270,6 +281,13 @@ impl<'a> Checker<'a> {
             .map(|at| u32::try_from(at).unwrap_or(u32::MAX))
             .collect();
         Some((passed, order))
+    }
+
+    /// Reports a number whose width nothing says.
+    fn no_width(&mut self, value: &Expr) {
+        let message = "nothing says how wide this number is";
+        let error = Diagnostic::error(codes::INFERENCE, value.span, message);
+        self.report(error.with_help("give it a width: `8w5`, or cast it"));
     }
 
     /// The value of an argument that is not given.

@@ -72,6 +72,7 @@ impl<'a> Checker<'a> {
     fn locals(&mut self, locals: &'a [ast::Decl]) -> Vec<Local> {
         let mut made = Vec::new();
         for decl in locals {
+            self.annotations(&decl.annotations);
             match &decl.kind {
                 DeclKind::Var(var) => {
                     let (id, init) = self.local_var(var, &decl.annotations);
@@ -377,7 +378,6 @@ impl<'a> Checker<'a> {
             | Type::Enum(_)
             | Type::Error
             | Type::Tuple(_)
-            | Type::Struct(..)
             | Type::Unknown => self.shallow(&key.ty),
             _ => {
                 let message = format!("`select` does not take `{}`", self.show(&key.ty));

@@ -40,6 +40,7 @@ impl<'a> Checker<'a> {
                         type_params: &[],
                         type_args: &[],
                         run_time: true,
+                        is_constructor: false,
                     };
                     self.finish(Callee::Action(id), &called, args, Type::Void, span)
                 }
@@ -175,6 +176,7 @@ impl<'a> Checker<'a> {
             type_params: &type_params,
             type_args: &type_args,
             run_time: false,
+            is_constructor: false,
         };
         let Some((passed, order)) = self.pass(&called, args, span) else {
             return Self::wrong(span);
@@ -262,12 +264,29 @@ impl<'a> Checker<'a> {
                 self.report(error.with_help(format!("write it: `{name}<...>(...)`")));
                 return None;
             }
-            found.push(self.zonk(&ty));
+            let ty = self.zonk(&ty);
+            if self.is_anonymous(&ty) {
+                let message = "nothing says of which struct this is a value";
+                let error = Diagnostic::error(codes::INFERENCE, span, message);
+                self.report(error.with_help("cast it: (struct_type) {...}"));
+                return None;
+            }
+            found.push(ty);
         }
         if found.contains(&Type::Unknown) {
             return None;
         }
         Some(found.into())
+    }
+
+    /// Whether a struct without a name is in the type.
+    fn is_anonymous(&self, ty: &Type) -> bool {
+        match ty {
+            Type::Struct(id, _) => self.program.structs[*id].name.is_empty(),
+            Type::Tuple(parts) => parts.iter().any(|part| self.is_anonymous(part)),
+            Type::List(elem) | Type::Stack(elem, _) => self.is_anonymous(elem),
+            _ => false,
+        }
     }
 
     /// `static_assert(check, message)`, which is done here.
@@ -437,6 +456,7 @@ impl<'a> Checker<'a> {
             type_params: &type_params,
             type_args: &type_args,
             run_time: false,
+            is_constructor: false,
         };
         let callee = Callee::Apply {
             block: Box::new(block),

@@ -258,11 +258,23 @@ impl Checker<'_> {
             return Some(Way::Same);
         }
         // A `type` is cast to and from what it is made of; an enum to and from its underlying type.
-        if let Type::New(id) = have {
-            return self.way(want, &self.program.new_types[*id].target);
+        let target = |ty: &Type| match ty {
+            Type::New(id) => Some(self.program.new_types[*id].target.clone()),
+            _ => None,
+        };
+        if let Some(inner) = target(want) {
+            if *have == Type::Integer {
+                return self.way(&inner, have);
+            }
+            if inner == *have {
+                return Some(Way::Same);
+            }
         }
-        if let Type::New(id) = want {
-            return self.way(&self.program.new_types[*id].target, have);
+        if let Some(inner) = target(have) {
+            return (*want == inner).then_some(Way::Same);
+        }
+        if matches!(want, Type::New(_)) {
+            return None;
         }
         if let Type::Enum(_) = have {
             return self.way(want, &self.enum_repr(have)?);

@@ -4,12 +4,13 @@ use super::scope::Binding;
 use super::types::StructKind;
 use super::{Checker, Context, Place, codes, keep};
 use crate::ast::{self, DeclKind};
-use crate::typed::{BlockKind, ExternDef};
+use crate::typed::{BlockKind, ExternDef, InstanceId, InstanceOf};
 
 impl<'a> Checker<'a> {
     /// One declaration.
     pub(super) fn top_level(&mut self, decl: &'a ast::Decl) {
         let annotations: &'a [ast::Annotation] = &decl.annotations;
+        self.annotations(annotations);
         match &decl.kind {
             DeclKind::Const(constant) => {
                 self.constant(constant, annotations);
@@ -59,7 +60,7 @@ impl<'a> Checker<'a> {
                 if let Some(id) = self.instance(instance, annotations) {
                     self.program.globals.push(id);
                     if instance.name.name == "main" {
-                        self.program.main = Some(id);
+                        self.main(id);
                     }
                 }
             }
@@ -78,6 +79,36 @@ impl<'a> Checker<'a> {
                     decl.span,
                     "this cannot stand at top level",
                 );
+            }
+        }
+    }
+
+    /// `main` has to be of a package.
+    fn main(&mut self, id: InstanceId) {
+        self.program.main = Some(id);
+        let instance = &self.program.instances[id];
+        if !matches!(instance.of, InstanceOf::Package(..)) {
+            let at = instance.span;
+            let message = "`main` is the instance of a package, nothing else";
+            self.error(codes::DECLARATION, at, message);
+        }
+    }
+
+    /// Expressions in annotations are known at compile time.
+    pub(super) fn annotations(&mut self, annotations: &'a [ast::Annotation]) {
+        for annotation in annotations {
+            let values: Vec<&'a ast::Expr> = match &annotation.body {
+                ast::AnnotationBody::Exprs(values) => values.iter().collect(),
+                ast::AnnotationBody::KeyValues(pairs) => {
+                    pairs.iter().map(|pair| &pair.value).collect()
+                }
+                ast::AnnotationBody::Empty | ast::AnnotationBody::Unstructured(_) => continue,
+            };
+            for value in values {
+                let value = self.expr(value, None);
+                if !self.is_compile_time(&value) {
+                    self.not_constant(&value, "what an annotation says");
+                }
             }
         }
     }

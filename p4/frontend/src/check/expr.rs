@@ -56,7 +56,7 @@ impl<'a> Checker<'a> {
             K::List(items) => self.list(items, span, want),
             K::Struct { fields, rest } => self.structure_expr(fields, *rest, span, want),
             K::Unary { op, expr } => self.unary(*op, expr, span),
-            K::Binary { op, lhs, rhs } => self.binary(*op, lhs, rhs, span),
+            K::Binary { .. } => self.binary(expr),
             K::Ternary {
                 cond,
                 then,
@@ -137,17 +137,37 @@ impl<'a> Checker<'a> {
 
     fn dots(&mut self, span: Span, want: Option<&Type>) -> Expr {
         match want {
-            Some(want) if !self.is_open(want) => Expr {
-                kind: ExprKind::Default,
-                ty: self.zonk(want),
-                span,
-            },
+            Some(want) if !self.is_open(want) => {
+                let ty = self.zonk(want);
+                if !self.has_default(&ty) {
+                    let message = format!("`{}` has no default value", self.show(&ty));
+                    self.error(codes::TYPE, span, message);
+                    return Self::wrong(span);
+                }
+                let kind = ExprKind::Default;
+                Expr { kind, ty, span }
+            }
             _ => {
                 let message = "nothing says which type `...` is the default value of";
                 self.error(codes::INFERENCE, span, message);
                 Self::wrong(span)
             }
         }
+    }
+
+    /// Whether the type has a default value (specification 7.3).
+    fn has_default(&self, ty: &Type) -> bool {
+        !matches!(
+            self.base(ty),
+            Type::List(_)
+                | Type::Set(_)
+                | Type::Void
+                | Type::MatchKind
+                | Type::Extern(..)
+                | Type::Block(..)
+                | Type::Parser(_)
+                | Type::Control(_)
+        )
     }
 
     fn invalid(&mut self, span: Span, want: Option<&Type>) -> Expr {

@@ -54,11 +54,16 @@ impl<'a> Checker<'a> {
             self.hint(&resolved, want);
         }
         match self.instantiate_type(&resolved, args, "", span, &[], want) {
-            Some(id) => Expr {
-                kind: ExprKind::Instance(id),
-                ty: self.instance_type(id),
-                span,
-            },
+            Some(id) => {
+                if let InstanceOf::Extern { of, .. } = self.program.instances[id].of {
+                    self.all_bodies(of, &[], span);
+                }
+                Expr {
+                    kind: ExprKind::Instance(id),
+                    ty: self.instance_type(id),
+                    span,
+                }
+            }
             None => Self::wrong(span),
         }
     }
@@ -125,10 +130,11 @@ impl<'a> Checker<'a> {
         annotations: &[Annotation],
         want: Option<&Type>,
     ) -> Option<InstanceId> {
+        let open_allowed = std::mem::take(&mut self.open_allowed);
         let (made, passed) = match self.shallow(ty) {
             Type::Extern(of, type_args) => self.construct_extern(of, type_args, args, span)?,
             block @ (Type::Parser(_) | Type::Control(_)) => {
-                self.construct_block(&block, args, span, want)?
+                self.construct_block(&block, args, span, want, open_allowed)?
             }
             Type::Block(id, type_args)
                 if self.program.block_types[id].kind == BlockKind::Package =>
@@ -142,8 +148,11 @@ impl<'a> Checker<'a> {
                     type_args: type_args.clone(),
                 };
                 let passed = self.construct_with(&constructor, args, span)?;
-                for arg in constructor.type_args.iter() {
-                    self.leave_open(arg);
+                if open_allowed {
+                    constructor
+                        .type_args
+                        .iter()
+                        .for_each(|arg| self.leave_open(arg));
                 }
                 let found = self.found_args(&constructor, span)?;
                 (InstanceOf::Package(id, found), passed)
@@ -183,6 +192,7 @@ impl<'a> Checker<'a> {
         args: &'a [ast::Arg],
         span: Span,
         want: Option<&Type>,
+        open_allowed: bool,
     ) -> Option<(InstanceOf, Passed)> {
         let type_params = self.tables.generics.type_params(block).to_vec();
         let type_args: TypeArgs = type_params.iter().map(|_| self.fresh()).collect();
@@ -220,8 +230,11 @@ impl<'a> Checker<'a> {
         let passed = self.construct_with(&constructor, args, span)?;
         let mut made = block.clone();
         if !constructor.type_params.is_empty() {
-            for arg in constructor.type_args.iter() {
-                self.leave_open(arg);
+            if open_allowed {
+                constructor
+                    .type_args
+                    .iter()
+                    .for_each(|arg| self.leave_open(arg));
             }
             let found = self.found_args(&constructor, span)?;
             made = self.specialise(block, &found, span);
@@ -287,6 +300,7 @@ impl<'a> Checker<'a> {
             type_params: &constructor.type_params,
             type_args: &constructor.type_args,
             run_time: false,
+            is_constructor: true,
         };
         self.pass(&called, args, span)
     }
@@ -350,19 +364,14 @@ impl<'a> Checker<'a> {
         }
         self.context = around;
         self.scopes.pop();
-        self.all_bodies(of, &methods, decl);
+        self.all_bodies(of, &methods, decl.name.span);
         let instance = &mut self.program.instances[id];
         instance.methods = methods;
         instance.inner = inner;
     }
 
     /// Every abstract method has to have its body.
-    fn all_bodies(
-        &mut self,
-        of: ExternId,
-        methods: &[(FunctionId, FunctionId)],
-        decl: &'a ast::Instance,
-    ) {
+    fn all_bodies(&mut self, of: ExternId, methods: &[(FunctionId, FunctionId)], span: Span) {
         let missing: Vec<FunctionId> = self.program.externs[of]
             .methods
             .iter()
@@ -377,7 +386,7 @@ impl<'a> Checker<'a> {
         for method in missing {
             let function = &self.program.functions[method];
             let message = format!("the abstract method `{}` has no body", function.name);
-            let error = Diagnostic::error(codes::INSTANCE, decl.name.span, message)
+            let error = Diagnostic::error(codes::INSTANCE, span, message)
                 .with_note_at(function.span, "declared here")
                 .with_help("write it in braces behind the instance: `= { ... }`");
             self.report(error);

@@ -22,7 +22,7 @@ impl<'a> Checker<'a> {
                     self.error(codes::TYPE, span, message);
                 }
                 let inner = self.enum_repr(&base).unwrap_or_else(|| ty.clone());
-                let value = self.set_part(value, ty);
+                let value = self.fixed_part(value, ty);
                 let mask = self.expr(mask, Some(&inner));
                 let mask = match self.try_coerce(mask, &inner) {
                     Ok(mask) => mask,
@@ -40,8 +40,8 @@ impl<'a> Checker<'a> {
                     self.error(codes::TYPE, set.span, message);
                 }
                 let inner = self.enum_repr(&base).unwrap_or_else(|| ty.clone());
-                let lo = self.set_part(lo, &inner);
-                let hi = self.set_part(hi, &inner);
+                let lo = self.fixed_part(lo, &inner);
+                let hi = self.fixed_part(hi, &inner);
                 if let (ExprKind::Const(Const::Int(low)), ExprKind::Const(Const::Int(high))) =
                     (&lo.kind, &hi.kind)
                     && low > high
@@ -64,7 +64,12 @@ impl<'a> Checker<'a> {
                     }
                     return KeySet::ValueSet(id);
                 }
-                KeySet::Value(self.set_part(set, ty))
+                let value = self.set_part(set, ty);
+                if matches!(value.kind, ExprKind::Call(_)) {
+                    let message = "nothing can be called in a set of values";
+                    self.error(codes::MISPLACED, set.span, message);
+                }
+                KeySet::Value(value)
             }
         }
     }
@@ -73,6 +78,15 @@ impl<'a> Checker<'a> {
         let value = self.expr(expr, Some(ty));
         let mut value = self.coerce(value, ty);
         self.close(&mut value);
+        value
+    }
+
+    /// A part of a set of values that is known at compile time.
+    fn fixed_part(&mut self, expr: &'a ast::Expr, ty: &Type) -> Expr {
+        let value = self.set_part(expr, ty);
+        if !self.is_compile_time(&value) {
+            self.not_constant(&value, "this end of a set of values");
+        }
         value
     }
 

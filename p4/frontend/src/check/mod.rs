@@ -35,7 +35,7 @@ mod table;
 mod types;
 mod unify;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::ast::{self, Annotation};
@@ -56,7 +56,7 @@ const MAX_WIDTH: u32 = 1 << 24;
 /// Largest number of elements of a stack.
 const MAX_STACK: u32 = 1 << 20;
 /// Deepest nesting of expressions and statements.
-const MAX_DEPTH: usize = 1000;
+const MAX_DEPTH: usize = 450;
 
 /// Checks a program: gives what could be made of it, and what is wrong with it. Without errors the program has the
 /// invariants that [`crate::typed`] states.
@@ -80,6 +80,7 @@ pub fn check_at_most(tree: &ast::Program, max_errors: usize) -> (Program, Vec<Di
         tables: Tables::default(),
         hidden_params: None,
         pending_default: None,
+        open_allowed: false,
         reason: None,
         struct_kinds: Vec::new(),
     };
@@ -139,6 +140,8 @@ struct Tables<'a> {
     match_kinds: HashMap<&'a str, (u32, Span)>,
     facts: facts::Cache,
     overloads: Vec<Vec<FunctionId>>,
+    /// Generic structs with type arguments that were looked at.
+    specialised: HashSet<(StructId, TypeArgs)>,
     /// Parsers, controls or packages of one name.
     blocks: Vec<Vec<scope::Binding>>,
     generics: generic::Generics<'a>,
@@ -161,6 +164,8 @@ struct Checker<'a> {
     hidden_params: Option<Vec<TypeParamId>>,
     /// The default value of the parameter that is being declared, if it is checked later.
     pending_default: Option<&'a ast::Expr>,
+    /// Whether type arguments that nothing says may stay open in what is instantiated next: `_` was written.
+    open_allowed: bool,
     /// Why the last unification failed, where that is not plain from the types.
     reason: Option<(String, Span)>,
     /// What each struct is declared as.

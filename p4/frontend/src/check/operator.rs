@@ -14,7 +14,7 @@ impl<'a> Checker<'a> {
     pub(super) fn unary(&mut self, op: UnOp, operand: &'a ast::Expr, span: Span) -> Expr {
         let value = self.expr(operand, None);
         let value = self.as_number(value);
-        let base = self.base(&value.ty);
+        let base = self.shallow(&value.ty);
         let allowed = match (op, &base) {
             (_, Type::Unknown) => return Self::wrong(span),
             (UnOp::Not, Type::Bool) => true,
@@ -58,12 +58,28 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// `a op b`
-    pub(super) fn binary(
+    /// `a op b`. The operands on the left, as in `a + b + c + d`, are walked through in a loop: there may be many.
+    pub(super) fn binary(&mut self, whole: &'a ast::Expr) -> Expr {
+        let mut spine = Vec::new();
+        let mut first = whole;
+        while let ast::ExprKind::Binary { op, lhs, rhs } = &first.kind {
+            spine.push((*op, lhs.as_ref(), rhs.as_ref(), first.span));
+            first = lhs;
+        }
+        let mut value = None;
+        while let Some((op, lhs, rhs, span)) = spine.pop() {
+            let left = value.take();
+            value = Some(self.binary_step(op, left, (lhs, rhs), span));
+        }
+        value.unwrap_or_else(|| Self::wrong(whole.span))
+    }
+
+    /// `a op b`, with `a` if it is checked already.
+    fn binary_step(
         &mut self,
         op: BinOp,
-        lhs: &'a ast::Expr,
-        rhs: &'a ast::Expr,
+        left: Option<Expr>,
+        (lhs, rhs): (&'a ast::Expr, &'a ast::Expr),
         span: Span,
     ) -> Expr {
         let equality = matches!(op, BinOp::Eq | BinOp::Ne);
@@ -72,13 +88,14 @@ impl<'a> Checker<'a> {
             let b = self.expr(rhs, None);
             let ty = b.ty.clone();
             (self.expr(lhs, Some(&ty)), b)
-        } else if equality {
-            let a = self.expr(lhs, None);
-            let ty = a.ty.clone();
-            let b = self.expr(rhs, Some(&ty));
-            (a, b)
         } else {
-            (self.expr(lhs, None), self.expr(rhs, None))
+            let a = match left {
+                Some(left) => left,
+                None => self.expr(lhs, None),
+            };
+            let ty = equality.then(|| a.ty.clone());
+            let b = self.expr(rhs, ty.as_ref());
+            (a, b)
         };
         self.combine(op, a, b, span)
     }
@@ -182,6 +199,14 @@ impl<'a> Checker<'a> {
         if ty == Type::Unknown || self.shallow(&b.ty) == Type::Unknown {
             return Self::wrong(span);
         }
+        if let Type::Struct(id, _) = &ty
+            && self.program.structs[*id].name.is_empty()
+        {
+            let message = "nothing says of which struct these are values";
+            let error = Diagnostic::error(codes::INFERENCE, span, message);
+            self.report(error.with_help("cast one of them: (struct_type) {...}"));
+            return Self::wrong(span);
+        }
         if !self.is_comparable(&ty) {
             let message = format!("values of type `{}` cannot be compared", self.show(&ty));
             self.error(codes::TYPE, span, message);
@@ -216,7 +241,6 @@ impl<'a> Checker<'a> {
             | Type::Header(..)
             | Type::Union(..)
             | Type::Struct(..)
-            | Type::Param(_)
             | Type::Unknown => true,
             Type::Stack(elem, _) => self.is_comparable(&elem),
             Type::Tuple(parts) => parts.iter().all(|part| self.is_comparable(part)),
@@ -225,6 +249,14 @@ impl<'a> Checker<'a> {
     }
 
     fn arithmetic(&mut self, op: BinOp, a: Expr, b: Expr, span: Span) -> Expr {
+        // A number without width would lose its sign with the other operand's type.
+        if matches!(op, BinOp::Div | BinOp::Mod)
+            && let Some(negative) = [&a, &b].into_iter().find(|e| is_negative(e))
+        {
+            let at = negative.span;
+            self.error(codes::ARITHMETIC, at, FoldError::Negative.reason());
+            return Self::wrong(span);
+        }
         let (a, b) = match self.balance(a, b, false) {
             Ok(both) => both,
             Err(both) => return self.incompatible(op, &both.0, &both.1, span),
@@ -236,7 +268,7 @@ impl<'a> Checker<'a> {
         let comparison = matches!(op, BinOp::Lt | BinOp::Le | BinOp::Gt | BinOp::Ge);
         let saturating = matches!(op, BinOp::SatAdd | BinOp::SatSub);
         let division = matches!(op, BinOp::Div | BinOp::Mod);
-        let base = self.base(&ty);
+        let base = self.shallow(&ty);
         let reason = match &base {
             Type::Integer if saturating => Some("a number without width cannot saturate"),
             Type::Int(_) if division => Some("division is defined for `bit` and `int` only"),
@@ -281,7 +313,7 @@ impl<'a> Checker<'a> {
 
     fn shift(&mut self, op: BinOp, a: Expr, b: Expr, span: Span) -> Expr {
         let (a, b) = (self.as_number(a), self.as_number(b));
-        let (left, right) = (self.base(&a.ty), self.base(&b.ty));
+        let (left, right) = (self.shallow(&a.ty), self.shallow(&b.ty));
         if !matches!(left, Type::Bit(_) | Type::Int(_) | Type::Integer) {
             let message = format!("`{}` cannot be shifted", self.show(&a.ty));
             self.error(codes::TYPE, a.span, message);
@@ -305,8 +337,7 @@ impl<'a> Checker<'a> {
             self.report(error.with_help("give the number a width: `8w5`, or cast it"));
             return Self::wrong(span);
         }
-        let negative =
-            matches!(&b.kind, ExprKind::Const(Const::Int(v)) if *v < num_bigint::BigInt::ZERO);
+        let negative = is_negative(&b);
         if negative {
             let reason = FoldError::NegativeShift.reason();
             self.error(codes::ARITHMETIC, b.span, reason);
@@ -318,7 +349,7 @@ impl<'a> Checker<'a> {
 
     fn concat(&mut self, a: Expr, b: Expr, span: Span) -> Expr {
         let (a, b) = (self.as_number(a), self.as_number(b));
-        let (left, right) = (self.base(&a.ty), self.base(&b.ty));
+        let (left, right) = (self.shallow(&a.ty), self.shallow(&b.ty));
         let width = |ty: &Type| match ty {
             Type::Bit(width) | Type::Int(width) => Some(*width),
             _ => None,
@@ -429,4 +460,12 @@ pub(super) fn needs_type(expr: &ast::Expr) -> bool {
         expr.kind,
         K::List(_) | K::Struct { .. } | K::Invalid | K::Dots
     )
+}
+
+/// Whether the expression is a number below zero.
+fn is_negative(expr: &Expr) -> bool {
+    let ExprKind::Const(Const::Int(value)) = &expr.kind else {
+        return false;
+    };
+    value.sign() == num_bigint::Sign::Minus
 }

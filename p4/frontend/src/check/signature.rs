@@ -227,6 +227,15 @@ impl<'a> Checker<'a> {
         let params = self.params(&decl.params, Owner::Call);
         let mut data = None;
         for (param, id) in decl.params.iter().zip(&params) {
+            let ty = self.program.vars[*id].ty.clone();
+            if matches!(self.base(&ty), Type::Extern(..) | Type::Block(..)) {
+                let message = format!(
+                    "an action cannot have a parameter of type `{}`",
+                    self.show(&ty)
+                );
+                let error = Diagnostic::error(codes::TYPE, param.ty.span, message);
+                self.report(error.with_help("use the object by its name"));
+            }
             if param.direction == Direction::None {
                 data = Some(*id);
             } else if let Some(before) = data {
@@ -272,15 +281,6 @@ impl<'a> Checker<'a> {
             annotations: keep(annotations),
             span: decl.name.span,
         });
-        match self.scopes.lookup_here(decl.name.as_str()) {
-            // What was announced by `extern X;`.
-            Some((Binding::Extern(before), _))
-                if self.program.externs[*before].methods.is_empty() =>
-            {
-                self.scopes.replace(decl.name.as_str(), Binding::Extern(id));
-            }
-            _ => self.declare(&decl.name, Binding::Extern(id)),
-        }
         self.scopes.push();
         let type_params = self.type_params(&decl.type_params);
         self.program.externs[id].type_params = type_params;
@@ -296,6 +296,13 @@ impl<'a> Checker<'a> {
                 self.overload_in(id, function, true, &method.proto.name);
                 self.program.externs[id].constructors.push(function);
             } else {
+                if method.proto.name.name == decl.name.name {
+                    let message = format!(
+                        "`{}` is a constructor, which has no return type",
+                        decl.name.name
+                    );
+                    self.error(codes::DECLARATION, method.proto.name.span, message);
+                }
                 self.overload_in(id, function, false, &method.proto.name);
                 self.program.externs[id].methods.push(function);
                 by_name
@@ -305,6 +312,16 @@ impl<'a> Checker<'a> {
             }
         }
         self.scopes.pop();
+        // Only now: an extern type cannot be used in itself.
+        match self.scopes.lookup_here(decl.name.as_str()) {
+            // What was announced by `extern X;`.
+            Some((Binding::Extern(before), _))
+                if self.program.externs[*before].methods.is_empty() =>
+            {
+                self.scopes.replace(decl.name.as_str(), Binding::Extern(id));
+            }
+            _ => self.declare(&decl.name, Binding::Extern(id)),
+        }
         self.tables.methods.insert(id, by_name);
     }
 

@@ -136,7 +136,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Whether a field may have this type; an error if not.
-    fn field_allowed(&mut self, ty: Type, kind: StructKind, span: Span) -> Type {
+    pub(super) fn field_allowed(&mut self, ty: Type, kind: StructKind, span: Span) -> Type {
         let mut base = self.base(&ty);
         while kind == StructKind::Header
             && let Type::Stack(elem, _) = &base

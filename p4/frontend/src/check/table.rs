@@ -39,14 +39,19 @@ impl<'a> Checker<'a> {
             annotations: keep(annotations),
             span: decl.name.span,
         };
+        // The name is known in the table itself, where it means nothing useful.
+        let id = self.program.tables.push(table.clone());
+        self.declare(&decl.name, Binding::Table(id));
         // Keys and actions first: the other properties speak of them, wherever they stand.
         let mut listed = Listed::new();
+        let mut actions_at = None;
         for property in &decl.properties {
             match &property.kind {
                 TablePropertyKind::Key(elements) => {
                     table.keys = elements.iter().map(|key| self.key(key)).collect();
                 }
                 TablePropertyKind::Actions(actions) => {
+                    actions_at = Some(property.span);
                     table.actions = self.actions(actions, &mut listed);
                 }
                 _ => {}
@@ -56,6 +61,11 @@ impl<'a> Checker<'a> {
             match &property.kind {
                 TablePropertyKind::Key(_) | TablePropertyKind::Actions(_) => {}
                 TablePropertyKind::DefaultAction(action) => {
+                    if let Some(list) = actions_at.filter(|at| at.lo > property.span.lo) {
+                        let message = "the default action stands before the list of actions";
+                        let error = Diagnostic::error(codes::TABLE, property.span, message);
+                        self.report(error.with_note_at(list, "move it behind this list"));
+                    }
                     if let Some(call) = self.action_call(action, &listed, decl) {
                         let is_const = property.is_const;
                         table.default = Some(DefaultAction { call, is_const });
@@ -90,8 +100,7 @@ impl<'a> Checker<'a> {
                 }
             }
         }
-        let id = self.program.tables.push(table);
-        self.declare(&decl.name, Binding::Table(id));
+        self.program.tables[id] = table;
         id
     }
 
@@ -220,6 +229,7 @@ impl<'a> Checker<'a> {
             type_params: &[],
             type_args: &[],
             run_time: true,
+            is_constructor: false,
         };
         Some(self.pass(&called, args, span)?.0)
     }

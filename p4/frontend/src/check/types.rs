@@ -76,7 +76,10 @@ impl<'a> Checker<'a> {
                 self.stack_type(elem, size, span)
             }
             TypeKind::Tuple(parts) => {
-                let parts = parts.iter().map(|part| self.resolve_arg(part)).collect();
+                let parts: TypeArgs = parts.iter().map(|part| self.resolve_arg(part)).collect();
+                if parts.contains(&Type::Unknown) {
+                    return Type::Unknown;
+                }
                 self.bounded(Type::Tuple(parts), span)
             }
             TypeKind::List(elem) => {
@@ -236,13 +239,28 @@ impl<'a> Checker<'a> {
             }
         };
         match binding {
-            Binding::Struct(id) => self.struct_kind(id).ty(id, args),
+            Binding::Struct(id) => self.specialised_struct(id, args, span),
             Binding::Extern(id) => Type::Extern(id, args),
             Binding::BlockType(id) => Type::Block(id, args),
             Binding::Parser(id) => self.block_with_args(Type::Parser(id), &args, span),
             Binding::Control(id) => self.block_with_args(Type::Control(id), &args, span),
             _ => Type::Unknown,
         }
+    }
+
+    /// A struct with type arguments, whose fields have to be allowed with these, too.
+    fn specialised_struct(&mut self, id: StructId, args: TypeArgs, span: Span) -> Type {
+        let kind = self.struct_kind(id);
+        let closed = !args.is_empty() && !args.iter().any(|arg| self.is_open(arg));
+        if closed && self.tables.specialised.insert((id, args.clone())) {
+            for at in 0..self.program.structs[id].fields.len() {
+                let ty = self.field_type(id, &args, at);
+                if self.field_allowed(ty, kind, span) == Type::Unknown {
+                    return Type::Unknown;
+                }
+            }
+        }
+        kind.ty(id, args)
     }
 
     /// A parser or control with type arguments; those that are still open are found when it is instantiated.
@@ -256,6 +274,12 @@ impl<'a> Checker<'a> {
 
     /// The type of what is instantiated with these arguments.
     pub(super) fn resolve_constructed(&mut self, ty: &'a TypeRef, args: &[ast::Arg]) -> Type {
+        let made = self.resolve_chosen(ty, args);
+        self.open_allowed = matches!(ty.kind, TypeKind::Specialized { .. });
+        made
+    }
+
+    fn resolve_chosen(&mut self, ty: &'a TypeRef, args: &[ast::Arg]) -> Type {
         let (path, type_args) = match &ty.kind {
             TypeKind::Named(path) => (path, None),
             TypeKind::Specialized { base, args } => (base, Some(args)),

@@ -114,8 +114,11 @@ impl Checker<'_> {
     pub(super) fn unify(&mut self, want: &Type, found: &Type) -> bool {
         let (want, found) = (self.shallow(want), self.shallow(found));
         match (&want, &found) {
-            (Type::Unknown, _) | (_, Type::Unknown) => true,
             (Type::Infer(a), Type::Infer(b)) if a == b => true,
+            (
+                Type::Infer(_),
+                Type::Table(_) | Type::Action(_) | Type::ApplyResult(_) | Type::ActionRun(_),
+            ) => false,
             (Type::Infer(at), other) | (other, Type::Infer(at)) => {
                 let mut left = MAX_PARTS;
                 if !self.weigh(other, &mut left, MAX_TYPE_DEPTH, Some(*at)) {
@@ -126,6 +129,7 @@ impl Checker<'_> {
                 }
                 true
             }
+            (Type::Unknown, _) | (_, Type::Unknown) => true,
             (Type::Header(a, x), Type::Header(b, y))
             | (Type::Union(a, x), Type::Union(b, y))
             | (Type::Struct(a, x), Type::Struct(b, y)) => a == b && self.unify_all(x, y),
