@@ -1,5 +1,5 @@
 //! The stable diagnostic codes of the front end: preprocessor, lexer and parser E0101 to E0129 and
-//! E0199, elaboration E0130 to E0149.
+//! E0199, checking and elaboration E0130 to E0198.
 
 /// An include file was not found or could not be read.
 pub const INCLUDE: &str = "E0101";

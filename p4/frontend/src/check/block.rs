@@ -143,6 +143,7 @@ impl<'a> Checker<'a> {
         annotations: &[Annotation],
         type_args: Option<&TypeArgs>,
     ) -> (ControlId, Vec<TypeParamId>) {
+        self.declaring.push(&decl.proto.name);
         self.scopes.push();
         let (type_params, params, ctor_params) =
             self.block_params(&decl.proto, &decl.ctor_params, type_args);
@@ -158,6 +159,7 @@ impl<'a> Checker<'a> {
             })
         });
         self.scopes.pop();
+        self.declaring.pop();
         let id = self.program.controls.push(Control {
             name: decl.proto.name.name.clone(),
             params,
@@ -188,6 +190,7 @@ impl<'a> Checker<'a> {
         annotations: &[Annotation],
         type_args: Option<&TypeArgs>,
     ) -> (ParserId, Vec<TypeParamId>) {
+        self.declaring.push(&decl.proto.name);
         self.scopes.push();
         let (type_params, params, ctor_params) =
             self.block_params(&decl.proto, &decl.ctor_params, type_args);
@@ -203,6 +206,7 @@ impl<'a> Checker<'a> {
             })
         });
         self.scopes.pop();
+        self.declaring.pop();
         let id = self.program.parsers.push(Parser {
             name: decl.proto.name.name.clone(),
             params,

@@ -216,12 +216,7 @@ impl<'a> Checker<'a> {
             return Some(Binding::Member(id));
         }
         let near = self.scopes.similar(name, |binding| !binding.is_type());
-        let message = format!("`{name}` is not declared");
-        let mut error = Diagnostic::error(codes::UNKNOWN_NAME, path.span(), message);
-        if let Some(near) = near {
-            error = error.with_help(format!("did you mean `{near}`?"));
-        }
-        self.report(error);
+        self.not_declared(path, format!("`{name}` is not declared"), near);
         None
     }
 

@@ -80,6 +80,7 @@ pub fn check_at_most(tree: &ast::Program, max_errors: usize) -> (Program, Vec<Di
         tables: Tables::default(),
         hidden_params: None,
         pending_default: None,
+        declaring: Vec::new(),
         open_allowed: false,
         reason: None,
         struct_kinds: Vec::new(),
@@ -164,6 +165,8 @@ struct Checker<'a> {
     hidden_params: Option<Vec<TypeParamId>>,
     /// The default value of the parameter that is being declared, if it is checked later.
     pending_default: Option<&'a ast::Expr>,
+    /// What is being declared around here, and is known only behind its end.
+    declaring: Vec<&'a ast::Ident>,
     /// Whether type arguments that nothing says may stay open in what is instantiated next: `_` was written.
     open_allowed: bool,
     /// Why the last unification failed, where that is not plain from the types.
@@ -213,6 +216,27 @@ impl Checker<'_> {
             diagnostic = diagnostic.with_help(format!("did you mean `{near}`?"));
         }
         self.report(diagnostic);
+    }
+
+    /// Reports the use of a name that is not known: in its own declaration, or nowhere.
+    fn not_declared(&mut self, path: &ast::Path, message: String, near: Option<String>) {
+        let own = self.declaring.iter().rev();
+        let own = own.copied().find(|name| name.name == path.name.name);
+        let error = match (own, near) {
+            (Some(own), _) => {
+                let message = format!("`{}` cannot use itself", own.name);
+                Diagnostic::error(codes::RECURSION, path.span(), message)
+                    .with_note_at(own.span, "it is being declared here")
+            }
+            (None, near) => {
+                let error = Diagnostic::error(codes::UNKNOWN_NAME, path.span(), message);
+                match near {
+                    Some(near) => error.with_help(format!("did you mean `{near}`?")),
+                    None => error,
+                }
+            }
+        };
+        self.report(error);
     }
 
     /// Runs `walk` one level deeper, unless that is too deep.

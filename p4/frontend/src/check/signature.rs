@@ -146,6 +146,7 @@ impl<'a> Checker<'a> {
         body: Option<(&'a ast::Block, Context)>,
         annotations: &[Annotation],
     ) -> FunctionId {
+        self.declaring.push(&proto.name);
         self.scopes.push();
         let mut type_params = self.type_params(&proto.type_params);
         let ret = self.resolve(&proto.ret);
@@ -178,6 +179,7 @@ impl<'a> Checker<'a> {
             self.program.functions[id].body = Some(stmts);
         }
         self.scopes.pop();
+        self.declaring.pop();
         id
     }
 
@@ -223,6 +225,7 @@ impl<'a> Checker<'a> {
         decl: &'a ast::ActionDecl,
         annotations: &[Annotation],
     ) -> ActionId {
+        self.declaring.push(&decl.name);
         self.scopes.push();
         let params = self.params(&decl.params, Owner::Call);
         let mut data = None;
@@ -267,6 +270,7 @@ impl<'a> Checker<'a> {
         let body = self.within(context, |checker| checker.block(&decl.body));
         self.program.actions[id].body = body;
         self.scopes.pop();
+        self.declaring.pop();
         self.declare(&decl.name, Binding::Action(id));
         id
     }
@@ -281,6 +285,7 @@ impl<'a> Checker<'a> {
             annotations: keep(annotations),
             span: decl.name.span,
         });
+        self.declaring.push(&decl.name);
         self.scopes.push();
         let type_params = self.type_params(&decl.type_params);
         self.program.externs[id].type_params = type_params;
@@ -312,6 +317,7 @@ impl<'a> Checker<'a> {
             }
         }
         self.scopes.pop();
+        self.declaring.pop();
         // Only now: an extern type cannot be used in itself.
         match self.scopes.lookup_here(decl.name.as_str()) {
             // What was announced by `extern X;`.

@@ -84,6 +84,7 @@ impl<'a> Checker<'a> {
         kind: StructKind,
         annotations: &[Annotation],
     ) {
+        self.declaring.push(&decl.name);
         self.scopes.push();
         let type_params = self.type_params(&decl.type_params);
         let mut index = HashMap::new();
@@ -106,6 +107,7 @@ impl<'a> Checker<'a> {
             });
         }
         self.scopes.pop();
+        self.declaring.pop();
         let generic = !type_params.is_empty();
         let id = self.program.structs.push(StructDef {
             name: decl.name.name.clone(),

@@ -169,12 +169,7 @@ impl<'a> Checker<'a> {
             }
             None => {
                 let near = self.scopes.similar(name, Binding::is_type);
-                let message = format!("there is no type `{name}`");
-                let mut error = Diagnostic::error(codes::UNKNOWN_NAME, path.span(), message);
-                if let Some(near) = near {
-                    error = error.with_help(format!("did you mean `{near}`?"));
-                }
-                self.report(error);
+                self.not_declared(path, format!("there is no type `{name}`"), near);
                 None
             }
         }

@@ -87,3 +87,11 @@ fn functions_of_one_name_differ_in_their_parameters() {
         &[("E0131", "f")],
     );
 }
+
+#[test]
+fn nothing_uses_itself() {
+    wrong("bit<8> f(in bit<8> x) { return f(x); }", &[("E0141", "f")]);
+    wrong("struct S { S inner; }", &[("E0141", "S")]);
+    wrong("extern E { void take(E other); }", &[("E0141", "E")]);
+    wrong("control C() { C() c; apply { } }", &[("E0141", "C")]);
+}
