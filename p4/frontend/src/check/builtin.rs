@@ -8,7 +8,7 @@ use crate::span::Span;
 use crate::typed::{Arg, BuiltIn, Call, Callee, Const, Expr, ExprKind, Type};
 
 impl<'a> Checker<'a> {
-    /// `minSizeInBits()` and its like: constants (specification 9.?). `None` if the name is another.
+    /// `minSizeInBits()` and its like: constants (specification 9). `None` if the name is another.
     pub(super) fn size_method(
         &mut self,
         ty: &Type,

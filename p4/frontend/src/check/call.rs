@@ -20,7 +20,6 @@ impl<'a> Checker<'a> {
         type_args: &'a [TypeRef],
         args: &'a [ast::Arg],
         span: Span,
-        want: Option<&Type>,
     ) -> Expr {
         match &callee.kind {
             ast::ExprKind::Path(path) => match self.find(path) {
@@ -68,7 +67,7 @@ impl<'a> Checker<'a> {
             },
             ast::ExprKind::Member { base, name } => {
                 let object = self.expr(base, None);
-                self.call_method(object, name, type_args, args, span, want)
+                self.call_method(object, name, type_args, args, span)
             }
             ast::ExprKind::TypeMember { ty, name } => {
                 self.call_of_type(ty, name, type_args, args, span)
@@ -330,7 +329,6 @@ impl<'a> Checker<'a> {
         type_args: &'a [TypeRef],
         args: &'a [ast::Arg],
         span: Span,
-        _want: Option<&Type>,
     ) -> Expr {
         let ty = self.base(&object.ty);
         if let Some(size) = self.size_method(&ty, name, args, span) {

@@ -60,6 +60,16 @@ impl Checker<'_> {
                 }
             }
             (Type::Bit(_) | Type::Int(_), Type::Integer) => Ok(self.number_as(expr, &want)),
+            (Type::New(_), Type::Integer)
+                if matches!(self.base(&want), Type::Bit(_) | Type::Int(_)) =>
+            {
+                let base = self.base(&want);
+                let number = self.number_as(expr, &base);
+                Ok(match number.kind {
+                    ExprKind::Const(_) => Expr { ty: want, ..number },
+                    _ => cast_to(number, want),
+                })
+            }
             (Type::Integer, Type::Bit(_) | Type::Int(_)) => {
                 expr.ty = want;
                 match &expr.kind {

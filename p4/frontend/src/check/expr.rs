@@ -81,7 +81,7 @@ impl<'a> Checker<'a> {
                 callee,
                 type_args,
                 args,
-            } => self.call(callee, type_args, args, span, want),
+            } => self.call(callee, type_args, args, span),
             K::Construct { ty, args } => self.construct(ty, args, span, want),
             K::Mask { .. } | K::Range { .. } => {
                 let message = "a set of values can only stand in keysets";
@@ -97,7 +97,7 @@ impl<'a> Checker<'a> {
             (Some(width), true) => Type::Int(width),
             (Some(width), false) => Type::Bit(width),
         };
-        if let (Type::Int(0), _) = (&ty, ()) {
+        if ty == Type::Int(0) {
             self.error(codes::WIDTH, span, "`int` is at least one bit wide");
             return Self::wrong(span);
         }

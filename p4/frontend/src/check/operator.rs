@@ -151,10 +151,16 @@ impl<'a> Checker<'a> {
             b = self.as_number(b);
         }
         let (left, right) = (self.shallow(&a.ty), self.shallow(&b.ty));
-        let is_wide = |ty: &Type| matches!(ty, Type::Bit(_) | Type::Int(_));
-        if left == Type::Integer && is_wide(&right) {
+        let is_wide = |ty: &Type| match ty {
+            Type::Bit(_) | Type::Int(_) => true,
+            // A `type` has no arithmetic; it is only compared.
+            Type::New(_) => keep_enums && self.is_numeric(ty),
+            _ => false,
+        };
+        let (to_left, to_right) = (is_wide(&left), is_wide(&right));
+        if left == Type::Integer && to_right {
             a = self.coerce(a, &right);
-        } else if right == Type::Integer && is_wide(&left) {
+        } else if right == Type::Integer && to_left {
             b = self.coerce(b, &left);
         } else if matches!(a.kind, ExprKind::Aggregate(_)) && self.is_retyped(&right, &left) {
             match self.try_coerce(a, &right) {

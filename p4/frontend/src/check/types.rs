@@ -64,7 +64,7 @@ impl<'a> Checker<'a> {
             }
             TypeKind::Specialized { base, args } => {
                 let binding = self.find_type(base);
-                let args: Vec<Type> = args.iter().map(|arg| self.resolve_arg(arg)).collect();
+                let args: Vec<Type> = args.iter().map(|arg| self.resolve(arg)).collect();
                 let Some(binding) = binding else {
                     return Type::Unknown;
                 };
@@ -83,20 +83,15 @@ impl<'a> Checker<'a> {
                 self.bounded(Type::Tuple(parts), span)
             }
             TypeKind::List(elem) => {
-                let elem = self.resolve_arg(elem);
+                let elem = self.resolve(elem);
                 self.bounded(Type::List(Rc::new(elem)), span)
             }
-            TypeKind::DontCare => self.any_type(span),
+            TypeKind::DontCare => self.any_type(),
         }
     }
 
-    /// A type argument. `void` is none.
-    fn resolve_arg(&mut self, ty: &'a TypeRef) -> Type {
-        self.resolve(ty)
-    }
-
     /// What `_` stands for.
-    fn any_type(&mut self, _span: Span) -> Type {
+    fn any_type(&mut self) -> Type {
         if self.hidden_params.is_none() {
             return self.fresh();
         }
@@ -108,8 +103,8 @@ impl<'a> Checker<'a> {
     }
 
     /// `_` for every type parameter.
-    fn any_args(&mut self, params: &[TypeParamId], span: Span) -> Vec<Type> {
-        params.iter().map(|_| self.any_type(span)).collect()
+    fn any_args(&mut self, params: &[TypeParamId]) -> Vec<Type> {
+        params.iter().map(|_| self.any_type()).collect()
     }
 
     fn stack_type(&mut self, elem: Type, size: &'a ast::Expr, span: Span) -> Type {
@@ -219,9 +214,9 @@ impl<'a> Checker<'a> {
             .filter(|id| self.program.type_params[**id] != "_")
             .count();
         let args: TypeArgs = match args {
-            None => self.any_args(&params, span).into(),
+            None => self.any_args(&params).into(),
             Some(args) if args.len() == written => {
-                let hidden = self.any_args(params.get(written..).unwrap_or_default(), span);
+                let hidden = self.any_args(params.get(written..).unwrap_or_default());
                 args.into_iter().chain(hidden).collect()
             }
             Some(args) => {

@@ -176,7 +176,7 @@ pub enum KeySet {
     Value(Expr),
     /// `value &&& mask`
     Mask(Expr, Expr),
-    /// `lo .. hi`, both included.
+    /// `lo .. hi`, both included; of an enum's underlying type if the key is an enum.
     Range(Expr, Expr),
     /// A value set (parsers only).
     ValueSet(ValueSetId),

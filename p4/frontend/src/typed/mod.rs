@@ -11,7 +11,8 @@
 //! - Ids exist. No [`Type::Infer`] or [`Type::Unknown`] is left.
 //! - Every [`Expr`] has the type that its place needs; conversions are [`ExprKind::Cast`]s.
 //! - A call has exactly one [`Arg`] per parameter; `out` and `inout` arguments are l-values.
-//! - A type parameter occurs only within the function, extern or type that declares it.
+//! - A type parameter occurs only within the function, extern or type that declares it. Generic parsers and controls
+//!   are in the tables as they are declared, but only copies without type parameters are instantiated.
 //! - Functions, actions, parsers and controls do not call or contain themselves.
 
 mod expr;
@@ -222,7 +223,8 @@ pub struct Var {
 /// What a [`Var`] is.
 #[derive(Clone, Debug)]
 pub enum VarKind {
-    /// A constant. Uses of it are replaced by its value unless that depends on a constructor parameter.
+    /// A constant. Uses of it are replaced by its value unless that depends on a constructor parameter or has many
+    /// parts (a table of numbers, say), which would be repeated at every use.
     Const(Box<Expr>),
     /// A variable, also one of a loop.
     Local,

@@ -58,13 +58,13 @@ pub enum Type {
     Parser(ParserId),
     /// An instance of this control.
     Control(ControlId),
-    /// A table: only `apply` can be called on it.
+    /// A table: only `apply` can be called on it. As for actions, there is one value.
     Table(TableId),
     /// What `apply` of a table gives: `hit`, `miss` and `action_run`.
     ApplyResult(TableId),
     /// The type of `action_run`: one of the table's actions.
     ActionRun(TableId),
-    /// An action, as an expression.
+    /// An action, as an expression: the type has this one value, which is written [`super::ExprKind::Default`].
     Action(ActionId),
     /// A type parameter within what declares it.
     Param(TypeParamId),

@@ -134,3 +134,13 @@ fn stacks_are_indexed_within_their_size() {
     wrong(&body("stack.pop_front(v);"), &[("E0135", "v")]);
     wrong(&body("h = h[0];"), &[("E0132", "h")]);
 }
+
+#[test]
+fn a_number_without_width_is_of_a_named_type_where_one_is_needed() {
+    let top = "type bit<9> Port; const Port p = 5; control C(in Port q, out bool t) { apply { t = q == 3; } }";
+    right(top);
+    wrong(
+        "type bit<9> Port; const Port p = 5; const Port q = p + 1;",
+        &[("E0132", "p + 1")],
+    );
+}
