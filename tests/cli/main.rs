@@ -5,8 +5,8 @@
 mod bad_captures;
 mod bad_input;
 mod commands;
-mod packet_tests;
 mod own_p4;
+mod packet_tests;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -66,9 +66,14 @@ pub fn blocks(page: &str) -> Vec<Block<'_>> {
 }
 
 fn p4(text: &str) -> Vec<Diagnostic> {
-    trisect_p4::compile_str("example.p4", text, &Options::default())
-        .err()
-        .unwrap_or_default()
+    match trisect_p4::compile_str("example.p4", text, &Options::default()) {
+        Err(found) => found,
+        Ok(_) => {
+            let (_, sources, warnings) =
+                trisect_p4::check_str("example.p4", text, &Options::default());
+            warnings.iter().map(|w| w.to_common(&sources)).collect()
+        }
+    }
 }
 
 /// A network function around declarations and the inside of its control.

@@ -68,7 +68,7 @@ pub const ARITHMETIC: &str = "E0172";
 /// `static_assert` does not hold.
 pub const STATIC_ASSERT: &str = "E0166";
 /// A parameter has a direction that it cannot have.
-pub const DIRECTION: &str = ARGUMENTS;
+pub const DIRECTION: &str = PARAMETER;
 /// A declaration that means nothing.
 pub const DECLARATION: &str = MISPLACED;
 /// Something cannot be instantiated like this.
@@ -77,5 +77,33 @@ pub const INSTANCE: &str = "E0173";
 pub const REPLICATION: &str = "E0182";
 /// Something uses itself in its own declaration.
 pub const RECURSION: &str = "E0183";
+/// `exit` where it cannot stand.
+pub const EXIT: &str = "E0150";
+/// An instance is declared where none may stand.
+pub const INSTANCE_PLACE: &str = "E0151";
+/// A structured annotation holds something else than constants, or is repeated.
+pub const STRUCTURED_ANNOTATION: &str = "E0153";
+/// A table's default action is missing, or not one that it may have.
+pub const DEFAULT_ACTION: &str = "E0154";
+/// Entries of a table do not fit its key or each other.
+pub const ENTRY: &str = "E0155";
+/// A key cannot be matched like this, or has no name.
+pub const KEY: &str = "E0156";
+/// A parameter cannot be declared like this.
+pub const PARAMETER: &str = "E0157";
+/// A declaration hides a parameter.
+pub const SHADOWS_PARAMETER: &str = "E0158";
+/// Code that never runs.
+pub const UNREACHABLE: &str = "E0160";
+/// Something is called or applied where it cannot be.
+pub const CALL_PLACE: &str = "E0161";
+/// A function does not return a value on every path.
+pub const MISSING_RETURN: &str = "E0162";
+/// A type stands where it cannot.
+pub const NESTED_TYPE: &str = "E0163";
+/// Packets cannot be read like this.
+pub const EXTRACT: &str = "E0165";
+/// Two things have the same name in the control plane.
+pub const CONTROL_NAME: &str = "E0167";
 /// More errors follow; they are not shown.
 pub const TOO_MANY: &str = "E0199";

@@ -304,7 +304,11 @@ impl<'a> Checker<'a> {
                     None => "static assertion failed".to_owned(),
                 };
                 let error = Diagnostic::error(codes::STATIC_ASSERT, span, message);
-                self.report(error.with_note_at(at, "this is false"));
+                self.report(
+                    error
+                        .with_note_at(at, "this is false")
+                        .with_help("change what is asserted, or what it is about"),
+                );
             }
             Some(_) => {
                 if let Some(check) = check {

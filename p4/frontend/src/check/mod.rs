@@ -98,10 +98,27 @@ pub fn check_at_most(tree: &ast::Program, max_errors: usize) -> (Program, Vec<Di
         errors,
         ..
     } = checker;
+    rules::check_syntax(tree, &mut diagnostics);
     if errors == 0 {
-        rules::run(tree, &program, &mut diagnostics);
+        rules::check_typed(&program, &mut diagnostics);
     }
+    limit(&mut diagnostics, max_errors);
     (program, diagnostics)
+}
+
+/// Drops errors beyond the limit, which the rules do not know.
+fn limit(diagnostics: &mut Vec<Diagnostic>, max_errors: usize) {
+    let mut errors = diagnostics.iter().enumerate().filter(|(_, d)| d.is_error());
+    if let Some((end, first)) = errors.nth(max_errors.max(1))
+        && first.code != codes::TOO_MANY
+    {
+        let (span, more) = (first.span, "too many errors; the rest is not shown");
+        diagnostics.truncate(end);
+        diagnostics.push(
+            Diagnostic::error(codes::TOO_MANY, span, more)
+                .with_help("mend the first ones; many later ones may follow from them"),
+        );
+    }
 }
 
 /// Where in the program the walk is.

@@ -76,7 +76,7 @@ impl<'a> Checker<'a> {
                 self.stack_type(elem, size, span)
             }
             TypeKind::Tuple(parts) => {
-                let parts: TypeArgs = parts.iter().map(|part| self.resolve_arg(part)).collect();
+                let parts: TypeArgs = parts.iter().map(|part| self.resolve(part)).collect();
                 if parts.contains(&Type::Unknown) {
                     return Type::Unknown;
                 }

@@ -14,6 +14,8 @@ enum Form {
     Empty,
     /// One string, which may be put together with `++`.
     Text,
+    /// One name.
+    Word,
     /// At least one `key = value`.
     KeyValues,
     /// A type name and what the control plane sees of it: a string, `bit<W>` or a number of bits.
@@ -25,6 +27,7 @@ fn form(name: &str) -> Option<Form> {
         "atomic" | "defaultonly" | "hidden" | "noSideEffects" | "optional" | "pure"
         | "tableonly" => Form::Empty,
         "deprecated" | "name" | "noWarn" => Form::Text,
+        "match" => Form::Word,
         "pkginfo" => Form::KeyValues,
         "p4runtime_translation" => Form::Translation,
         _ => return None,
@@ -42,6 +45,11 @@ impl Parser<'_, '_> {
                 is_text(&annotation.body),
                 "one string",
                 format!("@{name}(\"...\")"),
+            ),
+            Form::Word => (
+                is_one_word(&annotation.body),
+                "the name of a match kind",
+                format!("@{name}(ternary)"),
             ),
             Form::KeyValues => (
                 matches!(&annotation.body, AnnotationBody::KeyValues(pairs) if !pairs.is_empty())
@@ -80,13 +88,30 @@ fn is_empty(body: &AnnotationBody) -> bool {
 fn is_text(body: &AnnotationBody) -> bool {
     match body {
         AnnotationBody::Unstructured(tokens) => {
-            let is_string =
-                |token: &AnnotationToken| matches!(token.kind, AnnotationTokenKind::Str(_));
-            tokens.iter().any(is_string)
+            let has_string = tokens.iter().any(is_string);
+            // Strings and names of constants, with `++` between them.
+            let alternate = tokens.iter().enumerate().all(|(at, token)| match at % 2 {
+                0 => is_string(token) || is_word(token),
+                _ => matches!(&token.kind, AnnotationTokenKind::Text(text) if text == "++"),
+            });
+            has_string && alternate && tokens.len() % 2 == 1
         }
         AnnotationBody::Exprs(exprs) => exprs.len() == 1,
         AnnotationBody::Empty | AnnotationBody::KeyValues(_) => false,
     }
+}
+
+fn is_one_word(body: &AnnotationBody) -> bool {
+    matches!(body, AnnotationBody::Unstructured(tokens) if matches!(tokens.as_slice(), [one] if is_word(one)))
+}
+
+fn is_string(token: &AnnotationToken) -> bool {
+    matches!(token.kind, AnnotationTokenKind::Str(_))
+}
+
+fn is_word(token: &AnnotationToken) -> bool {
+    let begins_word = |c: char| c == '_' || c.is_alphabetic();
+    matches!(&token.kind, AnnotationTokenKind::Text(text) if text.starts_with(begins_word))
 }
 
 fn is_translation(body: &AnnotationBody) -> bool {
