@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use codespan_reporting::diagnostic as report;
 use codespan_reporting::term;
 use serde::Serialize;
+use serde_json::{Value, json};
 use trisect_ir::diag as common;
 
 use crate::span::{Shown, SourceMap, Span};
@@ -197,4 +198,53 @@ pub fn render_all(diagnostics: &[Diagnostic], sources: &SourceMap) -> String {
         let _ = writeln!(out, "{}", diagnostic.render(sources).trim_end());
     }
     out
+}
+
+/// All diagnostics for editors and other programs, in the order given: an array of objects with
+///
+/// | key | value |
+/// |---|---|
+/// | `code` | stable code, `"E0120"` |
+/// | `severity` | `"error"` or `"warning"` |
+/// | `message` | what is wrong, one sentence |
+/// | `file` | name of the file, as `#line` has it where that is used |
+/// | `start`, `end` | the place, as `{"line", "column", "offset"}`; `end` is just behind it |
+/// | `label` | text for the place, or `null` |
+/// | `notes` | reasons and related places: objects with `message`, and `file`, `start` and `end`, which are `null` where a note has no place |
+/// | `help` | the way out, or `null` |
+///
+/// Lines and columns count from 1, columns in characters (Unicode scalar values); a tab is one. Offsets
+/// count bytes from 0 in the text that was read, whatever `#line` says. Keys may be added, never renamed.
+#[must_use]
+pub fn to_json(diagnostics: &[Diagnostic], sources: &SourceMap) -> Value {
+    let one = |d: &Diagnostic| {
+        let mut object = json!({
+            "code": d.code,
+            "severity": d.severity,
+            "message": d.message,
+            "label": d.label,
+            "notes": d.notes.iter().map(|note| note_json(note, sources)).collect::<Vec<_>>(),
+            "help": d.help,
+        });
+        add_place(&mut object, Some(d.span), sources);
+        object
+    };
+    Value::Array(diagnostics.iter().map(one).collect())
+}
+
+fn note_json(note: &Note, sources: &SourceMap) -> Value {
+    let mut object = json!({ "message": note.message });
+    add_place(&mut object, note.span, sources);
+    object
+}
+
+/// Adds `file`, `start` and `end`.
+fn add_place(object: &mut Value, span: Option<Span>, sources: &SourceMap) {
+    let position = |span: Span| {
+        let at = sources.location(span);
+        json!({ "line": at.line, "column": at.column, "offset": span.lo })
+    };
+    object["file"] = span.map(|span| sources.shown_name(span)).into();
+    object["start"] = span.map(position).into();
+    object["end"] = span.map(|span| position(span.end())).into();
 }

@@ -35,7 +35,7 @@ pub mod typed;
 
 use std::path::Path;
 
-pub use diag::{Diagnostic, Severity, render_all};
+pub use diag::{Diagnostic, Severity, render_all, to_json};
 pub use library::{LibraryNf, library};
 pub use options::Options;
 pub use span::{FileId, Location, SourceMap, Span};

@@ -208,15 +208,11 @@ impl SourceMap {
         let offset = (span.lo as usize).min(file.text.len());
         let index = file.line_index(offset);
         let start = file.line_starts.get(index).copied().unwrap_or(0);
-        let column = file
-            .text
-            .get(start..offset)
-            .map_or(0, |line| line.chars().count())
-            + 1;
+        let before = file.text.get(start..offset);
         Location {
             file: file.shown_name(offset).to_owned(),
             line: file.shown_line(index),
-            column,
+            column: before.map_or(0, |before| before.chars().count()) + 1,
         }
     }
 }
