@@ -1,0 +1,3 @@
+error { TooOld, TooNew }
+match_kind { exactly, roughly }
+const error e = error.TooOld;

@@ -1,0 +1,4 @@
+const string s = "éß";
+const int é = 1;
+const int n = 1 ;
+`$'
