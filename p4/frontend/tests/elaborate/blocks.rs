@@ -156,7 +156,7 @@ fn actions_of_tables_take_arguments_of_the_program() {
 fn keys_are_any_expressions() {
     let top = "bit<8> twice(in bit<8> x) { return x << 1; }";
     let locals = "action hit() { hdr.h.d = 1; }
-        table t { key = { twice(hdr.h.a): exact @name("twice"); hdr.h.isValid(): exact; hdr.h.b[7:4]: ternary; hdr.h.c & 3: exact; }
+        table t { key = { twice(hdr.h.a): exact @name(\"twice\"); hdr.h.isValid(): exact; hdr.h.b[7:4]: ternary; hdr.h.c & 3: exact; }
             actions = { hit; NoAction; } default_action = NoAction();
             const entries = { (6, true, 0xf &&& 0xc, 1): hit(); } }";
     assert_eq!(run(top, locals, "t.apply();", [3, 0xd0, 5, 0])[3], 1);

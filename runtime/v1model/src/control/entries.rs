@@ -55,6 +55,7 @@ impl Control {
             keys,
             priority,
             call,
+            members: Vec::new(),
             origin: Origin::Control,
         });
         Ok(())

@@ -167,6 +167,7 @@ mod tests {
             entries: Vec::new(),
             size: 1,
             flow: None,
+            selector: None,
         };
         for (wanted, at) in [
             ("a", 0),
