@@ -1,7 +1,8 @@
 //! `trisect p4`: P4 programs by themselves, without policy or rack.
 
-use super::{Ended, print, print_json};
+use super::{Ended, complain, print, print_json};
 use clap::{Args, Subcommand, ValueEnum};
+use serde_json::json;
 use std::path::{Path, PathBuf};
 use trisect::problems::Problems;
 use trisect_v1model::{CompiledV1, EngineKind, run_script, stf};
@@ -9,6 +10,10 @@ use trisect_v1model::{CompiledV1, EngineKind, run_script, stf};
 /// What to do with a P4 program.
 #[derive(Debug, Subcommand)]
 pub enum P4 {
+    /// Parse and check a program, and say what is wrong with it.
+    Check(Check),
+    /// Print a program in another form.
+    Emit(Emit),
     /// Run a packet test (STF) over a v1model program.
     Run(Run),
 }
@@ -17,6 +22,8 @@ impl P4 {
     /// Whether the answer is wanted as JSON.
     pub fn json(&self) -> bool {
         match self {
+            Self::Check(args) => args.json,
+            Self::Emit(_) => false,
             Self::Run(args) => args.json,
         }
     }
@@ -33,6 +40,40 @@ pub struct Source {
     /// Macro to define, as 1 without a value; may be repeated.
     #[arg(short = 'D', value_name = "NAME[=VALUE]")]
     pub define: Vec<String>,
+}
+
+/// `trisect p4 check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The program.
+    #[command(flatten)]
+    pub source: Source,
+    /// Print what is found as JSON, for editors.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `trisect p4 emit`.
+#[derive(Debug, Args)]
+pub struct Emit {
+    /// The program.
+    #[command(flatten)]
+    pub source: Source,
+    /// The form.
+    #[arg(long = "as", value_enum, value_name = "FORM")]
+    pub form: Form,
+    /// File to write to instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// A form in which a program can be printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// P4-16, with includes and macros expanded.
+    P4,
+    /// The packet program that everything else works on, as text.
+    Ir,
 }
 
 /// `trisect p4 run`.
@@ -76,6 +117,8 @@ impl EngineArg {
 /// Does it.
 pub fn main(command: &P4) -> anyhow::Result<Ended> {
     match command {
+        P4::Check(args) => check(args),
+        P4::Emit(args) => emit(args),
         P4::Run(args) => run(args),
     }
 }
@@ -99,7 +142,66 @@ fn run(args: &Run) -> anyhow::Result<Ended> {
     })
 }
 
-fn compile(source: &Source) -> anyhow::Result<CompiledV1> {
+fn check(args: &Check) -> anyhow::Result<Ended> {
+    let options = options(&args.source)?;
+    let program = &args.source.program;
+    let (_, sources, found) = trisect_p4::check_file(program, &options);
+    let errors = found.iter().filter(|d| d.is_error()).count();
+    if args.json {
+        print_json(&json!({
+            "program": program,
+            "errors": errors,
+            "warnings": found.len() - errors,
+            "diagnostics": trisect_p4::diag::to_json(&found, &sources),
+        }))?;
+    } else {
+        complain(&trisect_p4::render_all(&found, &sources));
+        let count = |number: usize, word: &str| match number {
+            0 => format!("no {word}s"),
+            1 => format!("1 {word}"),
+            number => format!("{number} {word}s"),
+        };
+        let (errors, warnings) = (
+            count(errors, "error"),
+            count(found.len() - errors, "warning"),
+        );
+        print(&format!("{}: {errors}, {warnings}", program.display()))?;
+    }
+    Ok(if errors == 0 {
+        Ended::Well
+    } else {
+        Ended::Different
+    })
+}
+
+fn emit(args: &Emit) -> anyhow::Result<Ended> {
+    let text = match args.form {
+        Form::P4 => printed(&args.source)?,
+        Form::Ir => compile(&args.source)?.program.to_string(),
+    };
+    match &args.output {
+        None => print(&text)?,
+        Some(path) => {
+            std::fs::write(path, text).map_err(|error| Problems::unwritable(path, &error))?;
+        }
+    }
+    Ok(Ended::Well)
+}
+
+/// The program as P4. It need not be right beyond its syntax.
+fn printed(source: &Source) -> anyhow::Result<String> {
+    let options = options(source)?;
+    let (tree, sources, found) = trisect_p4::parse_file(&source.program, &options);
+    let errors = found.iter().filter(|d| d.is_error());
+    let errors: Vec<_> = errors.map(|d| d.to_common(&sources)).collect();
+    match tree {
+        Some(tree) if errors.is_empty() => Ok(trisect_p4::printer::program(&tree)),
+        _ => Err(Problems::in_files(errors).into()),
+    }
+}
+
+/// How the program is read.
+fn options(source: &Source) -> Result<trisect_p4::Options, Problems> {
     // The front end would report this, too, but at a place in a file that is not there.
     read(&source.program, "give a P4 program")?;
     let mut options = trisect_p4::Options::default();
@@ -108,6 +210,11 @@ fn compile(source: &Source) -> anyhow::Result<CompiledV1> {
         let (name, value) = define.split_once('=').unwrap_or((define, "1"));
         (name.to_owned(), value.to_owned())
     }));
+    Ok(options)
+}
+
+fn compile(source: &Source) -> anyhow::Result<CompiledV1> {
+    let options = options(source)?;
     let compiled =
         trisect_p4::compile_passes_file(&source.program, &options).map_err(Problems::in_files)?;
     Ok(CompiledV1 {

@@ -563,7 +563,8 @@ impl<'a> Elab<'a> {
         for (header, valid, length) in &layout.headers {
             ops.push(Op::Set(LValue::field(bridge, *valid), Expr::Valid(*header)));
             if let Some(field) = length {
-                let _ = field; // TODO-VARBITLEN
+                let length = Expr::VarbitLen(*header);
+                ops.push(Op::Set(LValue::field(bridge, *field), length));
             }
         }
         vec![Step::Ops { name: None, ops }]
