@@ -57,7 +57,7 @@ fn part(code: &str) -> &'static str {
         ..110 => "preprocessor",
         110..120 => "lexer",
         120..130 => "grammar",
-        130..150 | 180.. => "names and types",
+        130..150 | 170.. => "names and types",
         _ => "rules",
     }
 }
@@ -128,8 +128,8 @@ fn what_must_be_rejected_is() {
     let wrong = wrong(&files, false);
     compare(&wrong, &known_failures().accepted);
     assert!(
-        wrong.len() * 50 <= files.len(),
-        "less than 98 % are rejected"
+        wrong.len() * 20 <= files.len(),
+        "less than 95 % are rejected"
     );
 }
 

@@ -126,3 +126,13 @@ fn default_values() {
         hdr.h.d = s.h.isValid() ? 8w1 : 2;";
     assert_eq!(run(top, "", apply, [1, 0, 0, 0]), [1, 5, 2, 2]);
 }
+
+#[test]
+fn a_parser_looks_ahead_at_a_whole_stack() {
+    let story = Story {
+        states: "state start { e_t[2] t = pkt.lookahead<e_t[2]>(); pkt.extract(hdr.h); meta.x = t[1].v; transition accept; }",
+        apply: "hdr.h.d = meta.x;",
+        ..STACK
+    };
+    assert_eq!(story.send(&[1, 2, 3, 4]), [1, 2, 3, 2]);
+}

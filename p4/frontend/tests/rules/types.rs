@@ -5,11 +5,6 @@ fn parameters_have_types_that_can_be_passed() {
     wrong("E0163", "x", "extern void f(in string x);");
     wrong("E0163", "x", "control T(); control C(T x) { apply { } }");
     wrong("E0163", "x", "package Q(); control C()(Q x) { apply { } }");
-    wrong(
-        "E0163",
-        "x",
-        "extern E { E(); void m(); } control C() { action f(E x) { } apply { } }",
-    );
     right("extern E { } extern void f(E x, string y, int z); control C(E x);");
     right("control T(); control C()(T x) { apply { } }");
 }
@@ -32,16 +27,6 @@ fn results_have_values_at_run_time() {
 
 #[test]
 fn types_within_types() {
-    wrong(
-        "E0163",
-        "x",
-        "header H<T> { T f; } control C(in H<string> x);",
-    );
-    wrong(
-        "E0163",
-        "x",
-        "header_union U<T> { T f; } control C(in U<bit<8>> x);",
-    );
     wrong("E0163", "x", "extern E { } extern void f(tuple<E> x);");
     wrong(
         "E0163",

@@ -141,7 +141,7 @@ impl<'a> Elab<'a> {
         }
         let header = match self.tree.base(ty) {
             Type::Header(..) => true,
-            Type::Struct(..) | Type::Tuple(_) => false,
+            Type::Struct(..) | Type::Tuple(_) | Type::Stack(..) => false,
             _ => {
                 let message = format!("`lookahead` of a `{}`", self.show(ty));
                 return Err(unsupported(span, message));
