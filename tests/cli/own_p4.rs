@@ -124,12 +124,12 @@ control I(inout headers_t h, inout meta_t m, inout standard_metadata_t s) {
 }
 control E(inout headers_t h, inout meta_t m, inout standard_metadata_t s) {
     action set(bit<48> a) { h.eth.dst = a; }
-    table types {
+    table outs {
         key = { s.egress_port: exact; }
         actions = { set; NoAction; }
         default_action = NoAction();
     }
-    apply { types.apply(); }
+    apply { outs.apply(); }
 }
 control C(inout headers_t h, inout meta_t m) { apply { } }
 control D(packet_out p, in headers_t h) { apply { p.emit(h.eth); } }
@@ -261,10 +261,15 @@ fn wrong_programs_entries_and_racks() {
     let own = Own::new(&SENDER.replace("s.egress_spec = port", "s.egress_spex = port"));
     own.refused("E0130", "sender.p4:14", &[]);
     let own = Own::new(&SENDER.replace("apply { types.apply(); }", "apply { types.apply() }"));
-    own.refused("E0110", "sender.p4:", &[]);
+    own.refused("E0120", "sender.p4:", &[]);
+    let own = Own::new(&SENDER.replace(
+        "apply { types.apply(); }\n}\ncontrol E",
+        "apply { types.apply(); clone(CloneType.I2E, 32w5); }\n}\ncontrol E",
+    ));
+    own.refused("E0182", "copies packets", &[]);
     let own = Own::new(SENDER);
     own.write("include/headers.p4", "header eth_t { bit<48> dst }\n");
-    own.refused("E0110", "headers.p4:1", &[]);
+    own.refused("E0120", "headers.p4:1", &[]);
     let own = Own::new(SENDER);
     fs::remove_file(own.path("sender.p4")).expect("removed");
     own.refused("E0500", "sender.p4", &[]);
@@ -286,6 +291,8 @@ fn wrong_programs_entries_and_racks() {
     );
     let twice = ["--entries", &good, "--entries", &good];
     own.refused("E0508", "filled twice", &twice);
+    let own = Own::new(&SENDER.replace("outs", "types"));
+    own.refused("E0506", "I.types, E.types", &["--entries", &good]);
 
     let rack = fs::read_to_string(own.path("rack.toml")).expect("a rack");
     let (switch, _) = rack.split_once("[[server]]").expect("a server");
@@ -298,11 +305,9 @@ fn wrong_programs_entries_and_racks() {
 #[test]
 fn a_parser_that_reads_its_port_stays_on_the_switch() {
     let program = SENDER.replace(
-        "transition accept;",
-        "transition select(s.ingress_port) { 0: accept; default: more; }
-    }
-    state more {
-        transition accept;",
+        "p.extract(h.eth); transition accept; }",
+        "transition select(s.ingress_port) { 0: accept; default: more; } }
+    state more { p.extract(h.eth); transition accept; }",
     );
     let own = Own::new(&program);
     own.report(&[]);
