@@ -14,8 +14,9 @@ use trisect_p4::ast::{Decl, DeclKind};
 use trisect_p4::{Options, printer};
 use trisect_v1model::{CompiledV1, EngineKind, run_script, stf};
 
-/// More than any program of the suite takes, even in a debug build on a busy machine.
-const LIMIT: Duration = Duration::from_secs(120);
+/// More than any program of the suite takes, even in a debug build on a busy machine. (Two nested loops of up to 255
+/// turns each, written out, keep the code generator busy for half a minute after each change of the table.)
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// Features of the language and the architecture, each with a text that stands in programs that use it.
 const FEATURES: &[(&str, &[&str])] = &[
@@ -224,17 +225,27 @@ fn packet_tests_pass_on_interpreter_and_machine_code() {
     compare(&failed, &known_failures().packets);
 }
 
+/// The text of an IR program without the lines of the source that assertions name.
+fn without_lines(program: &trisect_ir::Program) -> String {
+    let text = program.to_string();
+    let kept = text.lines().map(|line| match line.starts_with("message ") {
+        true => line.split(" at ").next().unwrap_or_default(),
+        false => line,
+    });
+    kept.collect::<Vec<_>>().join("\n")
+}
+
 /// The IR of a program and that of its printed text.
 fn prints_to_the_same(program: &Path) -> Result<(), String> {
-    let Ok(compiled) = trisect_p4::compile_file(program, &Options::default()) else {
+    let Ok(compiled) = trisect_p4::compile_passes_file(program, &Options::default()) else {
         return Ok(()); // refused, or not for an architecture that is elaborated
     };
     let (tree, _, _) = trisect_p4::parse_file(program, &Options::default());
     let text = printer::program(&tree.unwrap_or_default());
     let name = program.file_name().unwrap_or_default().to_string_lossy();
-    let again = trisect_p4::compile_str(&name, &text, &Options::default())
+    let again = trisect_p4::compile_passes_str(&name, &text, &Options::default())
         .map_err(|found| found.first().map(first_line).unwrap_or_default())?;
-    if again.to_string() == compiled.to_string() {
+    if without_lines(&again.program) == without_lines(&compiled.program) {
         Ok(())
     } else {
         Err("the printed text gives another IR".to_owned())

@@ -63,8 +63,11 @@ fn is_standard(ty: &HeaderType) -> bool {
     }
 }
 
-/// Where sampled fields lie in the headers of a length in bits: offset and width.
-const PLACES: [(u32, &[(Field, u32, u32)]); 5] = [
+/// A sampled field with its offset and width in bits.
+type FieldPlace = (Field, u32, u32);
+
+/// Where sampled fields lie in the headers of a length in bits.
+const PLACES: [(u32, &[FieldPlace]); 5] = [
     // Ethernet: nothing of it is sampled.
     (112, &[]),
     // VLAN tags, MPLS labels, or the ports of TCP and UDP alone.

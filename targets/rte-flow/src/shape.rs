@@ -198,7 +198,7 @@ pub fn strange_parser(program: &Program) -> Option<String> {
     }
     let differs = found
         .iter()
-        .find(|(name, from)| !ways_to(name).is_none_or(|ways| ways == **from));
+        .find(|(name, from)| ways_to(name).is_some_and(|ways| ways != **from));
     differs.map(|(name, _)| format!("parser that finds `{name}` otherwise than the standard one"))
 }
 

@@ -15,7 +15,6 @@ mod default_actions;
 mod dots;
 mod entries;
 mod exits;
-mod externs;
 mod instances;
 mod key_names;
 mod keys;
@@ -41,7 +40,6 @@ const SYNTAX_RULES: &[(&str, Rule<ast::Program>)] = &[
         instances::check,
     ),
     ("only controls and actions exit", exits::check),
-    ("types are used behind their declaration", externs::check),
     ("parsers come to an end", states::check),
     ("tables have their properties", tables::check),
     ("complex keys have names", key_names::check),
