@@ -221,7 +221,9 @@ proptest! {
         packets.iter_mut().for_each(|p| p.mark = 0);
         // What has expired does not come back.
         packets.sort_by_key(|p| p.time_ns);
-        prop_assume!(!assigns_time(&program));
+        if assigns_time(&program) {
+            return Ok(());
+        }
         if let Err(message) = compare_restored(&program, &packets, at) {
             prop_assert!(false, "seed {}: {}\n{}", seed, message, program);
         }
