@@ -27,7 +27,7 @@ fn program(op: &str, next: &str, deparser: &str, name: &str) -> Program {
         state second { OP extract(NAME) goto accept }
         entry a
         node a of own: exec { NAME.ttl = (NAME.ttl - 8w0x1) } -> b
-        node b of own: branch (NAME.protocol == 8w0x6) ? c : d
+        node b of own: if (NAME.protocol == 8w0x6) -> c else -> d
         node c of own: exec { $egress_port = 16w0x1 } -> e
         node d of own: exec { $egress_port = 16w0x2 } -> e
         node e: emit

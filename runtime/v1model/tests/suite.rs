@@ -12,6 +12,9 @@ fn scripts() -> Option<Vec<PathBuf>> {
         eprintln!("SKIPPED: TRISECT_P4_SUITE is not set; no foreign packet tests were run");
         return None;
     };
+    // The suite is the whole test data, or its folder of programs.
+    let inner = folder.join("p4_16_samples");
+    let folder = if inner.is_dir() { inner } else { folder };
     let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
         .expect("the suite's folder can be read")
         .filter_map(|entry| Some(entry.ok()?.path()))

@@ -446,10 +446,13 @@ pub(crate) fn has_const_entries(table: &Table) -> bool {
             .all(|entry| entry.origin == Origin::Const)
 }
 
-/// The entries, those that win first: a P4 compiler gives priorities in the order of the text.
+/// The entries, those that win first: a P4 compiler gives priorities in the order of the text. Without those that
+/// never win, as one before has the same keys: P4 refuses them.
 pub(crate) fn by_precedence(table: &Table) -> Vec<&Entry> {
     let mut entries: Vec<&Entry> = table.entries.iter().collect();
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.priority));
+    let mut seen = BTreeSet::new();
+    entries.retain(|entry| seen.insert(entry.keys.iter().map(key_set).collect::<Vec<_>>()));
     entries
 }
 

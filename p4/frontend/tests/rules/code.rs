@@ -84,9 +84,3 @@ fn dots_come_last() {
     wrong("E0123", "...", &text("{..., 1}"));
     right(&text("{1, ...}"));
 }
-
-#[test]
-fn types_are_used_behind_their_declaration() {
-    wrong("E0130", "E", "extern E { void m(E e); }");
-    right("extern E { E(); } extern F { void m(E e); }");
-}
