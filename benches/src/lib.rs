@@ -1,6 +1,8 @@
 //! Shared parts of the benchmarks: the packets, and the loops by hand that compiled code is held
 //! against.
 
+pub mod p4_programs;
+
 use std::time::{Duration, Instant};
 use trisect_host::{Outcome, Packet};
 
