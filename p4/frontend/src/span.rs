@@ -106,7 +106,11 @@ impl SourceFile {
             .copied()
             .unwrap_or(self.text.len());
         match self.mark_before(start) {
-            Some(mark) => mark.line + line_index.saturating_sub(self.line_index(mark.offset)),
+            // Some preprocessors begin with a line 0; nothing that is shown stands there.
+            Some(mark) => {
+                let behind = line_index.saturating_sub(self.line_index(mark.offset));
+                mark.line.saturating_add(behind).max(1)
+            }
             None => line_index + 1,
         }
     }

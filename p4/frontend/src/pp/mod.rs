@@ -457,11 +457,17 @@ impl Preprocessor<'_> {
 
     fn line(&mut self, span: Span, tokens: &[Token], next_line: usize) {
         let number = match tokens.first().map(|token| &token.tok) {
-            Some(Tok::Int(text)) => text.parse::<usize>().ok(),
+            // As in C, a line number fits in 31 bits.
+            Some(Tok::Int(text)) => text.parse::<i32>().ok(),
             _ => None,
         };
+        let number = number.and_then(|number| usize::try_from(number).ok());
         let Some(number) = number else {
-            return self.error(codes::DIRECTIVE, span, "`#line` needs a line number");
+            return self.error(
+                codes::DIRECTIVE,
+                span,
+                "`#line` needs a line number below 2147483648",
+            );
         };
         let name = match tokens.get(1).map(|token| &token.tok) {
             Some(Tok::Str(name)) => Some(unescape(name)),
