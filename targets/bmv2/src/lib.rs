@@ -31,6 +31,8 @@ mod control;
 mod emit;
 mod expr;
 mod graph;
+pub mod json;
+mod limits;
 mod names;
 mod ops;
 mod parser;
@@ -47,7 +49,7 @@ use trisect_target::{
     Support, Target, TargetKind, Use, Verdict, resource,
 };
 
-use check::Stage;
+use check::{Form, Stage};
 use runtime::Runtime;
 
 /// Name of the artifact with the program.
@@ -183,7 +185,7 @@ impl Device for Switch {
     }
 
     fn check(&self, program: &Program, node: NodeId) -> Verdict {
-        let refusals = check::node(program, node);
+        let refusals = check::node(program, node, Form::P4);
         if !refusals.is_empty() {
             return Verdict::Unable(refusals);
         }
@@ -201,7 +203,7 @@ impl Device for Switch {
 
     fn fit(&self, piece: &Program) -> Result<Use, Vec<Refusal>> {
         let resources = check::total(piece, &self.stage());
-        let mut refusals = check::piece(piece);
+        let mut refusals = check::piece(piece, Form::P4);
         refusals.extend(shortages(&resources, &self.budget));
         if refusals.is_empty() {
             Ok(Use {
@@ -244,20 +246,7 @@ fn shortages(used: &Resources, budget: &Resources) -> Vec<Refusal> {
 /// # Errors
 /// The piece is not a valid program, or asks for what v1model cannot do.
 pub fn lower(piece: &Program) -> Result<(String, Runtime), LowerError> {
-    for (node, found) in piece.control.nodes.iter() {
-        if let Some(refusal) = check::node(piece, node).into_iter().next() {
-            return Err(LowerError::Refused {
-                node: found.name.clone(),
-                refusal,
-            });
-        }
-    }
-    if let Some(refusal) = check::piece(piece).into_iter().next() {
-        return Err(LowerError::Refused {
-            node: String::new(),
-            refusal,
-        });
-    }
+    check::refuse(piece, Form::P4)?;
     let names = names::Names::new(piece);
     let emitted = emit::program(piece, &names);
     let runtime = runtime::of_program(piece, &names, &emitted.applications);
