@@ -129,15 +129,12 @@ fn header_in_parser(program: &Program, op: &ParserOp, form: Form) -> Option<Refu
 
 fn parser_expr(program: &Program, e: &Expr, form: Form, found: &mut Vec<Refusal>) {
     expr(program, e, form, found);
-    if form == Form::Json {
-        return;
-    }
     e.walk(&mut |e| {
         if let Expr::Hash(algorithm @ (HashAlgorithm::Crc32 | HashAlgorithm::Crc16), _) = e {
             found.push(refusal(
                 codes::PARSER,
                 format!("{algorithm:?} hash in the parser"),
-                "v1model has hashes in controls only",
+                "v1model and BMv2 have hashes in controls only",
                 "compute it in the control",
             ));
         }

@@ -57,6 +57,11 @@ pub const PROGRAM_FILE: &str = "switch.p4";
 /// Name of the artifact with the entries.
 pub const ENTRIES_FILE: &str = "entries.json";
 
+/// Name of the artifact with the program in the form that simple_switch loads.
+pub const JSON_FILE: &str = "switch.json";
+/// Name of the artifact that describes the program to a controller.
+pub const P4INFO_FILE: &str = "switch.p4info.txt";
+
 /// The target `bmv2`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Bmv2;
@@ -217,15 +222,24 @@ impl Device for Switch {
 
     fn lower(&self, piece: &Program) -> Result<Vec<Artifact>, LowerError> {
         let (text, runtime) = lower(piece)?;
-        let json =
-            serde_json::to_string_pretty(&runtime).map_err(|error| LowerError::Internal {
-                target: Bmv2.name().to_owned(),
-                message: error.to_string(),
-            })?;
+        let program = json::emit(piece, json::Entries::Const)?;
         Ok(vec![
             Artifact::text(PROGRAM_FILE, text),
-            Artifact::text(ENTRIES_FILE, json + "\n"),
+            Artifact::text(ENTRIES_FILE, pretty(&runtime)?),
+            Artifact::text(JSON_FILE, pretty(&program)?),
+            Artifact::text(P4INFO_FILE, json::p4info(piece)?),
         ])
+    }
+}
+
+/// Indented JSON with a line end.
+fn pretty(value: &impl serde::Serialize) -> Result<String, LowerError> {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => Ok(text + "\n"),
+        Err(error) => Err(LowerError::Internal {
+            target: Bmv2.name().to_owned(),
+            message: error.to_string(),
+        }),
     }
 }
 

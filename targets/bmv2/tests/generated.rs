@@ -2,11 +2,13 @@
 
 #![allow(clippy::expect_used, clippy::panic)] // a test fails by panicking
 
+#[path = "common/back.rs"]
+mod back;
 mod common;
 #[path = "common/generate.rs"]
 mod generate;
 
-use common::{compare, p4_compiler_accepts};
+use back::{compare, p4_compiler_accepts};
 use generate::{generate, packets};
 
 #[test]

@@ -3,11 +3,14 @@
 
 #![allow(clippy::expect_used, clippy::panic)] // a test fails by panicking
 
+#[path = "common/back.rs"]
+mod back;
 mod common;
 #[path = "common/library.rs"]
 mod library;
 
-use common::{Numbers, compare, p4_compiler_accepts};
+use back::{compare, p4_compiler_accepts};
+use common::Numbers;
 use library::{fill, library, packets};
 use trisect_bmv2::lower;
 

@@ -20,6 +20,7 @@ use library::{fill, library};
 use switch::Switch;
 use trisect_bmv2::json::{Entries, emit};
 use trisect_interp::{Interpreter, Outcome, Packet};
+use trisect_target::LowerError;
 use trisect_ir::{
     Bits, Expr, Field, FieldKind, Header, HeaderType, LValue, MetaId, Node, NodeKind, ObjectId,
     ObjectKind, Op, Program, StdMeta,
@@ -209,4 +210,99 @@ fn the_library_does_the_same_on_simple_switch() {
             }
         }
     }
+}
+
+/// Filetests whose programs BMv2 cannot run, with the code of the reason.
+const REFUSED_FILETESTS: [(&str, u16); 12] = [
+    ("allocator", 442),
+    ("clean", 443),
+    ("flow_expiry", 440),
+    ("flow_invariance", 441),
+    ("flow_profiles", 440),
+    ("flow_time_backwards", 440),
+    ("frame", 441),
+    ("meter_bytes", 450),
+    ("meter_colours", 447),
+    ("registers", 450),
+    ("reparse", 443),
+    ("search", 441),
+];
+
+#[test]
+fn the_filetests_do_the_same_on_simple_switch() {
+    let Some(simple_switch) = switch::find() else {
+        return;
+    };
+    let refused = in_folder(&simple_switch, "tests/filetests");
+    let refused: Vec<(&str, u16)> = refused.iter().map(|(n, c)| (n.as_str(), *c)).collect();
+    assert_eq!(refused, REFUSED_FILETESTS);
+}
+
+#[test]
+fn programs_written_for_bmv2_do_the_same_on_simple_switch() {
+    let Some(simple_switch) = switch::find() else {
+        return;
+    };
+    assert_eq!(in_folder(&simple_switch, "targets/bmv2/tests/programs"), []);
+}
+
+/// Compares all programs of a folder; gives the refused ones with their codes.
+fn in_folder(simple_switch: &Path, folder: &str) -> Vec<(String, u16)> {
+    let (mut programs, mut packets_run, mut refused) = (0, 0, Vec::new());
+    for file in library::files(&library::root().join(folder), "tri") {
+        let text = std::fs::read_to_string(&file).expect("a program");
+        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let mut program = match text.parse::<Program>() {
+            Ok(program) => program,
+            // Some filetests are about mistakes.
+            Err(_) if folder.contains("filetests") => continue,
+            Err(error) => panic!("{name}: {error}"),
+        };
+        if trisect_ir::verify(&program).is_err() {
+            continue;
+        }
+        match emit(&program, Entries::All) {
+            Err(LowerError::Refused { refusal, .. }) => {
+                refused.push((name, refusal.code.0));
+                continue;
+            }
+            Err(error) => panic!("{name}: {error}"),
+            Ok(_) => {}
+        }
+        let mut packets = packets_in(&text);
+        packets.extend(made_up(programs));
+        with_metadata_shown(&mut program);
+        compare(simple_switch, &program, 3, &packets);
+        programs += 1;
+        packets_run += packets.len();
+    }
+    eprintln!("{folder}: {programs} programs, {packets_run} packets; refused: {refused:?}");
+    refused
+}
+
+/// The packets of a filetest.
+fn packets_in(text: &str) -> Vec<Vec<u8>> {
+    let lines = text.lines().filter(|line| line.starts_with("; packet"));
+    lines
+        .filter_map(|line| {
+            let digits: String = line.split_once("bytes=")?.1.split(' ').collect();
+            let bytes = digits.as_bytes().chunks(2);
+            bytes
+                .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+                .collect()
+        })
+        .collect()
+}
+
+/// Short packets of small and of random bytes.
+fn made_up(seed: u64) -> Vec<Vec<u8>> {
+    let mut numbers = Numbers(seed);
+    (0..100)
+        .map(|_| {
+            let length = numbers.next() % 40;
+            let small = numbers.next().is_multiple_of(2);
+            let byte = |n: &mut Numbers| if small { n.next() % 4 } else { n.next() } as u8;
+            (0..length).map(|_| byte(&mut numbers)).collect()
+        })
+        .collect()
 }

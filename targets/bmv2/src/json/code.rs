@@ -447,7 +447,12 @@ impl Code<'_> {
         match algorithm {
             HashAlgorithm::Crc32 => self.calculate("crc32", 32, &padded),
             HashAlgorithm::Crc16 => self.calculate("crc16", 16, &padded),
-            HashAlgorithm::Csum16 => self.calculate("csum16", 16, &padded),
+            HashAlgorithm::Csum16 => self.checksum(padded),
+            HashAlgorithm::Xor16 if self.within == Within::Parser => self
+                .words(padded)
+                .into_iter()
+                .reduce(|sum, word| binary("^", sum, word))
+                .unwrap_or_else(|| number(16, 0)),
             HashAlgorithm::Xor16 => self.calculate("xor16", 16, &padded),
             HashAlgorithm::Identity => {
                 self.data(&Expr::Resize(Box::new(Expr::Concat(padded)), 32))
@@ -513,8 +518,43 @@ impl Code<'_> {
             };
             words.push(if term.subtract { word.not() } else { word });
         }
-        let checksum = self.calculate("csum16", 16, &words);
+        let checksum = self.checksum(words);
         binary("^", checksum, number(16, 0xffff))
+    }
+
+    /// The checksum of RFC 1071. BMv2 has its hashes in the control only, so the parser adds.
+    fn checksum(&mut self, inputs: Vec<Expr>) -> Term {
+        if self.within == Within::Action {
+            return self.calculate("csum16", 16, &inputs);
+        }
+        let mut sum = number(64, 0);
+        for word in self.words(inputs) {
+            sum = binary("+", sum, word);
+            sum = self.shallow(sum, 64);
+        }
+        // The sum of at most 2^16 words and its first folding carry into the upper half.
+        for _ in 0..2 {
+            let whole = leaf(self.temporary(64, sum));
+            sum = binary("+", cut(whole.clone(), 16), shifted(">>", whole, 16));
+        }
+        binary("^", sum, number(16, 0xffff))
+    }
+
+    /// The inputs one behind the other, in 16-bit words; the last one padded on its right.
+    fn words(&mut self, inputs: Vec<Expr>) -> Vec<Term> {
+        let whole = Expr::Concat(inputs);
+        let total = self.width(&whole);
+        let value = self.data(&whole);
+        let whole = self.temporary(total, value);
+        let words = (0..total.div_ceil(16)).map(|at| {
+            let end = 16 * (at + 1);
+            let word = match end.checked_sub(total) {
+                Some(missing) => shifted("<<", leaf(whole.clone()), missing),
+                None => shifted(">>", leaf(whole.clone()), total - end),
+            };
+            cut(word, 16)
+        });
+        words.collect()
     }
 }
 

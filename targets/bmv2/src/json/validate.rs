@@ -301,3 +301,45 @@ impl Checker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// What is good about a program, and what is found when one value of it is changed.
+    #[test]
+    fn each_mistake_is_found() {
+        let text = include_str!("../../tests/golden/small.json");
+        let good: Value = serde_json::from_str(text).unwrap_or_default();
+        assert_eq!(problems(&good), Vec::<String>::new());
+        let changes = [
+            ("/headers/0/header_type", json!("other_t"), "no type"),
+            ("/headers/1/name", json!("ethernet"), "there are two"),
+            ("/headers/1/id", json!(0), "is taken"),
+            ("/header_types/0/fields/0/1", json!(47), "no whole bytes"),
+            ("/parsers/0/init_state", json!("begin"), "no state"),
+            ("/parsers/0/parse_states/1/transitions/0/value", json!("0x08"), "parser state"),
+            ("/parsers/0/parse_states/1/transition_key/0/value/1", json!("x"), "no field"),
+            ("/deparsers/0/order/0", json!("ipv4"), "no header"),
+            ("/pipelines/0/init_table", json!("nowhere"), "no node"),
+            ("/pipelines/0/tables/0/action_ids/0", json!(7), "is not"),
+            ("/pipelines/0/tables/0/default_entry/action_data", json!(["0x1"]), "with 1 arguments"),
+            ("/pipelines/0/tables/0/entries/0/match_key/0/key", json!("0x01"), "for 48 bits"),
+            ("/pipelines/0/tables/0/entries/0/match_key", json!([]), "other keys"),
+            ("/pipelines/0/tables/0/key/0/target/0", json!("ipv4"), "no field"),
+            ("/pipelines/0/action_calls/0/action_id", json!(99), "a call of action 99"),
+            ("/actions/0/runtime_data", json!([]), "no parameter"),
+        ];
+        for (pointer, value, wanted) in changes {
+            let mut bad = good.clone();
+            let place = bad.pointer_mut(pointer);
+            assert!(place.is_some(), "{pointer}");
+            if let Some(place) = place {
+                *place = value;
+            }
+            let found = problems(&bad);
+            assert!(found.iter().any(|problem| problem.contains(wanted)), "{pointer}: {found:?}");
+        }
+    }
+}

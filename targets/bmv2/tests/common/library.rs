@@ -6,11 +6,13 @@ use crate::common::Numbers;
 use trisect_ir::{ActionCall, Bits, Entry, Origin, Program};
 use trisect_p4::{Options, compile_file};
 
-fn root() -> PathBuf {
+/// The repository.
+pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+/// Files of a folder with this extension, in order.
+pub fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten();
     let mut files: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
