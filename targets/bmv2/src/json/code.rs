@@ -132,7 +132,7 @@ impl Code<'_> {
         let call = primitive(op, parameters);
         self.out.push(match self.within {
             Within::Action => call,
-            Within::Parser => json!({ "op": "primitive", "parameters": [call] }),
+            Within::Parser => primitive("primitive", vec![call]),
         });
     }
 
@@ -422,10 +422,8 @@ impl Code<'_> {
     fn lookahead(&mut self, offset: u32, width: u32) -> Term {
         let all = offset + width;
         let to = self.shared.scratch.take(all);
-        self.out.push(json!({
-            "op": "set",
-            "parameters": [to, { "type": "lookahead", "value": [0, all] }],
-        }));
+        let bits = json!({ "type": "lookahead", "value": [0, all] });
+        self.out.push(primitive("set", vec![to.clone(), bits]));
         if offset == 0 {
             leaf(to)
         } else {

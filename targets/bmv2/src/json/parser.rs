@@ -10,7 +10,7 @@ use trisect_ir::{
 use super::Emitter;
 use super::code::{Code, Within};
 use super::value::{
-    STANDARD, Term, binary, boolean, field, hex_bytes, leaf, meta, number, parser_expression,
+    STANDARD, Term, binary, boolean, field, hex_bytes, leaf, meta, number, parser_expression, primitive,
 };
 
 /// The state in which parsing starts.
@@ -80,7 +80,7 @@ impl Emitter<'_> {
             .into_iter()
             .filter(|(from, _)| used(from.id()))
             .map(|(to, value)| {
-                json!({ "op": "set", "parameters": [meta(&self.names, to.id()), value] })
+                primitive("set", vec![meta(self.names, to.id()), value])
             })
             .collect()
     }
@@ -118,7 +118,7 @@ fn otherwise(next: Option<String>) -> Value {
 }
 
 fn verify(cond: Term, error: u8) -> Value {
-    json!({ "op": "verify", "parameters": [cond.json, number(32, u64::from(error)).json] })
+    primitive("verify", vec![cond.json, number(32, u64::from(error)).json])
 }
 
 /// What a select compares its key with, in hexadecimal.
@@ -151,7 +151,7 @@ impl Code<'_> {
             ParserOp::Advance(bits) => {
                 let bits = self.data(bits);
                 let bits = parser_expression(bits);
-                self.out.push(json!({ "op": "advance", "parameters": [bits] }));
+                self.out.push(primitive("advance", vec![bits]));
             }
             ParserOp::Set(to, value) => {
                 let value = self.data(value);
@@ -167,14 +167,14 @@ impl Code<'_> {
     fn extract(&mut self, header: HeaderId, length: Option<&Expr>) {
         let name = json!({ "type": "regular", "value": self.names.headers[header] });
         match self.program.header_type(header).varbit() {
-            None => self.out.push(json!({ "op": "extract", "parameters": [name] })),
+            None => self.out.push(primitive("extract", vec![name])),
             Some(most) => {
                 let bits = match length {
                     Some(length) => self.varbit_length(length, most),
                     None => number(32, 0),
                 };
                 let bits = parser_expression(bits);
-                self.out.push(json!({ "op": "extract_VL", "parameters": [name, bits] }));
+                self.out.push(primitive("extract_VL", vec![name, bits]));
             }
         }
         self.valid.insert(header);

@@ -87,9 +87,19 @@ pub(crate) fn boolean(value: bool) -> Term {
     Term::leaf(json!({ "type": "bool", "value": value }))
 }
 
+/// An object. Unlike `json!`, this moves its values instead of copying them, which matters for what nests.
+pub(crate) fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
+    let members = members.into_iter();
+    Value::Object(members.map(|(key, value)| (key.to_owned(), value)).collect())
+}
+
+fn typed(kind: &str, value: Value) -> Value {
+    object([("type", kind.into()), ("value", value)])
+}
+
 fn expression(value: Value, height: u32) -> Term {
     Term {
-        json: json!({ "type": "expression", "value": value }),
+        json: typed("expression", value),
         height,
     }
 }
@@ -97,22 +107,27 @@ fn expression(value: Value, height: u32) -> Term {
 /// `left op right`.
 pub(crate) fn binary(op: &str, left: Term, right: Term) -> Term {
     let height = left.height.max(right.height) + 1;
-    expression(json!({ "op": op, "left": left.json, "right": right.json }), height)
+    let members = [("op", op.into()), ("left", left.json), ("right", right.json)];
+    expression(object(members), height)
 }
 
 /// `op right`.
 pub(crate) fn unary(op: &str, right: Term) -> Term {
     let height = right.height + 1;
-    expression(json!({ "op": op, "left": null, "right": right.json }), height)
+    let members = [("op", op.into()), ("left", Value::Null), ("right", right.json)];
+    expression(object(members), height)
 }
 
 /// `cond ? left : right`; only the chosen one is evaluated.
 pub(crate) fn choose(cond: Term, left: Term, right: Term) -> Term {
     let height = cond.height.max(left.height).max(right.height) + 1;
-    expression(
-        json!({ "op": "?", "cond": cond.json, "left": left.json, "right": right.json }),
-        height,
-    )
+    let members = [
+        ("op", "?".into()),
+        ("cond", cond.json),
+        ("left", left.json),
+        ("right", right.json),
+    ];
+    expression(object(members), height)
 }
 
 /// The argument of a primitive.
@@ -120,16 +135,16 @@ pub(crate) fn argument(term: Term) -> Value {
     match term.json.get("type").and_then(Value::as_str) {
         Some("field" | "hexstr") => term.json,
         Some("local") => json!({ "type": "runtime_data", "value": term.json["value"] }),
-        _ => json!({ "type": "expression", "value": term.json }),
+        _ => typed("expression", term.json),
     }
 }
 
 /// The argument of a parser operation, which wants an expression.
 pub(crate) fn parser_expression(term: Term) -> Value {
-    json!({ "type": "expression", "value": term.json })
+    typed("expression", term.json)
 }
 
 /// A call of a primitive.
 pub(crate) fn primitive(op: &str, parameters: Vec<Value>) -> Value {
-    json!({ "op": op, "parameters": parameters })
+    object([("op", op.into()), ("parameters", parameters.into())])
 }
