@@ -99,32 +99,26 @@ pub(crate) fn piece(program: &Program, form: Form) -> Vec<Refusal> {
     found
 }
 
-/// P4 text for v1model that makes headers valid in the parser is not written yet; BMv2 does it, but a varbit can only
-/// be emptied under a condition, which its parser has not.
+/// P4 text for v1model that makes headers valid in the parser is not written; BMv2 itself does it.
 fn header_in_parser(program: &Program, op: &ParserOp, form: Form) -> Option<Refusal> {
-    let (header, capability) = match (op, form) {
-        (
-            ParserOp::SetValid(header)
-            | ParserOp::SetInvalid(header)
-            | ParserOp::Copy { dst: header, .. },
-            Form::P4,
-        ) => (header, "this target's parser extracts, skips and assigns fields"),
-        (ParserOp::SetValid(header), Form::Json)
-            if program.header_type(*header).varbit().is_some() =>
-        {
-            (header, "BMv2's parser does not empty a varbit")
-        }
-        _ => return None,
+    let (ParserOp::SetValid(header)
+    | ParserOp::SetInvalid(header)
+    | ParserOp::Copy { dst: header, .. }) = op
+    else {
+        return None;
     };
-    Some(refusal(
-        codes::PARSER,
-        format!(
-            "make `{}` valid or invalid in the parser",
-            program.headers[*header].name
-        ),
-        capability,
-        "do it in the control, or run it on a host",
-    ))
+    let found = || {
+        refusal(
+            codes::PARSER,
+            format!(
+                "make `{}` valid or invalid in the parser",
+                program.headers[*header].name
+            ),
+            "this target's parser extracts, skips and assigns fields",
+            "do it in the control, or run it on a host",
+        )
+    };
+    (form == Form::P4).then(found)
 }
 
 fn parser_expr(program: &Program, e: &Expr, form: Form, found: &mut Vec<Refusal>) {
@@ -210,7 +204,9 @@ fn object_name(program: &Program, object: ObjectId) -> &str {
 
 fn operations(program: &Program, ops: &[Op], form: Form, found: &mut Vec<Refusal>) {
     for op in walk::all(ops) {
-        op.exprs().into_iter().for_each(|e| expr(program, e, form, found));
+        op.exprs()
+            .into_iter()
+            .for_each(|e| expr(program, e, form, found));
         match op {
             Op::Search { object, .. } => found.push(refusal(
                 codes::PAYLOAD,

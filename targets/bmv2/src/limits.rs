@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use trisect_ir::{
-    HeaderId, NodeKind, Op, ParserOp, Place, Program, StateId, StdMeta,
-};
+use trisect_ir::{HeaderId, NodeKind, Op, ParserOp, Place, Program, StateId, StdMeta};
 use trisect_target::Refusal;
 
 use crate::codes;
@@ -64,6 +62,11 @@ fn added_headers(program: &Program, found: &mut Vec<Refusal>) {
             added.insert(*header);
         }
     }
+    for op in program.parser.states.values().flat_map(|state| &state.ops) {
+        if let ParserOp::SetValid(header) | ParserOp::Copy { dst: header, .. } = op {
+            added.insert(*header);
+        }
+    }
     let mut seen = BTreeSet::new();
     let mut bytes = 0;
     for header in &program.deparser {
@@ -86,12 +89,17 @@ fn added_headers(program: &Program, found: &mut Vec<Refusal>) {
 fn counted_length(program: &Program, found: &mut Vec<Refusal>) {
     let length = Place::Meta(StdMeta::PacketLength.id());
     let ops = operations(program);
-    let counts = ops.iter().any(|op| matches!(op, Op::Count(..) | Op::Meter { .. }));
+    let counts = ops
+        .iter()
+        .any(|op| matches!(op, Op::Count(..) | Op::Meter { .. }));
     let parser = program.parser.states.values().flat_map(|state| &state.ops);
-    let set_by_parser = parser.into_iter().any(
-        |op| matches!(op, ParserOp::Set(to, _) if to.place == length),
-    );
-    let set = ops.iter().flat_map(|op| op.targets()).any(|to| to.place == length);
+    let set_by_parser = parser
+        .into_iter()
+        .any(|op| matches!(op, ParserOp::Set(to, _) if to.place == length));
+    let set = ops
+        .iter()
+        .flat_map(|op| op.targets())
+        .any(|to| to.place == length);
     if counts && (set || set_by_parser) {
         found.push(limit(
             "count bytes after an assignment to `packet_length`".to_owned(),
@@ -109,19 +117,29 @@ fn varbits(program: &Program, found: &mut Vec<Refusal>) {
         ops.filter(|op| matches!(op, ParserOp::Extract { header: h, .. } if *h == header))
             .count()
     };
+    let copied = |state: StateId, header: HeaderId| {
+        let mut ops = states[state].ops.iter();
+        ops.any(|op| matches!(op, ParserOp::Copy { dst, .. } if *dst == header))
+    };
     for (header, instance) in program.headers.iter() {
         if program.header_type(header).varbit().is_none() {
             continue;
         }
         let twice = states.keys().any(|state| {
-            let here = extracts(state, header);
-            here > 1
-                || here == 1
-                    && after(program, state).into_iter().any(|later| extracts(later, header) > 0)
+            let here = extracts(state, header) + usize::from(copied(state, header));
+            let again = || {
+                after(program, state)
+                    .into_iter()
+                    .any(|at| extracts(at, header) > 0)
+            };
+            here > 1 && extracts(state, header) > 0 || here > 0 && again()
         });
         if twice {
             found.push(limit(
-                format!("extract `{}`, which has a varbit, twice", instance.name),
+                format!(
+                    "extract `{}`, which has a varbit, where it may be there already",
+                    instance.name
+                ),
                 "BMv2 does not take the length of the first time back".to_owned(),
                 "extract into another header",
             ));

@@ -38,7 +38,9 @@ fn read(text: &str) -> Program {
 }
 
 fn golden(name: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name)
 }
 
 fn small() -> Program {
@@ -91,17 +93,25 @@ fn everything_is_emitted_the_same_twice_and_can_be_read() {
 #[test]
 fn numbers_of_the_control_plane_stay_when_something_is_added() {
     let text = std::fs::read_to_string(golden("small.tri")).expect("the program");
-    let more = text.replace("register seen", "counter first size 3 packets\nregister seen");
+    let more = text.replace(
+        "register seen",
+        "counter first size 3 packets\nregister seen",
+    );
     let ids = |info: &str| -> Vec<String> {
         let lines = info.lines().map(str::trim);
         let preambles: Vec<&str> = lines.skip_while(|line| *line != "preamble {").collect();
-        let pairs = preambles.windows(2).filter(|pair| pair[1].starts_with("name: \"Pipeline."));
+        let pairs = preambles
+            .windows(2)
+            .filter(|pair| pair[1].starts_with("name: \"Pipeline."));
         pairs.map(|pair| pair.join(" ")).collect()
     };
     let before = ids(&p4info(&read(&text)).expect("P4Info"));
     let after = ids(&p4info(&read(&more)).expect("P4Info"));
     assert_eq!(after.len(), before.len() + 1);
-    assert!(before.iter().all(|id| after.contains(id)), "{before:?} {after:?}");
+    assert!(
+        before.iter().all(|id| after.contains(id)),
+        "{before:?} {after:?}"
+    );
 }
 
 /// Readers of JSON, BMv2's among them, take a limited depth only.
@@ -144,7 +154,11 @@ fn what_is_too_much_for_bmv2_is_refused() {
         ("exec {", "exec { $packet_length = 32w0x0"),
     ];
     for (from, to) in changes {
-        assert_eq!(refused(&read(&text.replace(from, to)), Entries::Const), 450, "{to}");
+        assert_eq!(
+            refused(&read(&text.replace(from, to)), Entries::Const),
+            450,
+            "{to}"
+        );
     }
     let wide = text
         .replace("header ethernet:", &format!("{wide}header ethernet:"))
@@ -155,6 +169,9 @@ fn what_is_too_much_for_bmv2_is_refused() {
                  state a { extract(v, 32w0x8) goto b }\nstate b { extract(v, 32w0x8) goto accept }\n\
                  entry out\nnode out: emit\ndeparser v\n";
     assert_eq!(refused(&read(twice), Entries::Const), 450);
-    let hash = text.replace("extract(ethernet)", "extract(ethernet) $color = (crc16(8w0x1) as 8)");
+    let hash = text.replace(
+        "extract(ethernet)",
+        "extract(ethernet) $color = (crc16(8w0x1) as 8)",
+    );
     assert_eq!(refused(&read(&hash), Entries::Const), 448);
 }

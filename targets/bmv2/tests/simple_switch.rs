@@ -20,11 +20,11 @@ use library::{fill, library};
 use switch::Switch;
 use trisect_bmv2::json::{Entries, emit};
 use trisect_interp::{Interpreter, Outcome, Packet};
-use trisect_target::LowerError;
 use trisect_ir::{
     Bits, Expr, Field, FieldKind, Header, HeaderType, LValue, MetaId, Node, NodeKind, ObjectId,
     ObjectKind, Op, Program, StdMeta,
 };
+use trisect_target::LowerError;
 
 /// What the interpreter sends, by port.
 fn reference(program: &Program, port: u16, packets: &[Vec<u8>]) -> Vec<Option<(u16, Vec<u8>)>> {
@@ -41,8 +41,8 @@ fn reference(program: &Program, port: u16, packets: &[Vec<u8>]) -> Vec<Option<(u
 
 /// Runs the packets through both; gives the number of packets that came out.
 fn compare(simple_switch: &Path, program: &Program, port: u16, packets: &[Vec<u8>]) -> usize {
-    let json = emit(program, Entries::All)
-        .unwrap_or_else(|error| panic!("{}: {error}", program.name));
+    let json =
+        emit(program, Entries::All).unwrap_or_else(|error| panic!("{}: {error}", program.name));
     let expected = reference(program, port, packets);
     let mut by_port: BTreeMap<u16, Vec<Vec<u8>>> = BTreeMap::new();
     for (port, bytes) in expected.iter().flatten() {
@@ -92,7 +92,10 @@ fn report(
         );
         *next += 1;
     }
-    panic!("{}: simple_switch sends more than it should: {found:02x?}", program.name);
+    panic!(
+        "{}: simple_switch sends more than it should: {found:02x?}",
+        program.name
+    );
 }
 
 /// Meters become counters, and registers begin with 0: a program cannot say otherwise.
@@ -121,7 +124,10 @@ fn without_control_plane(program: &mut Program) {
         }
     };
     for action in program.actions.values_mut() {
-        action.ops.iter_mut().for_each(|op| op.walk_mut(&mut replace));
+        action
+            .ops
+            .iter_mut()
+            .for_each(|op| op.walk_mut(&mut replace));
     }
     for node in program.control.nodes.values_mut() {
         if let NodeKind::Exec(ops, _) = &mut node.kind {
@@ -142,7 +148,9 @@ fn with_metadata_shown(program: &mut Program) {
         name: format!("m{at}"),
         kind: FieldKind::Fixed(width),
     };
-    let widths = shown.iter().map(|id| program.metas[*id].width.next_multiple_of(8));
+    let widths = shown
+        .iter()
+        .map(|id| program.metas[*id].width.next_multiple_of(8));
     let fields = widths.enumerate().map(field).collect();
     let ty = program.header_types.push(HeaderType {
         name: "shown".into(),
@@ -155,13 +163,17 @@ fn with_metadata_shown(program: &mut Program) {
     program.deparser.insert(0, header);
     let show = |program: &Program| {
         let ty = &program.header_types[ty];
-        let sets = shown.iter().zip(&ty.fields).enumerate().map(|(at, (id, field))| {
-            let FieldKind::Fixed(width) = field.kind else {
-                panic!("all fields are fixed");
-            };
-            let value = Expr::Resize(Box::new(Expr::Meta(*id)), width);
-            Op::Set(LValue::field(header, at as u32), value)
-        });
+        let sets = shown
+            .iter()
+            .zip(&ty.fields)
+            .enumerate()
+            .map(|(at, (id, field))| {
+                let FieldKind::Fixed(width) = field.kind else {
+                    panic!("all fields are fixed");
+                };
+                let value = Expr::Resize(Box::new(Expr::Meta(*id)), width);
+                Op::Set(LValue::field(header, at as u32), value)
+            });
         [Op::SetValid(header)].into_iter().chain(sets).collect()
     };
     for id in program.control.nodes.keys().collect::<Vec<_>>() {
@@ -190,7 +202,10 @@ fn generated_programs_do_the_same_on_simple_switch() {
         sent += compare(&simple_switch, &program, seed as u16 % 8, &packets);
         programs += 1;
     }
-    eprintln!("{programs} generated programs, {} packets each, {sent} sent", packets.len());
+    eprintln!(
+        "{programs} generated programs, {} packets each, {sent} sent",
+        packets.len()
+    );
 }
 
 #[test]
@@ -251,7 +266,11 @@ fn in_folder(simple_switch: &Path, folder: &str) -> Vec<(String, u16)> {
     let (mut programs, mut packets_run, mut refused) = (0, 0, Vec::new());
     for file in library::files(&library::root().join(folder), "tri") {
         let text = std::fs::read_to_string(&file).expect("a program");
-        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let name = file
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let mut program = match text.parse::<Program>() {
             Ok(program) => program,
             // Some filetests are about mistakes.

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use trisect_ir::{
-    BinOp, Bits, Expr, FieldRef, HashAlgorithm, LValue, Param, Place, Program, SumTerm, UnOp, eval,
+    BinOp, Bits, Expr, FieldRef, HashAlgorithm, HeaderId, LValue, Param, Place, Program, SumTerm,
+    UnOp, eval,
 };
 
 use super::value::{
@@ -120,6 +121,8 @@ pub(crate) struct Code<'a> {
     pub within: Within,
     /// Primitives, or parser operations.
     pub out: Vec<Value>,
+    /// In the parser: before which of them a header is to be made valid and empty, unless it is valid.
+    pub emptied: Vec<(usize, HeaderId)>,
 }
 
 impl Code<'_> {
@@ -364,8 +367,7 @@ impl Code<'_> {
                 let amount = self.data(b);
                 let amount = self.twice(amount, amount_width);
                 let largest = Bits::ones(amount_width).to_u64().unwrap_or(u64::MAX);
-                let far = (largest > limit)
-                    .then(|| binary(">", amount.clone(), number(64, limit)));
+                let far = (largest > limit).then(|| binary(">", amount.clone(), number(64, limit)));
                 (amount, far)
             }
         };
@@ -437,7 +439,12 @@ impl Code<'_> {
         let padded: Vec<Expr> = inputs
             .iter()
             .filter(|input| self.width(input) > 0)
-            .map(|input| Expr::Resize(Box::new(input.clone()), self.width(input).next_multiple_of(8)))
+            .map(|input| {
+                Expr::Resize(
+                    Box::new(input.clone()),
+                    self.width(input).next_multiple_of(8),
+                )
+            })
             .collect();
         if padded.is_empty() {
             return constant(&eval::hash_of(algorithm, &[]));
@@ -452,9 +459,7 @@ impl Code<'_> {
                 .reduce(|sum, word| binary("^", sum, word))
                 .unwrap_or_else(|| number(16, 0)),
             HashAlgorithm::Xor16 => self.calculate("xor16", 16, &padded),
-            HashAlgorithm::Identity => {
-                self.data(&Expr::Resize(Box::new(Expr::Concat(padded)), 32))
-            }
+            HashAlgorithm::Identity => self.data(&Expr::Resize(Box::new(Expr::Concat(padded)), 32)),
             HashAlgorithm::Toeplitz(key) => self.toeplitz(key, &Expr::Concat(padded)),
         }
     }

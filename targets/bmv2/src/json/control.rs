@@ -4,9 +4,7 @@
 //! expressions, a call of an action stands before it that computes them.
 
 use serde_json::{Map, Value, json};
-use trisect_ir::{
-    ActionId, Entity, NodeId, NodeKind, ObjectKind, PrimaryMap, Successors, TableId,
-};
+use trisect_ir::{ActionId, Entity, NodeId, NodeKind, ObjectKind, PrimaryMap, Successors, TableId};
 
 use super::code::Within;
 use super::ops::public;
@@ -49,8 +47,13 @@ impl Emitter<'_> {
         };
         // Where control gets to the node.
         let head = |node: NodeId| match &written[node] {
-            Some(Written { before: Some(_), .. }) => before(node),
-            Some(Written { body: Body::Table { .. }, .. }) => table(node),
+            Some(Written {
+                before: Some(_), ..
+            }) => before(node),
+            Some(Written {
+                body: Body::Table { .. },
+                ..
+            }) => table(node),
             _ => name(node),
         };
         let mut tables = Vec::new();
@@ -67,7 +70,11 @@ impl Emitter<'_> {
             init = json!("start.parser_error");
         }
         for node in &order {
-            let Some(Written { before: prepared, body }) = &written[*node] else {
+            let Some(Written {
+                before: prepared,
+                body,
+            }) = &written[*node]
+            else {
                 continue;
             };
             let own = match body {
@@ -149,8 +156,15 @@ impl Emitter<'_> {
             }
             None => {
                 let action = self.hidden_action(format!("node.{name}"), primitives);
-                let next = program.control.nodes[node].kind.successors().first().copied();
-                Written { before: None, body: Body::Call { action, next } }
+                let next = program.control.nodes[node]
+                    .kind
+                    .successors()
+                    .first()
+                    .copied();
+                Written {
+                    before: None,
+                    body: Body::Call { action, next },
+                }
             }
         }
     }
@@ -194,21 +208,32 @@ impl Emitter<'_> {
             .iter()
             .map(|key| self.program.width(&key.expr, &[]))
             .collect();
-        let keys = table.keys.iter().zip(fields).zip(&kinds).map(|((key, field), kind)| {
-            json!({
-                "match_type": kind.name(),
-                "name": key.name,
-                "target": field["value"],
-                "mask": null,
-            })
-        });
+        let keys = table
+            .keys
+            .iter()
+            .zip(fields)
+            .zip(&kinds)
+            .map(|((key, field), kind)| {
+                json!({
+                    "match_type": kind.name(),
+                    "name": key.name,
+                    "target": field["value"],
+                    "mask": null,
+                })
+            });
         let actions: Vec<ActionId> = unique(&table.actions);
         let direct = direct_objects(self.program, id);
         let meter = direct.iter().find(|object| {
-            matches!(self.program.objects[**object].kind, ObjectKind::Meter { .. })
+            matches!(
+                self.program.objects[**object].kind,
+                ObjectKind::Meter { .. }
+            )
         });
         let counted = direct.iter().any(|object| {
-            matches!(self.program.objects[*object].kind, ObjectKind::Counter { .. })
+            matches!(
+                self.program.objects[*object].kind,
+                ObjectKind::Counter { .. }
+            )
         });
         let mut json = json!({
             "name": name,
@@ -272,4 +297,3 @@ impl super::code::Code<'_> {
         }
     }
 }
-

@@ -110,13 +110,16 @@ fn left_to_the_control_plane(program: &Program) -> Option<Refusal> {
     program.objects.values().find_map(|object| {
         let what = match &object.kind {
             ObjectKind::Meter { .. } => "rates of the meter",
-            ObjectKind::Register { init, .. } if !init.is_zero() => "initial values of the register",
+            ObjectKind::Register { init, .. } if !init.is_zero() => {
+                "initial values of the register"
+            }
             _ => return None,
         };
         Some(Refusal {
             code: codes::LIMIT,
             operation: format!("{what} `{}` in the program", object.name),
-            capability: "BMv2's programs have no place for them; the control plane sets them".to_owned(),
+            capability: "BMv2's programs have no place for them; the control plane sets them"
+                .to_owned(),
             hint: "leave the entries to the control plane, too".to_owned(),
         })
     })
@@ -191,7 +194,12 @@ impl<'a> Emitter<'a> {
     }
 
     /// A place of the program to write code in.
-    fn code<'e>(&'e mut self, params: &'e [trisect_ir::Param], valid: Valid, within: Within) -> Code<'e>
+    fn code<'e>(
+        &'e mut self,
+        params: &'e [trisect_ir::Param],
+        valid: Valid,
+        within: Within,
+    ) -> Code<'e>
     where
         'a: 'e,
     {
@@ -204,6 +212,7 @@ impl<'a> Emitter<'a> {
             valid,
             within,
             out: Vec::new(),
+            emptied: Vec::new(),
         }
     }
 
@@ -243,7 +252,9 @@ impl<'a> Emitter<'a> {
         }
         let metas = self.metas.iter();
         let metas = metas.map(|id| (self.names.metas[*id].clone(), self.program.metas[*id].width));
-        let standard = STANDARD_FIELDS.iter().map(|(name, width)| ((*name).to_owned(), *width));
+        let standard = STANDARD_FIELDS
+            .iter()
+            .map(|(name, width)| ((*name).to_owned(), *width));
         for (name, fields) in [
             (META, metas.collect::<Vec<_>>()),
             (STANDARD, standard.collect()),
@@ -306,9 +317,7 @@ impl<'a> Emitter<'a> {
 
     fn calculations(&self) -> Vec<Value> {
         let calculations = self.shared.calculations.iter().enumerate();
-        let json = |(at, Calculation { algorithm, input }): (usize, &Calculation)| {
-            json!({ "name": calculation_name(at), "id": at, "algo": algorithm, "input": input })
-        };
+        let json = |(at, Calculation { algorithm, input }): (usize, &Calculation)| json!({ "name": calculation_name(at), "id": at, "algo": algorithm, "input": input });
         calculations.map(json).collect()
     }
 
@@ -372,7 +381,10 @@ impl<'a> Emitter<'a> {
         let application = applied.iter().find(|application| owns(application.table))?;
         let table = &self.program.tables[application.table];
         let cells = if self.holds_entries(application.table) {
-            let widths = table.keys.iter().map(|key| self.program.width(&key.expr, &[]));
+            let widths = table
+                .keys
+                .iter()
+                .map(|key| self.program.width(&key.expr, &[]));
             tables::by_precedence(table, &widths.collect::<Vec<_>>()).len()
         } else {
             table_size(table.size) as usize
@@ -407,7 +419,10 @@ fn whole_bytes(mut fields: Vec<(String, u32)>) -> Vec<Value> {
     if missing > 0 {
         fields.push(("$padding".to_owned(), missing));
     }
-    fields.into_iter().map(|(name, width)| json!([name, width, false])).collect()
+    fields
+        .into_iter()
+        .map(|(name, width)| json!([name, width, false]))
+        .collect()
 }
 
 fn meter_type(unit: CountUnit) -> &'static str {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use trisect_ir::{Bits, Expr, HeaderId, Index, LValue, ObjectId, ObjectKind, Op};
 
-use super::code::{COLOR_BITS, Code};
+use super::code::{COLOR_BITS, Code, Within};
 use super::value::{
     SCRATCH, STANDARD, Term, argument, binary, field, leaf, meta, number, unary, validity,
     zero_header,
@@ -34,7 +34,7 @@ impl Code<'_> {
         }
     }
 
-    fn one(&mut self, op: &Op) {
+    pub(crate) fn one(&mut self, op: &Op) {
         match op {
             Op::Set(to, value) => {
                 let value = self.data(value);
@@ -101,7 +101,10 @@ impl Code<'_> {
     /// The jump leads here.
     fn land(&mut self, jump: usize) {
         let target = argument(number(32, self.out.len() as u64));
-        let parameters = self.out.get_mut(jump).and_then(|j| j["parameters"].as_array_mut());
+        let parameters = self
+            .out
+            .get_mut(jump)
+            .and_then(|j| j["parameters"].as_array_mut());
         if let Some(last) = parameters.and_then(|parameters| parameters.last_mut()) {
             *last = target;
         }
@@ -150,12 +153,20 @@ impl Code<'_> {
             self.primitive("add_header", vec![name]);
             return;
         }
-        let zero = header(&zero_header(ty));
+        if self.within == Within::Parser {
+            self.emptied.push((self.out.len(), at));
+            return;
+        }
         let invalid = unary("not", unary("d2b", leaf(validity(self.names, at))));
-        self.guarded(Some(invalid), |this| {
-            this.primitive("add_header", vec![zero.clone()]);
-            this.primitive("assign_header", vec![name, zero]);
-        });
+        self.guarded(Some(invalid), |this| this.empty(at));
+    }
+
+    /// Makes a header valid, with zeros and an empty varbit.
+    pub(crate) fn empty(&mut self, at: HeaderId) {
+        let zero = header(&zero_header(self.program.headers[at].ty));
+        let name = header(&self.names.headers[at]);
+        self.primitive("add_header", vec![zero.clone()]);
+        self.primitive("assign_header", vec![name, zero]);
     }
 
     // ----------------------------------------------------------------------------------- objects
@@ -170,7 +181,9 @@ impl Code<'_> {
         let width = self.program.width(index, self.params);
         let below = match index {
             Expr::Const(bits) => bits.to_u64().is_some_and(|at| at < u64::from(size)),
-            _ => Bits::ones(width).to_u64().is_some_and(|at| at < u64::from(size)),
+            _ => Bits::ones(width)
+                .to_u64()
+                .is_some_and(|at| at < u64::from(size)),
         };
         let value = self.data(index);
         if below {
@@ -208,7 +221,10 @@ impl Code<'_> {
         let (index, below) = self.index(object, index);
         let result = self.temporary(COLOR_BITS, number(1, 0));
         self.guarded(below, |this| {
-            this.primitive("execute_meter", vec![meter, argument(index), result.clone()]);
+            this.primitive(
+                "execute_meter",
+                vec![meter, argument(index), result.clone()],
+            );
         });
         self.assign_resized(dst, &result, COLOR_BITS);
     }

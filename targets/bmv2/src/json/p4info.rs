@@ -6,9 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use trisect_ir::{
-    ActionId, CountUnit, MatchKind, ObjectId, ObjectKind, Program, TableId,
-};
+use trisect_ir::{ActionId, CountUnit, MatchKind, ObjectId, ObjectKind, Program, TableId};
 use trisect_target::LowerError;
 
 use super::control::table_size;
@@ -66,7 +64,9 @@ impl Info<'_> {
     /// Actions of tables, in order.
     fn actions(&self) -> BTreeSet<ActionId> {
         let tables = self.applied.iter().map(|a| &self.program.tables[a.table]);
-        tables.flat_map(|table| table.actions.iter().copied()).collect()
+        tables
+            .flat_map(|table| table.actions.iter().copied())
+            .collect()
     }
 
     /// The table whose entries have the cells of a direct object.
@@ -93,8 +93,8 @@ impl Info<'_> {
         let actions = actions.map(|id| (Prefix::Action, self.names.actions[id].clone()));
         let tables = self.applied.iter().map(|a| (Prefix::Table, a.name.clone()));
         let objects = self.program.objects.keys();
-        let objects = objects
-            .filter_map(|id| Some((self.prefix(id)?, self.names.objects[id].clone())));
+        let objects =
+            objects.filter_map(|id| Some((self.prefix(id)?, self.names.objects[id].clone())));
         let drops = [(Prefix::Counter, DROPS.to_owned())];
         // In the order of names, since later ones go out of the way.
         let all: BTreeSet<(Prefix, String)> =
@@ -111,7 +111,10 @@ impl Info<'_> {
     }
 
     fn id(&self, prefix: Prefix, name: &str) -> u32 {
-        self.ids.get(&(prefix, name.to_owned())).copied().unwrap_or(0)
+        self.ids
+            .get(&(prefix, name.to_owned()))
+            .copied()
+            .unwrap_or(0)
     }
 
     fn write(&mut self) {
@@ -178,7 +181,8 @@ impl Info<'_> {
         let mut seen = BTreeSet::new();
         for action in table.actions.iter().filter(|action| seen.insert(**action)) {
             let id = self.id(Prefix::Action, &self.names.actions[*action]);
-            self.text.block("action_refs", "", |text| text.line(format!("id: {id}")));
+            self.text
+                .block("action_refs", "", |text| text.line(format!("id: {id}")));
         }
         if table.const_default {
             let default = &self.names.actions[table.default.action];
@@ -191,7 +195,8 @@ impl Info<'_> {
                 self.text.line(format!("direct_resource_ids: {id}"));
             }
         }
-        self.text.line(format!("size: {}", self.cells(application.table)));
+        self.text
+            .line(format!("size: {}", self.cells(application.table)));
         if has_const_entries(table) {
             self.text.line("is_const_table: true");
         }
@@ -263,7 +268,8 @@ impl Info<'_> {
     }
 
     fn spec(&mut self, unit: &str) {
-        self.text.block("spec", "", |text| text.line(format!("unit: {unit}")));
+        self.text
+            .block("spec", "", |text| text.line(format!("unit: {unit}")));
     }
 }
 

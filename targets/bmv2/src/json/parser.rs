@@ -3,15 +3,17 @@
 use serde_json::{Value, json};
 use trisect_ir::parser::{HEADER_TOO_SHORT, NO_MATCH, PARSER_INVALID_ARGUMENT};
 use trisect_ir::{
-    BinOp, Bits, Expr, HeaderId, KeySet, MetaId, ParseTarget, ParserOp, SelectCase, StdMeta,
+    BinOp, Bits, Expr, HeaderId, KeySet, MetaId, Op, ParseTarget, ParserOp, SelectCase, StdMeta,
     Transition,
 };
 
 use super::Emitter;
 use super::code::{Code, Within};
 use super::value::{
-    STANDARD, Term, binary, boolean, field, hex_bytes, leaf, meta, number, parser_expression, primitive,
+    STANDARD, Term, binary, boolean, field, hex_bytes, leaf, meta, number, parser_expression,
+    primitive, validity,
 };
+use crate::valid::{Valid, after_parser_op};
 
 /// The state in which parsing starts.
 const START: &str = "start";
@@ -31,18 +33,33 @@ impl Emitter<'_> {
         for (id, state) in program.parser.states.iter() {
             let valid = self.facts.states[id].clone();
             let mut code = self.code(&[], valid, Within::Parser);
-            state.ops.iter().for_each(|op| code.parser_op(op));
+            for op in &state.ops {
+                code.parser_op(op);
+                after_parser_op(op, &mut code.valid);
+            }
             let (keys, rows) = match &state.next {
                 Transition::Goto(_) => (Vec::new(), Vec::new()),
                 Transition::Select(keys, cases) => code.select(keys, cases),
             };
-            let ops = std::mem::take(&mut code.out);
+            let mut ops = std::mem::take(&mut code.out);
+            let emptied = std::mem::take(&mut code.emptied);
             let transitions = match &state.next {
                 Transition::Goto(target) => vec![otherwise(self.target(*target))],
                 Transition::Select(_, cases) => self.transitions(rows, cases),
             };
-            let name = self.names.states[id].clone();
-            states.push(self.state(&name, ops, keys, transitions));
+            let name = &self.names.states[id];
+            let mut part = name.clone();
+            let mut done = 0;
+            for (number, (at, header)) in emptied.into_iter().enumerate() {
+                let rest = ops.split_off(at - done);
+                done = at;
+                let next = format!("{name}$from_{number}");
+                let empty = format!("{name}$empty_{number}");
+                states.push(self.unless_valid(&part, ops, header, &empty, &next));
+                states.push(self.emptying(&empty, header, &next));
+                (part, ops) = (next, rest);
+            }
+            states.push(self.state(&part, ops, keys, transitions));
         }
         if self.has_selects() {
             let fail = verify(boolean(false), NO_MATCH);
@@ -63,6 +80,38 @@ impl Emitter<'_> {
         json!({ "name": name, "parser_ops": ops, "transition_key": keys, "transitions": next })
     }
 
+    /// A state that goes to one of two others: BMv2's parser has no other conditions.
+    fn unless_valid(
+        &self,
+        name: &str,
+        ops: Vec<Value>,
+        header: HeaderId,
+        invalid: &str,
+        valid: &str,
+    ) -> Value {
+        let keys = vec![validity(self.names, header)];
+        let case = json!({ "type": "hexstr", "value": "0x01", "mask": null, "next_state": valid });
+        self.state(
+            name,
+            ops,
+            keys,
+            vec![case, otherwise(Some(invalid.to_owned()))],
+        )
+    }
+
+    /// A state that makes a header valid and empty.
+    fn emptying(&mut self, name: &str, header: HeaderId, next: &str) -> Value {
+        let mut code = self.code(&[], Valid::new(), Within::Parser);
+        code.empty(header);
+        let ops = std::mem::take(&mut code.out);
+        self.state(
+            name,
+            ops,
+            Vec::new(),
+            vec![otherwise(Some(next.to_owned()))],
+        )
+    }
+
     /// The IR's standard metadata from simple_switch's.
     fn loads(&self) -> Vec<Value> {
         let nanoseconds = || {
@@ -79,9 +128,7 @@ impl Emitter<'_> {
         loads
             .into_iter()
             .filter(|(from, _)| used(from.id()))
-            .map(|(to, value)| {
-                primitive("set", vec![meta(self.names, to.id()), value])
-            })
+            .map(|(to, value)| primitive("set", vec![meta(self.names, to.id()), value]))
             .collect()
     }
 
@@ -157,6 +204,12 @@ impl Code<'_> {
                 let value = self.data(value);
                 self.assign(to, value);
             }
+            ParserOp::SetValid(header) => self.one(&Op::SetValid(*header)),
+            ParserOp::SetInvalid(header) => self.one(&Op::SetInvalid(*header)),
+            ParserOp::Copy { dst, src } => self.one(&Op::Copy {
+                dst: *dst,
+                src: *src,
+            }),
             ParserOp::Verify(cond, error) => {
                 let cond = self.truth(cond);
                 self.out.push(verify(cond, *error));
@@ -177,7 +230,6 @@ impl Code<'_> {
                 self.out.push(primitive("extract_VL", vec![name, bits]));
             }
         }
-        self.valid.insert(header);
     }
 
     /// BMv2 looks for the end of the packet before it compares with the field's maximum, and takes large lengths
@@ -212,9 +264,8 @@ impl Code<'_> {
                 let KeySet::Range(low, high) = set else {
                     continue;
                 };
-                let within = |op, bound: &Bits| {
-                    Expr::binary(op, key.clone(), Expr::Const(bound.clone()))
-                };
+                let within =
+                    |op, bound: &Bits| Expr::binary(op, key.clone(), Expr::Const(bound.clone()));
                 let inside = within(BinOp::Ge, low).and(within(BinOp::Le, high));
                 let bit = self.data(&inside);
                 fields.push(self.temporary(1, bit));

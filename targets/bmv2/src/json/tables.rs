@@ -54,7 +54,8 @@ impl Kind {
 /// The kinds of a table's keys.
 pub(crate) fn kinds(program: &Program, table: &Table) -> Vec<Kind> {
     let keys = table.keys.iter();
-    keys.map(|key| Kind::of(key.kind, program.width(&key.expr, &[]))).collect()
+    keys.map(|key| Kind::of(key.kind, program.width(&key.expr, &[])))
+        .collect()
 }
 
 /// The entries, in the order in which they win: the longest prefix where the IR goes by it, else the largest
@@ -63,11 +64,15 @@ pub(crate) fn kinds(program: &Program, table: &Table) -> Vec<Kind> {
 pub(crate) fn by_precedence<'t>(table: &'t Table, widths: &[u32]) -> Vec<&'t Entry> {
     let has = |kind| table.keys.iter().any(|key| key.kind == kind);
     let by_prefix = has(MatchKind::Lpm)
-        && ![MatchKind::Ternary, MatchKind::Range, MatchKind::Optional].into_iter().any(has);
+        && ![MatchKind::Ternary, MatchKind::Range, MatchKind::Optional]
+            .into_iter()
+            .any(has);
     let length = |entry: &Entry| -> u32 {
         let keys = table.keys.iter().zip(&entry.keys).zip(widths);
         let prefix = keys.filter(|((key, _), _)| key.kind == MatchKind::Lpm);
-        prefix.map(|((_, set), width)| prefix_length(set, *width)).sum()
+        prefix
+            .map(|((_, set), width)| prefix_length(set, *width))
+            .sum()
     };
     let mut entries: Vec<&Entry> = table.entries.iter().collect();
     if by_prefix {
@@ -78,7 +83,10 @@ pub(crate) fn by_precedence<'t>(table: &'t Table, widths: &[u32]) -> Vec<&'t Ent
     let mut seen = BTreeSet::new();
     entries.retain(|entry| {
         let sets = entry.keys.iter().zip(widths);
-        seen.insert(sets.map(|(set, width)| canonical(set, *width)).collect::<Vec<_>>())
+        seen.insert(
+            sets.map(|(set, width)| canonical(set, *width))
+                .collect::<Vec<_>>(),
+        )
     });
     entries
 }
@@ -125,7 +133,9 @@ pub(crate) fn entries(
     let ordered = by_precedence(table, widths);
     let entries = ordered.iter().enumerate().map(|(at, entry)| {
         let keys = entry.keys.iter().zip(kinds).zip(widths);
-        let keys: Vec<Value> = keys.map(|((set, kind), width)| key(set, *kind, *width)).collect();
+        let keys: Vec<Value> = keys
+            .map(|((set, kind), width)| key(set, *kind, *width))
+            .collect();
         json!({
             "match_key": keys,
             "action_entry": {

@@ -79,7 +79,10 @@ impl Checker {
         for header in array(&json["headers"]) {
             let name = text(&header["name"]);
             let Some(ty) = types.get(&text(&header["header_type"])) else {
-                self.report(format!("header `{name}`: no type {}", header["header_type"]));
+                self.report(format!(
+                    "header `{name}`: no type {}",
+                    header["header_type"]
+                ));
                 continue;
             };
             let mut bits = 0;
@@ -91,7 +94,8 @@ impl Checker {
                     self.report(format!("header `{name}`: two fields {}", field[0]));
                 }
             }
-            self.fields.insert((name.clone(), "$valid$".to_owned()), Some(1));
+            self.fields
+                .insert((name.clone(), "$valid$".to_owned()), Some(1));
             if bits % 8 != 0 {
                 self.report(format!("header `{name}`: {bits} bits are no whole bytes"));
             }
@@ -110,7 +114,9 @@ impl Checker {
         let primitives = array(&action["primitives"]);
         for primitive in primitives {
             if text(&primitive["op"]).starts_with("_jump") {
-                let target = array(&primitive["parameters"]).last().map(|p| text(&p["value"]));
+                let target = array(&primitive["parameters"])
+                    .last()
+                    .map(|p| text(&p["value"]));
                 let target = target.unwrap_or_default();
                 let target = u64::from_str_radix(target.trim_start_matches("0x"), 16);
                 if !target.is_ok_and(|target| target <= primitives.len() as u64) {
@@ -125,15 +131,21 @@ impl Checker {
         if let Some("local" | "runtime_data") = value["type"].as_str() {
             let there = value["value"].as_u64().is_some_and(|at| at < params as u64);
             if !there {
-                self.report(format!("action `{action}`: no parameter {}", value["value"]));
+                self.report(format!(
+                    "action `{action}`: no parameter {}",
+                    value["value"]
+                ));
             }
         }
         match value {
             Value::Array(items) => {
-                items.iter().for_each(|item| self.parameters(item, params, action));
+                items
+                    .iter()
+                    .for_each(|item| self.parameters(item, params, action));
             }
             Value::Object(map) => {
-                map.values().for_each(|item| self.parameters(item, params, action));
+                map.values()
+                    .for_each(|item| self.parameters(item, params, action));
             }
             _ => {}
         }
@@ -229,7 +241,12 @@ impl Checker {
             }
             let mut targets = vec![&pipeline["init_table"]];
             for table in array(&pipeline["tables"]) {
-                targets.extend(table["next_tables"].as_object().into_iter().flat_map(|m| m.values()));
+                targets.extend(
+                    table["next_tables"]
+                        .as_object()
+                        .into_iter()
+                        .flat_map(|m| m.values()),
+                );
                 self.table(table);
             }
             for test in array(&pipeline["conditionals"]) {
@@ -250,25 +267,35 @@ impl Checker {
     fn call(&mut self, action: &Value, args: usize, place: &str) {
         let known = action.as_u64().and_then(|id| self.actions.get(&id));
         if known.is_none_or(|(_, params)| *params != args) {
-            self.report(format!("{place}: a call of action {action} with {args} arguments"));
+            self.report(format!(
+                "{place}: a call of action {action} with {args} arguments"
+            ));
         }
     }
 
     fn table(&mut self, table: &Value) {
         let name = text(&table["name"]);
         let mut own = BTreeSet::new();
-        for (id, action) in array(&table["action_ids"]).iter().zip(array(&table["actions"])) {
+        for (id, action) in array(&table["action_ids"])
+            .iter()
+            .zip(array(&table["actions"]))
+        {
             let known = id.as_u64().and_then(|id| self.actions.get(&id));
             if known.is_none_or(|(known, _)| *known != text(action)) {
                 self.report(format!("table `{name}`: action {id} is not {action}"));
             }
             own.insert(text(action));
         }
-        let next: BTreeSet<String> =
-            table["next_tables"].as_object().into_iter().flat_map(|m| m.keys().cloned()).collect();
+        let next: BTreeSet<String> = table["next_tables"]
+            .as_object()
+            .into_iter()
+            .flat_map(|m| m.keys().cloned())
+            .collect();
         let by_hit = BTreeSet::from(["__HIT__".to_owned(), "__MISS__".to_owned()]);
         if next != own && next != by_hit {
-            self.report(format!("table `{name}`: the next nodes do not follow the actions"));
+            self.report(format!(
+                "table `{name}`: the next nodes do not follow the actions"
+            ));
         }
         let default = &table["default_entry"];
         let arguments = array(&default["action_data"]).len();
@@ -279,7 +306,10 @@ impl Checker {
             let keys = array(&table["key"]);
             let sets = array(&entry["match_key"]);
             let agree = keys.len() == sets.len()
-                && keys.iter().zip(sets).all(|(k, s)| k["match_type"] == s["match_type"]);
+                && keys
+                    .iter()
+                    .zip(sets)
+                    .all(|(k, s)| k["match_type"] == s["match_type"]);
             if !agree {
                 self.report(format!("table `{name}`: an entry with other keys"));
             }
@@ -319,16 +349,44 @@ mod tests {
             ("/headers/1/id", json!(0), "is taken"),
             ("/header_types/0/fields/0/1", json!(47), "no whole bytes"),
             ("/parsers/0/init_state", json!("begin"), "no state"),
-            ("/parsers/0/parse_states/1/transitions/0/value", json!("0x08"), "parser state"),
-            ("/parsers/0/parse_states/1/transition_key/0/value/1", json!("x"), "no field"),
+            (
+                "/parsers/0/parse_states/1/transitions/0/value",
+                json!("0x08"),
+                "parser state",
+            ),
+            (
+                "/parsers/0/parse_states/1/transition_key/0/value/1",
+                json!("x"),
+                "no field",
+            ),
             ("/deparsers/0/order/0", json!("ipv4"), "no header"),
             ("/pipelines/0/init_table", json!("nowhere"), "no node"),
             ("/pipelines/0/tables/0/action_ids/0", json!(7), "is not"),
-            ("/pipelines/0/tables/0/default_entry/action_data", json!(["0x1"]), "with 1 arguments"),
-            ("/pipelines/0/tables/0/entries/0/match_key/0/key", json!("0x01"), "for 48 bits"),
-            ("/pipelines/0/tables/0/entries/0/match_key", json!([]), "other keys"),
-            ("/pipelines/0/tables/0/key/0/target/0", json!("ipv4"), "no field"),
-            ("/pipelines/0/action_calls/0/action_id", json!(99), "a call of action 99"),
+            (
+                "/pipelines/0/tables/0/default_entry/action_data",
+                json!(["0x1"]),
+                "with 1 arguments",
+            ),
+            (
+                "/pipelines/0/tables/0/entries/0/match_key/0/key",
+                json!("0x01"),
+                "for 48 bits",
+            ),
+            (
+                "/pipelines/0/tables/0/entries/0/match_key",
+                json!([]),
+                "other keys",
+            ),
+            (
+                "/pipelines/0/tables/0/key/0/target/0",
+                json!("ipv4"),
+                "no field",
+            ),
+            (
+                "/pipelines/0/action_calls/0/action_id",
+                json!(99),
+                "a call of action 99",
+            ),
             ("/actions/0/runtime_data", json!([]), "no parameter"),
         ];
         for (pointer, value, wanted) in changes {
@@ -339,7 +397,10 @@ mod tests {
                 *place = value;
             }
             let found = problems(&bad);
-            assert!(found.iter().any(|problem| problem.contains(wanted)), "{pointer}: {found:?}");
+            assert!(
+                found.iter().any(|problem| problem.contains(wanted)),
+                "{pointer}: {found:?}"
+            );
         }
     }
 }

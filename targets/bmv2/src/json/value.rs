@@ -34,7 +34,10 @@ pub(crate) fn hex(bits: &Bits) -> String {
 
 /// A number in hexadecimal with all bytes of its width: what keys are compared with.
 pub(crate) fn hex_bytes(bits: &Bits) -> String {
-    bits.to_be_bytes().iter().map(|b| format!("{b:02x}")).collect()
+    bits.to_be_bytes()
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect()
 }
 
 pub(crate) fn hexstr(bits: &Bits) -> Value {
@@ -90,7 +93,11 @@ pub(crate) fn boolean(value: bool) -> Term {
 /// An object. Unlike `json!`, this moves its values instead of copying them, which matters for what nests.
 pub(crate) fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
     let members = members.into_iter();
-    Value::Object(members.map(|(key, value)| (key.to_owned(), value)).collect())
+    Value::Object(
+        members
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect(),
+    )
 }
 
 fn typed(kind: &str, value: Value) -> Value {
@@ -107,14 +114,22 @@ fn expression(value: Value, height: u32) -> Term {
 /// `left op right`.
 pub(crate) fn binary(op: &str, left: Term, right: Term) -> Term {
     let height = left.height.max(right.height) + 1;
-    let members = [("op", op.into()), ("left", left.json), ("right", right.json)];
+    let members = [
+        ("op", op.into()),
+        ("left", left.json),
+        ("right", right.json),
+    ];
     expression(object(members), height)
 }
 
 /// `op right`.
 pub(crate) fn unary(op: &str, right: Term) -> Term {
     let height = right.height + 1;
-    let members = [("op", op.into()), ("left", Value::Null), ("right", right.json)];
+    let members = [
+        ("op", op.into()),
+        ("left", Value::Null),
+        ("right", right.json),
+    ];
     expression(object(members), height)
 }
 
