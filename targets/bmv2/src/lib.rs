@@ -1,16 +1,18 @@
-//! BMv2 target: packet programs as v1model P4-16 and table entries.
+//! BMv2 target: packet programs as v1model P4-16, as the JSON that simple_switch loads, and table entries.
 //!
-//! A piece becomes `switch.p4`, which the P4 compiler accepts for BMv2's `simple_switch`, and
-//! `entries.json` with what the control plane loads ([`runtime`] states the format).
+//! A piece becomes `switch.p4`, which the P4 compiler accepts for BMv2's `simple_switch`,
+//! `entries.json` with what the control plane loads ([`runtime`] states the format), and, without a P4
+//! compiler, `switch.json` with `switch.p4info.txt` ([`json`]).
 //!
 //! | step      | what it does                                                           |
 //! |-----------|------------------------------------------------------------------------|
-//! | `check`   | what v1model cannot do (with reasons), and what the rest uses           |
+//! | `check`, `limits` | what v1model or BMv2 cannot do (with reasons), and what the rest uses |
 //! | `names`   | P4 identifiers                                                         |
 //! | `graph`   | joins and dominators of the control graph                              |
 //! | `valid`   | which headers are certainly valid where                                |
 //! | `expr`, `ops`, `control`, `parser`, `emit` | text                                  |
 //! | `runtime` | entries                                                                |
+//! | `json`    | the same program as JSON, and P4Info                                   |
 //! | `readback` | from the artifacts back to the IR: what the embedded switch runs       |
 //!
 //! # How the IR's meaning is kept
@@ -79,7 +81,7 @@ impl Target for Bmv2 {
     }
 
     fn description(&self) -> &'static str {
-        "v1model P4-16 for BMv2's simple_switch, and the embedded switch"
+        "v1model P4-16 and JSON for BMv2's simple_switch, and the embedded switch"
     }
 
     fn models(&self) -> Vec<Model> {

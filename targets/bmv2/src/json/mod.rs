@@ -1,7 +1,7 @@
 //! The JSON program that simple_switch loads, without a P4 compiler in between.
 //!
 //! [`emit`] writes version 2.24 of the format that the behavioral-model repository documents in
-//! `docs/JSON_format.md`; [`p4info`] describes the same tables, actions and objects to a controller that speaks
+//! `docs/JSON_format.md`; [`p4info()`] describes the same tables, actions and objects to a controller that speaks
 //! P4Runtime. Names are those of the emitted P4 text, `Pipeline.` in front.
 //!
 //! | file | what it writes |
@@ -363,7 +363,10 @@ impl<'a> Emitter<'a> {
                     "name": name, "id": objects.registers.len(), "size": size, "bitwidth": width,
                 })),
                 // Refused where they are used.
-                ObjectKind::PatternSet { .. } | ObjectKind::Allocator { .. } => {}
+                ObjectKind::PatternSet { .. }
+                | ObjectKind::Allocator { .. }
+                | ObjectKind::Message { .. }
+                | ObjectKind::Random { .. } => {}
             }
         }
         objects.counters.push(json!({

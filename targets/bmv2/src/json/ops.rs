@@ -79,6 +79,8 @@ impl Code<'_> {
             Op::Search { .. }
             | Op::Allocate { .. }
             | Op::Touch(..)
+            | Op::Notify(..)
+            | Op::Random { .. }
             | Op::AddEntry { .. }
             | Op::SetExpire { .. } => {}
         }
@@ -176,7 +178,10 @@ impl Code<'_> {
         let size = match self.program.objects[object].kind {
             ObjectKind::Counter { size, .. } | ObjectKind::Meter { size, .. } => size.unwrap_or(0),
             ObjectKind::Register { size, .. } => size,
-            ObjectKind::PatternSet { .. } | ObjectKind::Allocator { .. } => 0,
+            ObjectKind::PatternSet { .. }
+            | ObjectKind::Allocator { .. }
+            | ObjectKind::Message { .. }
+            | ObjectKind::Random { .. } => 0,
         };
         let width = self.program.width(index, self.params);
         let below = match index {

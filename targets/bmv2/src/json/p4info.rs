@@ -84,7 +84,10 @@ impl Info<'_> {
             ObjectKind::Meter { size: Some(_), .. } => Some(Prefix::Meter),
             ObjectKind::Meter { size: None, .. } => direct.map(|()| Prefix::DirectMeter),
             ObjectKind::Register { .. } => Some(Prefix::Register),
-            ObjectKind::PatternSet { .. } | ObjectKind::Allocator { .. } => None,
+            ObjectKind::PatternSet { .. }
+            | ObjectKind::Allocator { .. }
+            | ObjectKind::Message { .. }
+            | ObjectKind::Random { .. } => None,
         }
     }
 
@@ -246,7 +249,10 @@ impl Info<'_> {
                 });
                 Some(*size)
             }
-            ObjectKind::PatternSet { .. } | ObjectKind::Allocator { .. } => None,
+            ObjectKind::PatternSet { .. }
+            | ObjectKind::Allocator { .. }
+            | ObjectKind::Message { .. }
+            | ObjectKind::Random { .. } => None,
         };
         if let Some(owner) = owner {
             let id = self.id(Prefix::Table, &owner);

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::thrift::Client;
+
 /// Packets in flight at most: queues of simple_switch hold 64.
 const CHUNK: usize = 32;
 /// How long anything may take on a busy machine.
@@ -37,6 +39,7 @@ pub struct Switch {
     /// What was read of each port's output: offset in the file, and the packets.
     sent: BTreeMap<u16, (u64, Vec<Vec<u8>>)>,
     time_us: u32,
+    control_port: u16,
 }
 
 impl Switch {
@@ -61,11 +64,12 @@ impl Switch {
                 std::fs::write(empty, header()).expect("an empty capture");
             }
         }
+        let control_port = free_port();
         let log = File::create(folder.path().join("log")).expect("a log file");
         let log_too = log.try_clone().expect("the log file again");
         command
             .args(["--use-files", "0", "--log-console", "-L", "warn"])
-            .args(["--thrift-port", &free_port().to_string()])
+            .args(["--thrift-port", &control_port.to_string()])
             .arg(&file)
             .stdin(Stdio::null())
             .stdout(log)
@@ -78,9 +82,15 @@ impl Switch {
             input,
             sent: all.iter().map(|port| (*port, (24, Vec::new()))).collect(),
             time_us: 0,
+            control_port,
         };
         switch.write(&header());
         switch
+    }
+
+    /// The control plane.
+    pub fn control(&self) -> Client {
+        Client::connect(self.control_port)
     }
 
     fn write(&mut self, bytes: &[u8]) {
@@ -158,10 +168,14 @@ impl Switch {
         }
     }
 
-    /// All that came out, by port; waits a little for what should not.
-    pub fn finish(mut self) -> BTreeMap<u16, Vec<Vec<u8>>> {
+    /// Waits a little for what should not come out.
+    pub fn settle(&mut self) {
         std::thread::sleep(Duration::from_millis(30));
         self.read();
+    }
+
+    /// All that came out, by port.
+    pub fn finish(mut self) -> BTreeMap<u16, Vec<Vec<u8>>> {
         let sent = std::mem::take(&mut self.sent);
         sent.into_iter()
             .map(|(port, (_, packets))| (port, packets))
