@@ -8,6 +8,7 @@ use super::value::{
     SCRATCH, STANDARD, Term, argument, binary, field, leaf, meta, number, unary, validity,
     zero_header,
 };
+use crate::emit::PIPELINE;
 use crate::valid::{after_op, implied};
 
 /// The counter of dropped packets by reason.
@@ -15,7 +16,7 @@ pub(crate) const DROPS: &str = "drops";
 
 /// The name under which the control plane knows something of the pipeline: as in the P4 text.
 pub(crate) fn public(name: &str) -> String {
-    format!("Pipeline.{name}")
+    format!("{PIPELINE}.{name}")
 }
 
 fn named(kind: &str, name: &str) -> Value {
