@@ -257,7 +257,12 @@ impl Code<'_> {
             Expr::Hash(algorithm, inputs) => self.hash(algorithm, inputs),
             Expr::OnesSum(init, terms) => self.ones_sum(init, terms),
             // Refused before emission.
-            Expr::Frame { .. } | Expr::FrameLen => number(32, 0),
+            Expr::Frame { .. }
+            | Expr::FrameLen
+            | Expr::Varbit(_)
+            | Expr::Payload
+            | Expr::VarbitLen(_)
+            | Expr::VarbitEq(..) => number(32, 0),
         }
     }
 
@@ -460,6 +465,8 @@ impl Code<'_> {
                 .unwrap_or_else(|| number(16, 0)),
             HashAlgorithm::Xor16 => self.calculate("xor16", 16, &padded),
             HashAlgorithm::Identity => self.data(&Expr::Resize(Box::new(Expr::Concat(padded)), 32)),
+            // Refused before emission.
+            HashAlgorithm::Crc { .. } => number(32, 0),
             HashAlgorithm::Toeplitz(key) => self.toeplitz(key, &Expr::Concat(padded)),
         }
     }

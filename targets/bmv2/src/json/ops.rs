@@ -77,7 +77,8 @@ impl Code<'_> {
                 });
             }
             // Refused before emission.
-            Op::Search { .. }
+            Op::CopyVarbit { .. }
+            | Op::Search { .. }
             | Op::Allocate { .. }
             | Op::Touch(..)
             | Op::Notify(..)

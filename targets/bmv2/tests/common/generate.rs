@@ -454,6 +454,7 @@ impl Generator {
                 keys: sets,
                 priority,
                 call: ActionCall { action, args },
+                members: Vec::new(),
                 origin,
             }
         });
@@ -471,6 +472,7 @@ impl Generator {
             entries,
             size: 64,
             flow: None,
+            selector: None,
         })
     }
 

@@ -55,6 +55,7 @@ pub fn fill(program: &mut Program, numbers: &mut Numbers) {
                 keys,
                 priority: numbers.next() as u32 % 5 + 1,
                 call: ActionCall { action, args },
+                members: Vec::new(),
                 origin: Origin::Control,
             };
             program.tables[id].entries.push(entry);
