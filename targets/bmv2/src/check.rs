@@ -4,12 +4,22 @@ use trisect_ir::{
     BinOp, Expr, HashAlgorithm, Index, MatchKind, NodeId, NodeKind, ObjectId, ObjectKind, Op,
     ParserOp, Program, TableId, Transition, eval,
 };
-use trisect_target::{Refusal, Resources, resource};
+use trisect_target::{LowerError, Refusal, Resources, resource};
 
 use crate::codes;
 use crate::emit::{direct_objects, direct_uses};
 use crate::graph::Graph;
+use crate::limits;
 use crate::walk;
+
+/// What is written. The JSON program can do what the language has no words for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// The P4 text.
+    P4,
+    /// BMv2's JSON program.
+    Json,
+}
 
 fn refusal(
     code: trisect_ir::diag::Code,
@@ -25,13 +35,33 @@ fn refusal(
     }
 }
 
+/// That a piece can run here; else the first reason why not.
+pub(crate) fn refuse(program: &Program, form: Form) -> Result<(), LowerError> {
+    let first = |found: Vec<Refusal>| found.into_iter().next();
+    for (id, found) in program.control.nodes.iter() {
+        if let Some(refusal) = first(node(program, id, form)) {
+            return Err(LowerError::Refused {
+                node: found.name.clone(),
+                refusal,
+            });
+        }
+    }
+    match first(piece(program, form)) {
+        None => Ok(()),
+        Some(refusal) => Err(LowerError::Refused {
+            node: String::new(),
+            refusal,
+        }),
+    }
+}
+
 /// Why a node cannot run here; empty if it can.
-pub(crate) fn node(program: &Program, node: NodeId) -> Vec<Refusal> {
+pub(crate) fn node(program: &Program, node: NodeId, form: Form) -> Vec<Refusal> {
     let mut found = Vec::new();
     match &program.control.nodes[node].kind {
-        NodeKind::Apply(id, _) => table(program, *id, &mut found),
-        NodeKind::Branch(cond, ..) => expr(program, cond, &mut found),
-        NodeKind::Exec(ops, _) => operations(program, ops, &mut found),
+        NodeKind::Apply(id, _) => table(program, *id, form, &mut found),
+        NodeKind::Branch(cond, ..) => expr(program, cond, form, &mut found),
+        NodeKind::Exec(ops, _) => operations(program, ops, form, &mut found),
         NodeKind::Reparse(_) => found.push(refusal(
             codes::REPARSE,
             "parse the packet again".to_owned(),
@@ -46,56 +76,66 @@ pub(crate) fn node(program: &Program, node: NodeId) -> Vec<Refusal> {
 }
 
 /// Why a whole piece cannot run here.
-pub(crate) fn piece(program: &Program) -> Vec<Refusal> {
+pub(crate) fn piece(program: &Program, form: Form) -> Vec<Refusal> {
     let mut found = Vec::new();
     for id in &Graph::new(program).order {
-        found.extend(node(program, *id));
+        found.extend(node(program, *id, form));
     }
     for state in program.parser.states.values() {
         for op in &state.ops {
             op.exprs()
                 .into_iter()
-                .for_each(|e| parser_expr(program, e, &mut found));
-            if let ParserOp::SetValid(header)
-            | ParserOp::SetInvalid(header)
-            | ParserOp::Copy { dst: header, .. } = op
-            {
-                found.push(refusal(
-                    codes::PARSER,
-                    format!(
-                        "make `{}` valid or invalid in the parser",
-                        program.headers[*header].name
-                    ),
-                    "this target's parser extracts, skips and assigns fields",
-                    "do it in the control, or run it on a host",
-                ));
-            }
+                .for_each(|e| parser_expr(program, e, form, &mut found));
+            found.extend(header_in_parser(program, op, form));
         }
         if let Transition::Select(keys, _) = &state.next {
             keys.iter()
-                .for_each(|key| parser_expr(program, key, &mut found));
+                .for_each(|key| parser_expr(program, key, form, &mut found));
         }
     }
+    found.extend(limits::of(program));
     found.sort();
     found.dedup();
     found
 }
 
-fn parser_expr(program: &Program, e: &Expr, found: &mut Vec<Refusal>) {
-    expr(program, e, found);
+/// P4 text for v1model that makes headers valid in the parser is not written; BMv2 itself does it.
+fn header_in_parser(program: &Program, op: &ParserOp, form: Form) -> Option<Refusal> {
+    let (ParserOp::SetValid(header)
+    | ParserOp::SetInvalid(header)
+    | ParserOp::Copy { dst: header, .. }) = op
+    else {
+        return None;
+    };
+    let found = || {
+        refusal(
+            codes::PARSER,
+            format!(
+                "make `{}` valid or invalid in the parser",
+                program.headers[*header].name
+            ),
+            "this target's parser extracts, skips and assigns fields",
+            "do it in the control, or run it on a host",
+        )
+    };
+    (form == Form::P4).then(found)
+}
+
+fn parser_expr(program: &Program, e: &Expr, form: Form, found: &mut Vec<Refusal>) {
+    expr(program, e, form, found);
     e.walk(&mut |e| {
         if let Expr::Hash(algorithm @ (HashAlgorithm::Crc32 | HashAlgorithm::Crc16), _) = e {
             found.push(refusal(
                 codes::PARSER,
                 format!("{algorithm:?} hash in the parser"),
-                "v1model has hashes in controls only",
+                "v1model and BMv2 have hashes in controls only",
                 "compute it in the control",
             ));
         }
     });
 }
 
-fn expr(program: &Program, e: &Expr, found: &mut Vec<Refusal>) {
+fn expr(program: &Program, e: &Expr, form: Form, found: &mut Vec<Refusal>) {
     e.walk(&mut |e| match e {
         Expr::Frame { .. } | Expr::FrameLen => found.push(refusal(
             codes::PAYLOAD,
@@ -117,22 +157,24 @@ fn expr(program: &Program, e: &Expr, found: &mut Vec<Refusal>) {
             "BMv2 takes the parameters from its command line, not from the program",
             "use crc16 or crc32, or run it on a host",
         )),
-        Expr::Binary(op @ (BinOp::Div | BinOp::Rem), _, divisor) if !is_power_of_two(divisor) => {
+        Expr::Binary(op @ (BinOp::Div | BinOp::Rem), _, divisor)
+            if form == Form::P4 && !is_power_of_two(divisor) =>
+        {
             found.push(refusal(
                 codes::OPERATOR,
                 format!("{op:?} by something else than a constant power of two"),
-                "BMv2's program format has no division",
+                "the P4 compiler has no division for BMv2",
                 "",
             ));
         }
-        Expr::Binary(op @ (BinOp::Shl | BinOp::Shr | BinOp::Sar), a, b) => {
+        Expr::Binary(op @ (BinOp::Shl | BinOp::Shr | BinOp::Sar), a, b) if form == Form::P4 => {
             // Parameters have their widths checked where they are declared.
             let wide = !contains_param(a) && program.width(a, &[]) > 255;
             if wide && !matches!(**b, Expr::Const(_)) {
                 found.push(refusal(
                     codes::OPERATOR,
                     format!("{op:?} of more than 255 bits by a variable"),
-                    "BMv2 shifts by at most 255",
+                    "the P4 compiler shifts by at most 255",
                     "",
                 ));
             }
@@ -160,9 +202,11 @@ fn object_name(program: &Program, object: ObjectId) -> &str {
     &program.objects[object].name
 }
 
-fn operations(program: &Program, ops: &[Op], found: &mut Vec<Refusal>) {
+fn operations(program: &Program, ops: &[Op], form: Form, found: &mut Vec<Refusal>) {
     for op in walk::all(ops) {
-        op.exprs().into_iter().for_each(|e| expr(program, e, found));
+        op.exprs()
+            .into_iter()
+            .for_each(|e| expr(program, e, form, found));
         match op {
             Op::Search { object, .. } => found.push(refusal(
                 codes::PAYLOAD,
@@ -224,7 +268,7 @@ fn flow_refusal(table: &str) -> Refusal {
     )
 }
 
-fn table(program: &Program, id: TableId, found: &mut Vec<Refusal>) {
+fn table(program: &Program, id: TableId, form: Form, found: &mut Vec<Refusal>) {
     let table = &program.tables[id];
     if table.flow.is_some() {
         found.push(flow_refusal(&table.name));
@@ -240,9 +284,9 @@ fn table(program: &Program, id: TableId, found: &mut Vec<Refusal>) {
     table
         .keys
         .iter()
-        .for_each(|key| expr(program, &key.expr, found));
+        .for_each(|key| expr(program, &key.expr, form, found));
     for action in table.actions.iter().chain([&table.default.action]) {
-        operations(program, &program.actions[*action].ops, found);
+        operations(program, &program.actions[*action].ops, form, found);
     }
     direct(program, id, found);
 }

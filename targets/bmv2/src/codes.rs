@@ -20,3 +20,5 @@ pub const METER: Code = Code(447);
 pub const PARSER: Code = Code(448);
 /// More of something than the device has.
 pub const RESOURCES: Code = Code(449);
+/// More than BMv2 itself can do, whatever program it runs.
+pub const LIMIT: Code = Code(450);

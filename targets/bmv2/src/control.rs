@@ -6,11 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use trisect_ir::{ActionId, Entity, Expr, NodeId, NodeKind, Successors, TableId};
+use trisect_ir::{ActionId, Entity, Expr, NodeId, NodeKind, Program, Successors, TableId};
 
 use crate::emit::Emitter;
 use crate::expr::Expressions;
 use crate::graph::Graph;
+use crate::names::Names;
 use crate::ops::Statements;
 use crate::text::Text;
 use crate::valid::Facts;
@@ -21,6 +22,38 @@ enum Goal {
     Node(NodeId),
     /// The end of the control: the packet is sent.
     Sent,
+}
+
+/// What a table is called where one node applies it. A table that several nodes apply is written once for each: a
+/// table of BMv2 can stand in one place only, and the entries are the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Applied {
+    pub node: NodeId,
+    pub table: TableId,
+    pub name: String,
+}
+
+/// All applications, in the order of control.
+pub(crate) fn applied(program: &Program, names: &Names, graph: &Graph) -> Vec<Applied> {
+    let mut scope = names.control.clone();
+    let mut seen = BTreeSet::new();
+    let mut applied = Vec::new();
+    for node in &graph.order {
+        if let NodeKind::Apply(table, _) = program.control.nodes[*node].kind {
+            let own = &names.tables[table];
+            let name = if seen.insert(table) {
+                own.clone()
+            } else {
+                scope.unique(own)
+            };
+            applied.push(Applied {
+                node: *node,
+                table,
+                name,
+            });
+        }
+    }
+    applied
 }
 
 /// A table as one node applies it.
@@ -52,16 +85,14 @@ pub(crate) fn write(
     depth: &Text,
 ) -> ControlText {
     let mut variables = Vec::new();
-    let mut applications = Vec::new();
-    let mut times: BTreeMap<TableId, usize> = BTreeMap::new();
-    for node in &graph.order {
-        if let NodeKind::Apply(table, _) = emitter.program.control.nodes[*node].kind {
-            let again = times.entry(table).or_default();
-            *again += 1;
-            let application = application(emitter, facts, *node, table, *again, &mut variables);
-            applications.push(application);
-        }
-    }
+    let applied = applied(emitter.program, emitter.names, graph);
+    applied
+        .iter()
+        .for_each(|application| emitter.scope.reserve(&application.name));
+    let applications: Vec<Application> = applied
+        .into_iter()
+        .map(|applied| application(emitter, facts, applied, &mut variables))
+        .collect();
     let mut writer = Writer {
         applications: applications.iter().map(|a| (a.node, a.clone())).collect(),
         emitter,
@@ -94,21 +125,15 @@ pub(crate) fn write(
     }
 }
 
-/// What one node's look-up needs. A table that several nodes apply is written once for each: a
-/// table of BMv2 can stand in one place only, and the entries are the same.
+/// What one node's look-up needs.
 fn application(
     emitter: &mut Emitter<'_>,
     facts: &Facts,
-    node: NodeId,
-    table: TableId,
-    again: usize,
+    applied: Applied,
     variables: &mut Vec<String>,
 ) -> Application {
     let program = emitter.program;
-    let name = match again {
-        1 => emitter.names.tables[table].clone(),
-        _ => emitter.scope.unique(&emitter.names.tables[table]),
-    };
+    let Applied { node, table, name } = applied;
     let mut exprs = Expressions {
         program,
         names: emitter.names,

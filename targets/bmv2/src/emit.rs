@@ -490,7 +490,8 @@ pub(crate) fn direct_uses(ops: &[Op], f: &mut impl FnMut(trisect_ir::ObjectId)) 
 
 // ------------------------------------------------------------------------------ metadata in use
 
-fn used_metadata(program: &Program) -> BTreeSet<MetaId> {
+/// Metadata that something reads or writes.
+pub(crate) fn used_metadata(program: &Program) -> BTreeSet<MetaId> {
     let mut used = parser_metadata(program);
     used.extend([StdMeta::EgressPort.id(), StdMeta::Drop.id()]);
     let mut see = |meta| {

@@ -1,16 +1,18 @@
-//! BMv2 target: packet programs as v1model P4-16 and table entries.
+//! BMv2 target: packet programs as v1model P4-16, as the JSON that simple_switch loads, and table entries.
 //!
-//! A piece becomes `switch.p4`, which the P4 compiler accepts for BMv2's `simple_switch`, and
-//! `entries.json` with what the control plane loads ([`runtime`] states the format).
+//! A piece becomes `switch.p4`, which the P4 compiler accepts for BMv2's `simple_switch`,
+//! `entries.json` with what the control plane loads ([`runtime`] states the format), and, without a P4
+//! compiler, `switch.json` with `switch.p4info.txt` ([`json`]).
 //!
 //! | step      | what it does                                                           |
 //! |-----------|------------------------------------------------------------------------|
-//! | `check`   | what v1model cannot do (with reasons), and what the rest uses           |
+//! | `check`, `limits` | what v1model or BMv2 cannot do (with reasons), and what the rest uses |
 //! | `names`   | P4 identifiers                                                         |
 //! | `graph`   | joins and dominators of the control graph                              |
 //! | `valid`   | which headers are certainly valid where                                |
 //! | `expr`, `ops`, `control`, `parser`, `emit` | text                                  |
 //! | `runtime` | entries                                                                |
+//! | `json`    | the same program as JSON, and P4Info                                   |
 //! | `readback` | from the artifacts back to the IR: what the embedded switch runs       |
 //!
 //! # How the IR's meaning is kept
@@ -31,6 +33,8 @@ mod control;
 mod emit;
 mod expr;
 mod graph;
+pub mod json;
+mod limits;
 mod names;
 mod ops;
 mod parser;
@@ -47,13 +51,18 @@ use trisect_target::{
     Support, Target, TargetKind, Use, Verdict, resource,
 };
 
-use check::Stage;
+use check::{Form, Stage};
 use runtime::Runtime;
 
 /// Name of the artifact with the program.
 pub const PROGRAM_FILE: &str = "switch.p4";
 /// Name of the artifact with the entries.
 pub const ENTRIES_FILE: &str = "entries.json";
+
+/// Name of the artifact with the program in the form that simple_switch loads.
+pub const JSON_FILE: &str = "switch.json";
+/// Name of the artifact that describes the program to a controller.
+pub const P4INFO_FILE: &str = "switch.p4info.txt";
 
 /// The target `bmv2`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -72,7 +81,7 @@ impl Target for Bmv2 {
     }
 
     fn description(&self) -> &'static str {
-        "v1model P4-16 for BMv2's simple_switch, and the embedded switch"
+        "v1model P4-16 and JSON for BMv2's simple_switch, and the embedded switch"
     }
 
     fn models(&self) -> Vec<Model> {
@@ -183,7 +192,7 @@ impl Device for Switch {
     }
 
     fn check(&self, program: &Program, node: NodeId) -> Verdict {
-        let refusals = check::node(program, node);
+        let refusals = check::node(program, node, Form::P4);
         if !refusals.is_empty() {
             return Verdict::Unable(refusals);
         }
@@ -201,7 +210,7 @@ impl Device for Switch {
 
     fn fit(&self, piece: &Program) -> Result<Use, Vec<Refusal>> {
         let resources = check::total(piece, &self.stage());
-        let mut refusals = check::piece(piece);
+        let mut refusals = check::piece(piece, Form::P4);
         refusals.extend(shortages(&resources, &self.budget));
         if refusals.is_empty() {
             Ok(Use {
@@ -215,15 +224,24 @@ impl Device for Switch {
 
     fn lower(&self, piece: &Program) -> Result<Vec<Artifact>, LowerError> {
         let (text, runtime) = lower(piece)?;
-        let json =
-            serde_json::to_string_pretty(&runtime).map_err(|error| LowerError::Internal {
-                target: Bmv2.name().to_owned(),
-                message: error.to_string(),
-            })?;
+        let program = json::emit(piece, json::Entries::Const)?;
         Ok(vec![
             Artifact::text(PROGRAM_FILE, text),
-            Artifact::text(ENTRIES_FILE, json + "\n"),
+            Artifact::text(ENTRIES_FILE, pretty(&runtime)?),
+            Artifact::text(JSON_FILE, pretty(&program)?),
+            Artifact::text(P4INFO_FILE, json::p4info(piece)?),
         ])
+    }
+}
+
+/// Indented JSON with a line end.
+fn pretty(value: &impl serde::Serialize) -> Result<String, LowerError> {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => Ok(text + "\n"),
+        Err(error) => Err(LowerError::Internal {
+            target: Bmv2.name().to_owned(),
+            message: error.to_string(),
+        }),
     }
 }
 
@@ -244,20 +262,7 @@ fn shortages(used: &Resources, budget: &Resources) -> Vec<Refusal> {
 /// # Errors
 /// The piece is not a valid program, or asks for what v1model cannot do.
 pub fn lower(piece: &Program) -> Result<(String, Runtime), LowerError> {
-    for (node, found) in piece.control.nodes.iter() {
-        if let Some(refusal) = check::node(piece, node).into_iter().next() {
-            return Err(LowerError::Refused {
-                node: found.name.clone(),
-                refusal,
-            });
-        }
-    }
-    if let Some(refusal) = check::piece(piece).into_iter().next() {
-        return Err(LowerError::Refused {
-            node: String::new(),
-            refusal,
-        });
-    }
+    check::refuse(piece, Form::P4)?;
     let names = names::Names::new(piece);
     let emitted = emit::program(piece, &names);
     let runtime = runtime::of_program(piece, &names, &emitted.applications);

@@ -142,6 +142,11 @@ impl Scope {
         }
     }
 
+    /// Takes an identifier that was given out by a copy of this scope.
+    pub(crate) fn reserve(&mut self, name: &str) {
+        self.used.insert(name.to_owned());
+    }
+
     /// An identifier like `name` that was not given out before.
     pub(crate) fn unique(&mut self, name: &str) -> String {
         let base = identifier(name);

@@ -53,6 +53,26 @@ pub(crate) fn after_op(op: &Op, valid: &mut Valid) {
     }
 }
 
+/// What is valid after an operation of the parser.
+pub(crate) fn after_parser_op(op: &ParserOp, valid: &mut Valid) {
+    match op {
+        ParserOp::Extract { header, .. } | ParserOp::SetValid(header) => {
+            valid.insert(*header);
+        }
+        ParserOp::SetInvalid(header) => {
+            valid.remove(header);
+        }
+        ParserOp::Copy { dst, src } => {
+            if valid.contains(src) {
+                valid.insert(*dst);
+            } else {
+                valid.remove(dst);
+            }
+        }
+        ParserOp::Advance(_) | ParserOp::Set(..) | ParserOp::Verify(..) => {}
+    }
+}
+
 /// Valid headers at the start of each node, action and parser state.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
@@ -133,9 +153,7 @@ fn parser_states(program: &Program) -> PrimaryMap<StateId, Valid> {
     while let Some(id) = work.pop() {
         let mut valid = at[id].clone().unwrap_or_default();
         for op in &states[id].ops {
-            if let ParserOp::Extract { header, .. } = op {
-                valid.insert(*header);
-            }
+            after_parser_op(op, &mut valid);
         }
         for target in targets(&states[id].next) {
             let before = at[target].clone();

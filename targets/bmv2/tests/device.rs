@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use trisect_bmv2::{Bmv2, ENTRIES_FILE, PROGRAM_FILE, codes};
+use trisect_bmv2::{Bmv2, ENTRIES_FILE, JSON_FILE, P4INFO_FILE, PROGRAM_FILE, codes};
 use trisect_ir::{NodeId, Program};
 use trisect_p4::{Options, compile_file};
 use trisect_target::{
@@ -114,6 +114,6 @@ fn what_fits_is_lowered_to_the_same_bytes_every_time() {
         .iter()
         .map(|artifact| artifact.name.as_str())
         .collect();
-    assert_eq!(names, [PROGRAM_FILE, ENTRIES_FILE]);
+    assert_eq!(names, [PROGRAM_FILE, ENTRIES_FILE, JSON_FILE, P4INFO_FILE]);
     assert_eq!(Some(artifacts), switch.lower(&program).ok());
 }

@@ -1,0 +1,161 @@
+//! What BMv2 itself cannot do, whatever program it runs.
+
+use std::collections::BTreeSet;
+
+use trisect_ir::{HeaderId, NodeKind, Op, ParserOp, Place, Program, StateId, StdMeta};
+use trisect_target::Refusal;
+
+use crate::codes;
+
+/// The largest number of entries that a table can hold: its handles have 24 bits for them.
+const MAX_TABLE_SIZE: u32 = 1 << 24;
+/// simple_switch keeps this many bytes free in front of a packet.
+const ROOM_FOR_HEADERS: u64 = 512;
+
+/// Why a program is too much for BMv2; empty if it is not.
+pub(crate) fn of(program: &Program) -> Vec<Refusal> {
+    let mut found = Vec::new();
+    for table in program.tables.values() {
+        if table.size > MAX_TABLE_SIZE {
+            found.push(limit(
+                format!("{} entries in `{}`", table.size, table.name),
+                format!("a table of BMv2 has at most {MAX_TABLE_SIZE}"),
+                "make the table smaller",
+            ));
+        }
+    }
+    added_headers(program, &mut found);
+    counted_length(program, &mut found);
+    varbits(program, &mut found);
+    found
+}
+
+fn limit(operation: String, capability: String, hint: &str) -> Refusal {
+    Refusal {
+        code: codes::LIMIT,
+        operation,
+        capability,
+        hint: hint.to_owned(),
+    }
+}
+
+/// All operations of the control.
+fn operations(program: &Program) -> Vec<&Op> {
+    let mut all = Vec::new();
+    let actions = program.actions.values().map(|action| &action.ops);
+    let nodes = program.control.nodes.values();
+    let nodes = nodes.filter_map(|node| match &node.kind {
+        NodeKind::Exec(ops, _) => Some(ops),
+        _ => None,
+    });
+    for op in actions.chain(nodes).flatten() {
+        op.walk(&mut |op| all.push(op));
+    }
+    all
+}
+
+/// Headers that the packet did not come with must fit in front of it.
+fn added_headers(program: &Program, found: &mut Vec<Refusal>) {
+    let mut added: BTreeSet<HeaderId> = BTreeSet::new();
+    for op in operations(program) {
+        if let Op::SetValid(header) | Op::Copy { dst: header, .. } = op {
+            added.insert(*header);
+        }
+    }
+    for op in program.parser.states.values().flat_map(|state| &state.ops) {
+        if let ParserOp::SetValid(header) | ParserOp::Copy { dst: header, .. } = op {
+            added.insert(*header);
+        }
+    }
+    let mut seen = BTreeSet::new();
+    let mut bytes = 0;
+    for header in &program.deparser {
+        let again = !seen.insert(*header);
+        if again || added.contains(header) {
+            let ty = program.header_type(*header);
+            bytes += u64::from(ty.fixed_bits() + ty.varbit().unwrap_or(0)) / 8;
+        }
+    }
+    if bytes > ROOM_FOR_HEADERS {
+        found.push(limit(
+            format!("put up to {bytes} bytes of headers in front of a packet"),
+            format!("simple_switch has room for {ROOM_FOR_HEADERS}"),
+            "add fewer headers, or run it on a host",
+        ));
+    }
+}
+
+/// BMv2 counts the bytes that came in, not what the program says that the length is.
+fn counted_length(program: &Program, found: &mut Vec<Refusal>) {
+    let length = Place::Meta(StdMeta::PacketLength.id());
+    let ops = operations(program);
+    let counts = ops
+        .iter()
+        .any(|op| matches!(op, Op::Count(..) | Op::Meter { .. }));
+    let parser = program.parser.states.values().flat_map(|state| &state.ops);
+    let set_by_parser = parser
+        .into_iter()
+        .any(|op| matches!(op, ParserOp::Set(to, _) if to.place == length));
+    let set = ops
+        .iter()
+        .flat_map(|op| op.targets())
+        .any(|to| to.place == length);
+    if counts && (set || set_by_parser) {
+        found.push(limit(
+            "count bytes after an assignment to `packet_length`".to_owned(),
+            "BMv2 counts the bytes of the packet as it came in".to_owned(),
+            "keep the length in metadata of your own",
+        ));
+    }
+}
+
+/// BMv2 takes a varbit that is there already for a part of the fixed header.
+fn varbits(program: &Program, found: &mut Vec<Refusal>) {
+    let states = &program.parser.states;
+    let extracts = |state: StateId, header: HeaderId| {
+        let ops = states[state].ops.iter();
+        ops.filter(|op| matches!(op, ParserOp::Extract { header: h, .. } if *h == header))
+            .count()
+    };
+    let copied = |state: StateId, header: HeaderId| {
+        let mut ops = states[state].ops.iter();
+        ops.any(|op| matches!(op, ParserOp::Copy { dst, .. } if *dst == header))
+    };
+    for (header, instance) in program.headers.iter() {
+        if program.header_type(header).varbit().is_none() {
+            continue;
+        }
+        let twice = states.keys().any(|state| {
+            let here = extracts(state, header) + usize::from(copied(state, header));
+            let again = || {
+                after(program, state)
+                    .into_iter()
+                    .any(|at| extracts(at, header) > 0)
+            };
+            here > 1 && extracts(state, header) > 0 || here > 0 && again()
+        });
+        if twice {
+            found.push(limit(
+                format!(
+                    "extract `{}`, which has a varbit, where it may be there already",
+                    instance.name
+                ),
+                "BMv2 does not take the length of the first time back".to_owned(),
+                "extract into another header",
+            ));
+        }
+    }
+}
+
+/// The states that may come after one, itself if it is in a cycle.
+fn after(program: &Program, state: StateId) -> BTreeSet<StateId> {
+    let states = &program.parser.states;
+    let mut work = states[state].next.states();
+    let mut seen = BTreeSet::new();
+    while let Some(next) = work.pop() {
+        if seen.insert(next) {
+            work.extend(states[next].next.states());
+        }
+    }
+    seen
+}
