@@ -323,6 +323,32 @@ fn a_program_that_loses_headers_goes_to_one_device_whole() {
     }
 }
 
+/// A NIC finds the standard headers where the program finds none, and so must not look for them.
+#[test]
+fn a_nic_does_not_parse_for_a_program_that_does_not() {
+    let program = SENDER
+        .replace("h.eth.", "h.ipv4.")
+        .replace("p.extract(h.eth); ", "")
+        .replace("p.emit(h.eth);", "p.emit(h.ipv4);")
+        .replace("h.ipv4.type: exact", "h.ipv4.dst: exact")
+        .replace("bit<48> a", "bit<32> a");
+    let own = Own::new(&program);
+    own.write(
+        "include/headers.p4",
+        "header ipv4_t { bit<128> before; bit<32> dst; }\nstruct headers_t { ipv4_t ipv4; }\n",
+    );
+    let rack = fs::read_to_string(example("v1model").join("rack-nic.toml")).expect("a rack");
+    own.write("rack.toml", &rack);
+    // The traffic is full of the first address; a header that is not there reads as 0.
+    let entries = own.write(
+        "types.entries",
+        "198.51.100.80 -> to(2)\n0.0.0.0 -> to(1)\n",
+    );
+    let report = own.report(&["--entries", &entries]);
+    assert_eq!(packets(&report, "2"), 0);
+    assert!(packets(&report, "1") > 0);
+}
+
 #[test]
 fn contradictions_of_the_command_line() {
     let own = Own::new(SENDER);
