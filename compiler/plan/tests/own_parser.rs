@@ -143,7 +143,7 @@ fn a_header_tells_flows_apart_only_where_it_is_the_standard_one() {
     // Not where the standard has it.
     let text = usual()
         .to_string()
-        .replace("ttl: 8  protocol: 8", "protocol: 8  ttl: 8");
+        .replace("ttl: 8\n    protocol: 8", "protocol: 8\n    ttl: 8");
     let moved: Program = text.parse().expect("parses");
     assert_ne!(moved, usual());
     assert!(parts(&moved));

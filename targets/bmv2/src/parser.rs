@@ -1,6 +1,6 @@
 //! The parser.
 
-use trisect_ir::{KeySet, ParseTarget, ParserOp, Transition};
+use trisect_ir::{Bits, KeySet, ParseTarget, ParserOp, Transition};
 
 use crate::emit::Emitter;
 use crate::expr::constant;
@@ -117,16 +117,20 @@ fn key_sets(sets: &[KeySet]) -> String {
     }
 }
 
-/// One set, in a select or in a table entry.
+/// A value and a mask, without the bits of the value that do not count.
+fn masked(value: &Bits, mask: &Bits) -> String {
+    let value = Bits::new(value.width(), value.value() & mask.value());
+    format!("{} &&& {}", constant(&value), constant(mask))
+}
+
+/// One set, in a select or in a table entry. Equal sets have equal texts.
 pub(crate) fn key_set(set: &KeySet) -> String {
     match set {
         KeySet::Any => "_".to_owned(),
         KeySet::Exact(value) => constant(value),
-        KeySet::Prefix(value, len) => {
-            let mask = trisect_ir::Bits::prefix_mask(value.width(), *len);
-            format!("{} &&& {}", constant(value), constant(&mask))
-        }
-        KeySet::Mask(value, mask) => format!("{} &&& {}", constant(value), constant(mask)),
+        KeySet::Prefix(_, 0) => "_".to_owned(),
+        KeySet::Prefix(value, len) => masked(value, &Bits::prefix_mask(value.width(), *len)),
+        KeySet::Mask(value, mask) => masked(value, mask),
         KeySet::Range(lo, hi) => format!("{} .. {}", constant(lo), constant(hi)),
     }
 }

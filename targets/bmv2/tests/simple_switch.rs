@@ -32,12 +32,11 @@ use trisect_ir::{
 };
 use trisect_target::LowerError;
 
+/// What leaves for each packet, by port.
+type Sent = Vec<Option<(u16, Vec<u8>)>>;
+
 /// What the interpreter sends, by port, and what it leaves.
-fn reference(
-    program: &Program,
-    port: u16,
-    packets: &[Vec<u8>],
-) -> (Vec<Option<(u16, Vec<u8>)>>, State) {
+fn reference(program: &Program, port: u16, packets: &[Vec<u8>]) -> (Sent, State) {
     let mut interpreter = Interpreter::new(program);
     let run = packets.iter().map(|bytes| {
         match interpreter.run(Packet::new(port, 0, bytes.clone())) {
