@@ -7,7 +7,7 @@ use trisect_ir::{BinOp, Expr, LValue, Op};
 use super::ops::{Integer, complement, fold, integer_binary, mux, negate, operator, resize, truth};
 use super::step::{Step, Then, branch, writes};
 use super::value::{Footprint, Value};
-use super::{Elab, R, error, unsupported};
+use super::{Elab, R, bytes_read, error, unsupported};
 use crate::ast;
 use crate::typed::{self, Expr as Typed, ExprKind, Type};
 use crate::{Span, codes};
@@ -284,7 +284,7 @@ impl<'a> Elab<'a> {
             };
         }
         let (steps, right) = self.collect(|e| e.condition(rhs))?;
-        if steps.is_empty() && !super::reads_packet(&right) {
+        if steps.is_empty() && bytes_read(&right) <= bytes_read(&left) {
             let op = if and { BinOp::And } else { BinOp::Or };
             return Ok(Value::Bits(fold(op, left, right)));
         }
@@ -323,7 +323,7 @@ impl<'a> Elab<'a> {
             Some(_) if plain => {
                 let a = self.scalar(&a_value, a.span)?;
                 let b = self.scalar(&b_value, b.span)?;
-                if !super::reads_packet(&a) && !super::reads_packet(&b) {
+                if bytes_read(&a).max(bytes_read(&b)) <= bytes_read(&condition) {
                     return Ok(Value::Bits(mux(condition, a, b)));
                 }
             }

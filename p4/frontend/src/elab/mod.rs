@@ -449,11 +449,16 @@ fn global_actions(tree: &typed::Program) -> BTreeSet<typed::ActionId> {
     found
 }
 
-/// Whether an expression reads the packet itself: it may fail, and may not be evaluated in vain.
-fn reads_packet(expr: &Expr) -> bool {
-    let mut found = false;
-    expr.walk(&mut |e| found |= matches!(e, Expr::Lookahead { .. }));
-    found
+/// Bytes behind the cursor that an expression reads. Where they are not there it fails, so it may not be evaluated in
+/// vain unless as many were read before.
+fn bytes_read(expr: &Expr) -> u32 {
+    let mut bytes = 0;
+    expr.walk(&mut |e| {
+        if let Expr::Lookahead { offset, width } = e {
+            bytes = bytes.max(offset.saturating_add(*width).div_ceil(8));
+        }
+    });
+    bytes
 }
 
 /// An error.

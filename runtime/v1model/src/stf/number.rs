@@ -49,7 +49,7 @@ impl Number {
     ///
     /// # Errors
     ///
-    /// If it is no number, or longer than [`MAX_DIGITS`].
+    /// If it is no number, or longer than the limit.
     pub fn read(text: &str) -> Result<Self, &'static str> {
         let lower = text.to_ascii_lowercase();
         let (base, digits) = match (lower.strip_prefix("0x"), lower.strip_prefix("0b")) {
