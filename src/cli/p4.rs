@@ -4,6 +4,7 @@ use super::{Ended, complain, print, print_json};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use trisect::artifacts::ArtifactError;
 use trisect::problems::Problems;
 use trisect_v1model::{CompiledV1, EngineKind, run_script, stf};
 
@@ -74,6 +75,10 @@ pub enum Form {
     P4,
     /// The packet program that everything else works on, as text.
     Ir,
+    /// The JSON program that BMv2's simple_switch loads; entries that are not `const` are the control plane's.
+    Bmv2Json,
+    /// P4Info of that program, for a P4Runtime control plane (text protobuf).
+    P4info,
 }
 
 /// `trisect p4 run`.
@@ -178,6 +183,12 @@ fn emit(args: &Emit) -> anyhow::Result<Ended> {
     let text = match args.form {
         Form::P4 => printed(&args.source)?,
         Form::Ir => compile(&args.source)?.program.to_string(),
+        Form::Bmv2Json => {
+            let program = single_pass(&args.source)?;
+            let json = trisect_bmv2::json::emit(&program, trisect_bmv2::json::Entries::Const);
+            serde_json::to_string_pretty(&json.map_err(refused)?)?
+        }
+        Form::P4info => trisect_bmv2::json::p4info(&single_pass(&args.source)?).map_err(refused)?,
     };
     match &args.output {
         None => print(&text)?,
@@ -186,6 +197,22 @@ fn emit(args: &Emit) -> anyhow::Result<Ended> {
         }
     }
     Ok(Ended::Well)
+}
+
+/// The program, if it is one pass over a packet.
+fn single_pass(source: &Source) -> anyhow::Result<trisect_ir::Program> {
+    let options = options(source)?;
+    Ok(trisect_p4::compile_file(&source.program, &options).map_err(Problems::in_files)?)
+}
+
+/// What BMv2 cannot run.
+fn refused(error: trisect_target::LowerError) -> Problems {
+    let device = "bmv2".to_owned();
+    ArtifactError::Lower {
+        device,
+        error: Box::new(error),
+    }
+    .into()
 }
 
 /// The program as P4. It need not be right beyond its syntax.

@@ -1,8 +1,8 @@
 //! Checking: from the syntax tree to the [typed tree](crate::typed).
 //!
-//! One walk over the tree in source order. Names are looked up in one hash map of scopes ([`scope`]), types are
-//! inferred per call by unification ([`unify`]), conversions that the language inserts become casts ([`convert`]),
-//! and what is known at compile time is computed ([`fold`]). No architecture is known here: `V1Switch` is a package
+//! One walk over the tree in source order. Names are looked up in one hash map of scopes (`scope`), types are
+//! inferred per call by unification (`unify`), conversions that the language inserts become casts (`convert`),
+//! and what is known at compile time is computed (`fold`). No architecture is known here: `V1Switch` is a package
 //! like any other.
 //!
 //! # Invariants

@@ -1,7 +1,7 @@
 //! Rules of the language beyond names and types. Each is one function in one file: to add a rule, write the
 //! function and put it into the list.
 //!
-//! [`SYNTAX_RULES`] look at the syntax tree and run on every program that parses. [`TYPED_RULES`] look at the typed
+//! `SYNTAX_RULES` look at the syntax tree and run on every program that parses. `TYPED_RULES` look at the typed
 //! tree and run if names and types are right, so they need not expect [`Type::Unknown`](crate::typed::Type) or
 //! missing parts.
 
