@@ -25,19 +25,25 @@ pub(crate) fn closer(best: &mut Option<(usize, String)>, name: &str, known: &str
     }
 }
 
-/// Levenshtein distance.
+/// Insertions, deletions, substitutions and exchanges of neighbours that lead from one to the other.
 fn edit_distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.bytes().enumerate() {
-            let substitute = diagonal + usize::from(ca != cb);
-            diagonal = row[j + 1];
-            row[j + 1] = substitute.min(row[j] + 1).min(diagonal + 1);
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, cb) in b.iter().enumerate() {
+            let mut least = (last[j] + usize::from(ca != cb))
+                .min(row[j] + 1)
+                .min(last[j + 1] + 1);
+            if i > 0 && j > 0 && *ca == b[j - 1] && a[i - 1] == *cb {
+                least = least.min(before[j - 1] + 1);
+            }
+            row.push(least);
         }
+        before = std::mem::replace(&mut last, row);
     }
-    row[b.len()]
+    last[b.len()]
 }
 
 #[cfg(test)]
@@ -50,6 +56,7 @@ mod tests {
             similar("ipv4_adr", ["mac", "ipv4_addr", "x"]).as_deref(),
             Some("ipv4_addr")
         );
+        assert_eq!(similar("eht", ["eth", "ipv4"]).as_deref(), Some("eth"));
         assert_eq!(similar("ttl", ["ipv4", "frame"]), None);
         assert_eq!(edit_distance("kitten", "sitting"), 3);
     }

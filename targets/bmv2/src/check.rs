@@ -70,6 +70,7 @@ pub(crate) fn node(program: &Program, node: NodeId, form: Form) -> Vec<Refusal> 
         )),
         NodeKind::Emit | NodeKind::Drop => {}
     }
+    found.extend(limits::counted_length(program, node));
     found.sort();
     found.dedup();
     found

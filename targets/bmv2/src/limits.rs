@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use trisect_ir::{HeaderId, NodeKind, Op, ParserOp, Place, Program, StateId, StdMeta};
+use trisect_ir::{
+    CountUnit, HeaderId, NodeId, NodeKind, ObjectKind, Op, ParserOp, Place, Program, StateId,
+    StdMeta,
+};
 use trisect_target::Refusal;
 
 use crate::codes;
@@ -25,7 +28,6 @@ pub(crate) fn of(program: &Program) -> Vec<Refusal> {
         }
     }
     added_headers(program, &mut found);
-    counted_length(program, &mut found);
     varbits(program, &mut found);
     found
 }
@@ -37,6 +39,24 @@ fn limit(operation: String, capability: String, hint: &str) -> Refusal {
         capability,
         hint: hint.to_owned(),
     }
+}
+
+/// The operations of a node, or of the actions of the table that it applies.
+fn operations_of(program: &Program, node: NodeId) -> Vec<&Op> {
+    let mut all = Vec::new();
+    let mut lists: Vec<&[Op]> = Vec::new();
+    match &program.control.nodes[node].kind {
+        NodeKind::Exec(ops, _) => lists.push(ops),
+        NodeKind::Apply(table, _) => {
+            let actions = program.tables[*table].actions.iter();
+            lists.extend(actions.map(|action| program.actions[*action].ops.as_slice()));
+        }
+        _ => {}
+    }
+    for op in lists.into_iter().flatten() {
+        op.walk(&mut |op| all.push(op));
+    }
+    all
 }
 
 /// All operations of the control.
@@ -86,27 +106,43 @@ fn added_headers(program: &Program, found: &mut Vec<Refusal>) {
 }
 
 /// BMv2 counts the bytes that came in, not what the program says that the length is.
-fn counted_length(program: &Program, found: &mut Vec<Refusal>) {
-    let length = Place::Meta(StdMeta::PacketLength.id());
-    let ops = operations(program);
-    let counts = ops
-        .iter()
-        .any(|op| matches!(op, Op::Count(..) | Op::Meter { .. }));
-    let parser = program.parser.states.values().flat_map(|state| &state.ops);
-    let set_by_parser = parser
+pub(crate) fn counted_length(program: &Program, node: NodeId) -> Option<Refusal> {
+    let object = operations_of(program, node)
         .into_iter()
-        .any(|op| matches!(op, ParserOp::Set(to, _) if to.place == length));
-    let set = ops
-        .iter()
-        .flat_map(|op| op.targets())
-        .any(|to| to.place == length);
-    if counts && (set || set_by_parser) {
-        found.push(limit(
-            "count bytes after an assignment to `packet_length`".to_owned(),
+        .filter_map(|op| match op {
+            Op::Count(object, _) | Op::Meter { object, .. } => Some(*object),
+            _ => None,
+        })
+        .find(|object| counts_bytes(&program.objects[*object].kind))?;
+    sets_length(program).then(|| {
+        limit(
+            format!(
+                "count bytes in `{}` after an assignment to `packet_length`",
+                program.objects[object].name
+            ),
             "BMv2 counts the bytes of the packet as it came in".to_owned(),
-            "keep the length in metadata of your own",
-        ));
+            "count packets, or where the packet comes in",
+        )
+    })
+}
+
+fn counts_bytes(kind: &ObjectKind) -> bool {
+    match kind {
+        ObjectKind::Counter { unit, .. } | ObjectKind::Meter { unit, .. } => {
+            *unit != CountUnit::Packets
+        }
+        _ => false,
     }
+}
+
+fn sets_length(program: &Program) -> bool {
+    let length = Place::Meta(StdMeta::PacketLength.id());
+    let mut parser = program.parser.states.values().flat_map(|state| &state.ops);
+    parser.any(|op| matches!(op, ParserOp::Set(to, _) if to.place == length))
+        || operations(program)
+            .iter()
+            .flat_map(|op| op.targets())
+            .any(|to| to.place == length)
 }
 
 /// BMv2 takes a varbit that is there already for a part of the fixed header.
