@@ -1,6 +1,5 @@
 //! Types as written to types, and types to text.
 
-use std::fmt::Write as _;
 use std::rc::Rc;
 
 use num_bigint::BigInt;
@@ -11,10 +10,7 @@ use crate::ast::{self, TypeKind, TypeRef};
 use crate::codes;
 use crate::diag::Diagnostic;
 use crate::span::Span;
-use crate::typed::{BlockKind, StructId, Type, TypeArgs, TypeParamId};
-
-/// Longest text of a type in a message.
-const MAX_SHOWN: usize = 120;
+use crate::typed::{StructId, Type, TypeArgs, TypeParamId};
 
 /// Whether a [`StructId`] is a struct, header or union. The typed tree says so in each type; here it is found by the
 /// declaration.
@@ -304,105 +300,6 @@ impl<'a> Checker<'a> {
 
     /// The type as a person writes it.
     pub(super) fn show(&self, ty: &Type) -> String {
-        let mut text = String::new();
-        self.write_type(&mut text, ty);
-        if text.len() > MAX_SHOWN {
-            let cut = (0..=MAX_SHOWN).rev().find(|at| text.is_char_boundary(*at));
-            text.truncate(cut.unwrap_or(0));
-            text.push_str("...");
-        }
-        text
-    }
-
-    fn write_type(&self, out: &mut String, ty: &Type) {
-        if out.len() > MAX_SHOWN {
-            return;
-        }
-        let ty = self.shallow(ty);
-        // Writing to a String cannot fail.
-        let _ = match &ty {
-            Type::Void => write!(out, "void"),
-            Type::Bool => write!(out, "bool"),
-            Type::Integer => write!(out, "int"),
-            Type::Bit(w) => write!(out, "bit<{w}>"),
-            Type::Int(w) => write!(out, "int<{w}>"),
-            Type::Varbit(w) => write!(out, "varbit<{w}>"),
-            Type::String => write!(out, "string"),
-            Type::Error => write!(out, "error"),
-            Type::MatchKind => write!(out, "match_kind"),
-            Type::Enum(id) => write!(out, "{}", self.program.enums[*id].name),
-            Type::Header(id, args) | Type::Union(id, args) | Type::Struct(id, args) => {
-                let def = &self.program.structs[*id];
-                if def.name.is_empty() {
-                    out.push_str("struct {");
-                    for (at, field) in def.fields.iter().enumerate() {
-                        out.push_str(if at > 0 { ", " } else { "" });
-                        out.push_str(&field.name);
-                    }
-                    out.push('}');
-                    return;
-                }
-                out.push_str(&def.name);
-                return self.write_args(out, args);
-            }
-            Type::Extern(id, args) => {
-                out.push_str(&self.program.externs[*id].name);
-                return self.write_args(out, args);
-            }
-            Type::Block(id, args) => {
-                let def = &self.program.block_types[*id];
-                let kind = match def.kind {
-                    BlockKind::Parser => "parser ",
-                    BlockKind::Control => "control ",
-                    BlockKind::Package => "package ",
-                };
-                out.push_str(kind);
-                out.push_str(&def.name);
-                return self.write_args(out, args);
-            }
-            Type::Stack(elem, size) => {
-                self.write_type(out, elem);
-                write!(out, "[{size}]")
-            }
-            Type::Tuple(parts) => {
-                out.push_str("tuple<");
-                self.write_list(out, parts);
-                write!(out, ">")
-            }
-            Type::List(elem) => {
-                out.push_str("list<");
-                self.write_type(out, elem);
-                write!(out, ">")
-            }
-            Type::Set(elem) => {
-                out.push_str("set<");
-                self.write_type(out, elem);
-                write!(out, ">")
-            }
-            Type::New(id) => write!(out, "{}", self.program.new_types[*id].name),
-            Type::Parser(id) => write!(out, "parser {}", self.program.parsers[*id].name),
-            Type::Control(id) => write!(out, "control {}", self.program.controls[*id].name),
-            Type::Table(id) => write!(out, "table {}", self.program.tables[*id].name),
-            Type::ApplyResult(_) => write!(out, "the result of applying a table"),
-            Type::ActionRun(_) => write!(out, "action_run"),
-            Type::Action(id) => write!(out, "action {}", self.program.actions[*id].name),
-            Type::Param(id) => write!(out, "{}", self.program.type_params[*id]),
-            Type::Infer(_) | Type::Unknown => write!(out, "_"),
-        };
-    }
-
-    fn write_args(&self, out: &mut String, args: &[Type]) {
-        if !args.is_empty() {
-            out.push('<');
-            self.write_list(out, args);
-            out.push('>');
-        }
-    }
-
-    fn write_list(&self, out: &mut String, types: &[Type]) {
-        for (at, ty) in types.iter().enumerate() {
-            out.push_str(if at > 0 { ", " } else { "" });
-            self.write_type(out, ty);
-        }
+        self.program.show_with(ty, &|ty| self.shallow(ty))
     }
 }

@@ -438,7 +438,7 @@ impl<'a> Elab<'a> {
         }
         let width = self.width_of(ty, span)?;
         if hi < lo || hi >= width {
-            let message = format!("bits {hi} to {lo} are not in `{}`", self.show(ty));
+            let message = format!("bits {hi} to {lo} are not in `{}`", self.tree.show(ty));
             return Err(error(codes::WIDTH, span, message));
         }
         self.slice_of(value, hi, lo, span)

@@ -57,7 +57,7 @@ impl<'a> Elab<'a> {
     /// The width of a scalar that a place needs.
     pub(super) fn width_of(&self, ty: &Type, span: Span) -> R<u32> {
         self.width(ty).ok_or_else(|| {
-            let message = format!("`{}` is no number", self.show(ty));
+            let message = format!("`{}` is no number", self.tree.show(ty));
             error(codes::TYPE, span, message)
         })
     }
@@ -213,7 +213,7 @@ impl<'a> Elab<'a> {
             Type::Void => Ok(Value::Unit),
             other => Err(unsupported(
                 span,
-                format!("a variable of type `{}`", self.show(other)),
+                format!("a variable of type `{}`", self.tree.show(other)),
             )),
         }
     }
@@ -256,7 +256,7 @@ impl<'a> Elab<'a> {
         if let Some(found) = self.header_types.iter().find(|(known, _)| *known == key) {
             return Ok(found.1);
         }
-        let name = self.show(&Type::Header(id, args.clone()));
+        let name = self.tree.show(&Type::Header(id, args.clone()));
         let mut fields = Vec::new();
         self.flatten_fields(id, args, "", &mut fields)
             .map_err(|what| unsupported(span, format!("header `{name}` with {what}")))?;
@@ -303,7 +303,7 @@ impl<'a> Elab<'a> {
                     continue;
                 }
                 (None, other) => {
-                    return Err(format!("a field of type `{}`", self.show(other)));
+                    return Err(format!("a field of type `{}`", self.tree.show(other)));
                 }
             };
             if matches!(out.last(), Some(last) if matches!(last.kind, FieldKind::Varbit(_))) {
@@ -414,7 +414,7 @@ impl<'a> Elab<'a> {
                 }
                 None => Err(unsupported(
                     span,
-                    format!("a default value of type `{}`", self.show(other)),
+                    format!("a default value of type `{}`", self.tree.show(other)),
                 )),
             },
         }

@@ -48,7 +48,6 @@ mod value;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::rc::Rc;
 
 use trisect_ir::{self as ir, Expr, HeaderTypeId, MetaId, Op, TableId};
@@ -362,51 +361,6 @@ impl<'a> Elab<'a> {
         let result = body(self);
         self.frame = outer;
         result
-    }
-
-    /// A type as text.
-    fn show(&self, ty: &Type) -> String {
-        let mut out = String::new();
-        self.write_type(ty, &mut out);
-        out
-    }
-
-    fn write_type(&self, ty: &Type, out: &mut String) {
-        let tree = self.tree;
-        let mut list = |name: &str, args: &[Type]| {
-            out.push_str(name);
-            for (i, arg) in args.iter().enumerate() {
-                out.push_str(if i == 0 { "<" } else { ", " });
-                self.write_type(arg, out);
-            }
-            if !args.is_empty() {
-                out.push('>');
-            }
-        };
-        match ty {
-            Type::Bool => list("bool", &[]),
-            Type::Integer => list("int", &[]),
-            Type::Error => list("error", &[]),
-            Type::String => list("string", &[]),
-            Type::Void => list("void", &[]),
-            Type::Enum(id) => list(&tree.enums[*id].name, &[]),
-            Type::New(id) => list(&tree.new_types[*id].name, &[]),
-            Type::Header(id, args) | Type::Struct(id, args) | Type::Union(id, args) => {
-                list(&tree.structs[*id].name, args);
-            }
-            Type::Tuple(args) => list("tuple", args),
-            Type::List(elem) => list("list", std::slice::from_ref(elem)),
-            Type::Extern(id, args) => list(&tree.externs[*id].name, args),
-            Type::Stack(elem, size) => {
-                self.write_type(elem, out);
-                let _ = write!(out, "[{size}]");
-            }
-            // Writing to a string cannot fail.
-            Type::Bit(width) => drop(write!(out, "bit<{width}>")),
-            Type::Int(width) => drop(write!(out, "int<{width}>")),
-            Type::Varbit(max) => drop(write!(out, "varbit<{max}>")),
-            _ => list("a type without values", &[]),
-        }
     }
 }
 

@@ -633,7 +633,7 @@ impl<'a> Elab<'a> {
             (Type::String, Value::Str(a), Value::Str(b)) => Ok(truth(a == b)),
             _ => Err(unsupported(
                 span,
-                format!("a comparison of `{}`", self.show(ty)),
+                format!("a comparison of `{}`", self.tree.show(ty)),
             )),
         }
     }

@@ -337,7 +337,7 @@ impl<'a> Elab<'a> {
             }
             Type::Tuple(parts) => (0..parts.len()).map(|i| i.to_string()).collect(),
             other => {
-                let message = format!("action data of type `{}`", self.show(other));
+                let message = format!("action data of type `{}`", self.tree.show(other));
                 return Err(unsupported(span, message));
             }
         };

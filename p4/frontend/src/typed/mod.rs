@@ -16,6 +16,7 @@
 //! - Functions, actions, parsers and controls do not call or contain themselves.
 
 mod expr;
+mod show;
 mod stmt;
 mod types;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::names::{architecture, show};
+use super::architecture::architecture;
 use crate::ast::Direction;
 use crate::codes;
 use crate::diag::Diagnostic;
@@ -37,7 +37,7 @@ fn check_param(program: &Program, param: VarId, found: &mut Vec<Diagnostic>) {
     let message = format!(
         "the control plane cannot give `{}` a value of type `{}`",
         var.name,
-        show(program, &var.ty)
+        program.show(&var.ty)
     );
     found.push(
         Diagnostic::error(codes::PARAMETER, var.span, message)

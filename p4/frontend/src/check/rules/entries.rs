@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use num_bigint::BigInt;
 
-use super::names::architecture;
+use super::architecture::architecture;
 use crate::codes;
 use crate::diag::Diagnostic;
 use crate::span::Span;

@@ -1,6 +1,5 @@
 //! Prefixes and ranges are of values that have bits and an order (specification 14.2.1.1).
 
-use super::names::show;
 use crate::codes;
 use crate::diag::Diagnostic;
 use crate::typed::{Key, Program, Type};
@@ -10,7 +9,7 @@ pub(super) fn check(program: &Program, found: &mut Vec<Diagnostic>) {
         if let Some(help) = wrong(program, key) {
             let message = format!(
                 "a key of type `{}` cannot be matched `{}`",
-                show(program, &key.expr.ty),
+                program.show(&key.expr.ty),
                 key.match_kind
             );
             found.push(Diagnostic::error(codes::KEY, key.expr.span, message).with_help(help));

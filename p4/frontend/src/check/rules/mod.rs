@@ -7,6 +7,7 @@
 
 mod action_data;
 mod annotations;
+mod architecture;
 mod blocks;
 mod calls;
 mod code;
@@ -18,7 +19,6 @@ mod exits;
 mod instances;
 mod key_names;
 mod keys;
-mod names;
 mod nesting;
 mod packet_in;
 mod params;

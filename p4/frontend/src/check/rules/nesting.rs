@@ -4,7 +4,6 @@
 use std::collections::HashSet;
 
 use super::code::{Node, walk};
-use super::names::show;
 use crate::ast::Direction;
 use crate::codes;
 use crate::diag::Diagnostic;
@@ -87,7 +86,7 @@ impl Check<'_, '_> {
     }
 
     fn shown(&self, ty: &Type) -> String {
-        show(self.program, ty)
+        self.program.show(ty)
     }
 
     // ------------------------------------------------------------------ types within types

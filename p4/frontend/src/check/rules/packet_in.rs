@@ -1,7 +1,6 @@
 //! The methods of `packet_in` take what can be read from a packet (specification 13.8).
 
 use super::code::{Node, walk};
-use super::names::show;
 use crate::codes;
 use crate::diag::Diagnostic;
 use crate::span::Span;
@@ -29,7 +28,7 @@ fn check_call(program: &Program, call: &Call, span: Span) -> Option<Diagnostic> 
     let [ty] = call.type_args.as_slice() else {
         return None;
     };
-    let shown = show(program, ty);
+    let shown = program.show(ty);
     let (message, help) = match (program.functions[method].name.as_str(), call.args.len()) {
         ("extract", count @ (1 | 2)) => {
             let Type::Header(..) = program.base(ty) else {

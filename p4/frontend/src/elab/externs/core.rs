@@ -143,7 +143,7 @@ impl<'a> Elab<'a> {
             Type::Header(..) => true,
             Type::Struct(..) | Type::Tuple(_) | Type::Stack(..) => false,
             _ => {
-                let message = format!("`lookahead` of a `{}`", self.show(ty));
+                let message = format!("`lookahead` of a `{}`", self.tree.show(ty));
                 return Err(unsupported(span, message));
             }
         };

@@ -19,7 +19,7 @@ impl<'a> Elab<'a> {
         let data = self.arg(call, 1)?.clone();
         let ty = call.args.get(1).map_or(Type::Void, |arg| arg.ty.clone());
         let name = match self.tree.base(&ty) {
-            Type::Struct(..) | Type::Header(..) => self.show(&ty),
+            Type::Struct(..) | Type::Header(..) => self.tree.show(&ty),
             _ => "digest".to_owned(),
         };
         self.message(call, MessageKind::Digest, &name, name.clone(), &ty, &data)

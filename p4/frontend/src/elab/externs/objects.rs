@@ -85,7 +85,7 @@ impl<'a> Elab<'a> {
         let width = match self.width(&ty) {
             Some(width) if width > 0 => width,
             _ => {
-                let message = format!("a register of `{}`", self.show(&ty));
+                let message = format!("a register of `{}`", self.tree.show(&ty));
                 return Err(unsupported(instance.span, message));
             }
         };

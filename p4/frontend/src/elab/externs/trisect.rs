@@ -36,7 +36,7 @@ impl<'a> Elab<'a> {
                 if size == 0 || (width < 64 && last > 1 << width) {
                     let message = format!(
                         "{base} and the {size} values from there do not fit `{}`",
-                        self.show(&ty)
+                        self.tree.show(&ty)
                     );
                     return Err(error(codes::WIDTH, span, message));
                 }
