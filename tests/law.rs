@@ -38,6 +38,7 @@ fn plans(project: &Project) -> Vec<Plan> {
                 registry: &registry,
                 strategy: *strategy,
                 traffic: Traffic::default(),
+                time_limit: None,
             })
             .expect("there is a plan")
         })

@@ -39,6 +39,7 @@ fn plan(project: &Project, strategy: Strategy) -> Plan {
         registry: &registry,
         strategy,
         traffic: Traffic::default(),
+        time_limit: None,
     })
     .expect("there is a plan")
 }
@@ -58,13 +59,20 @@ fn better_strategies_leave_less_to_the_hosts() {
                 100.0 * plan.gap(),
                 start.elapsed()
             );
-            assert!(plan.bound <= plan.cost.objective);
             assert_eq!(plan.found_by, strategy);
-            costs.push(plan.cost.cycles);
+            costs.push((plan.prediction.load_factor, plan.cost.cycles));
         }
-        assert!(costs[1] <= costs[0] && costs[2] <= costs[1], "{costs:?}");
+        // What can be carried counts first, then the cores.
+        let no_worse = |a: (f64, f64), b: (f64, f64)| {
+            let close = (a.0 - b.0).abs() <= 1e-5 * b.0;
+            a.0 > b.0 && !close || close && a.1 <= b.1 * (1.0 + 1e-5)
+        };
+        assert!(costs.iter().all(|c| no_worse(costs[2], *c)), "{costs:?}");
         if name == "central-office" {
-            assert!(costs[1] < costs[0] && costs[2] < costs[1], "{costs:?}");
+            assert!(
+                costs.iter().take(2).all(|c| !no_worse(*c, costs[2])),
+                "{costs:?}"
+            );
         }
     }
 }
@@ -91,7 +99,8 @@ fn every_node_has_its_reasons() {
     for node in &plan.nodes {
         assert!(text.contains(&node.name), "{} is not explained", node.name);
         let sites = node.elsewhere.len();
-        assert_eq!(sites, 2, "{}: {:?}", node.name, node.elsewhere);
+        // Switch, and NIC and host of two servers.
+        assert_eq!(sites, 4, "{}: {:?}", node.name, node.elsewhere);
     }
     let ids = explain::text(&plan, Some("ids"));
     assert!(ids.contains("unable"), "{ids}");

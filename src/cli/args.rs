@@ -26,6 +26,8 @@ pub enum Command {
     Run(Run),
     /// Compile a project, or your own P4 program, into a plan and one folder of artifacts per device.
     Compile(Compile),
+    /// Cut a project, or your own P4 program, by several strategies and show what each comes to.
+    Compare(Compare),
     /// Say where each node of a plan runs and why, or print the page of a diagnostic code.
     Explain(Explain),
     /// List the targets, or show what one can do.
@@ -42,21 +44,51 @@ pub enum Command {
 pub enum StrategyArg {
     /// Nothing is offloaded: the switch only steers packets to servers.
     Host,
+    /// Every node wants a device at random (the same each time); the nearest cut that keeps the rules.
+    Random,
+    /// Nothing is offloaded, and servers are filled one after the other.
+    Packing,
+    /// Every node in turn wants the device that is best at that moment.
+    Greedy,
+    /// As much as possible on the switch, then on NICs.
+    SwitchFirst,
+    /// As much as possible on NICs, then on the switch.
+    NicFirst,
+    /// The fewest visits of servers.
+    MinBounce,
     /// E2's opportunistic step: an NF goes to the switch, whole, if it touches a switch port and fits.
     E2,
-    /// The optimum over switch, NIC and host for every node (mixed integer program).
+    /// The optimum over switch, NICs and hosts for every node: the largest load that can be carried, then
+    /// the fewest cores, then the fewest header bytes and visits of servers.
     Best,
 }
 
-/// Where the project is and how it is compiled.
+/// How a cut is looked for.
+#[derive(Debug, Args)]
+pub struct Cutting {
+    /// How the cut is chosen.
+    #[arg(long, value_enum, default_value = "best", value_name = "NAME")]
+    pub strategy: StrategyArg,
+    /// Take the best cut that was found after so many seconds. Without it the search ends after so much
+    /// work, at the same cut on every machine.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub time_limit: Option<f64>,
+}
+
+/// A positive number of seconds.
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value > 0.0 && value < 1e9 => Ok(value),
+        _ => Err("give a number of seconds above 0".to_owned()),
+    }
+}
+
+/// Where the pipeline and the rack are.
 #[derive(Debug, Args)]
 pub struct Source {
     /// Folder with `policy.tri`, `rack.toml` and the files they name.
     #[arg(required_unless_present = "p4", conflicts_with = "p4")]
     pub project: Option<PathBuf>,
-    /// How the cut is chosen.
-    #[arg(long, value_enum, default_value = "best", value_name = "NAME")]
-    pub strategy: StrategyArg,
     /// Rack description to use instead of the project's `rack.toml`.
     #[arg(long, value_name = "FILE")]
     pub rack: Option<PathBuf>,
@@ -119,6 +151,9 @@ pub struct Run {
     /// The project.
     #[command(flatten)]
     pub source: Source,
+    /// How it is cut.
+    #[command(flatten)]
+    pub cutting: Cutting,
     /// Capture to play (pcap or pcapng, Ethernet) instead of the project's `traffic/PORT.pcap` files; a
     /// program of your own has none of these.
     #[arg(long, value_name = "FILE", required_unless_present = "project")]
@@ -148,6 +183,9 @@ pub struct Compile {
     /// The project.
     #[command(flatten)]
     pub source: Source,
+    /// How it is cut.
+    #[command(flatten)]
+    pub cutting: Cutting,
     /// Folder to write plan.json, plan.svg and one folder per device into.
     #[arg(long, short, value_name = "DIR", required_unless_present = "emit")]
     pub output: Option<PathBuf>,
@@ -155,6 +193,23 @@ pub struct Compile {
     #[arg(long, value_enum, value_name = "STAGE")]
     pub emit: Option<Stage>,
     /// Print the summary as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `trisect compare`.
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// The project.
+    #[command(flatten)]
+    pub source: Source,
+    /// Strategies to compare, with commas between; all of them if absent.
+    #[arg(long, value_enum, value_name = "NAMES", value_delimiter = ',')]
+    pub strategies: Vec<StrategyArg>,
+    /// Per strategy: take the best cut that was found after so many seconds.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub time_limit: Option<f64>,
+    /// Print as JSON.
     #[arg(long)]
     pub json: bool,
 }
@@ -216,6 +271,7 @@ impl Command {
         match self {
             Self::Run(args) => args.json,
             Self::Compile(args) => args.json,
+            Self::Compare(args) => args.json,
             Self::Explain(args) => args.json,
             Self::Targets(args) => args.json,
             Self::Nfs(args) => args.json,

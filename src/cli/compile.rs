@@ -12,7 +12,7 @@ use trisect_plan::plan::Plan;
 /// Compiles, and writes the plan with its artifacts or prints a stage.
 pub fn main(args: &Compile) -> anyhow::Result<Ended> {
     let project = plan::project(&args.source)?;
-    let plan = plan::make(&project, args.source.strategy)?;
+    let plan = plan::make(&project, &args.cutting)?;
     if let Some(stage) = args.emit {
         print(&emit(stage, &project, &plan)?)?;
     }

@@ -1,6 +1,7 @@
 //! The command line: from arguments to the library, and from its answers to text or JSON.
 
 mod args;
+mod compare;
 mod compile;
 mod explain;
 mod listing;
@@ -34,6 +35,7 @@ pub fn main() -> ExitCode {
     let ended = match cli.command {
         Command::Run(args) => run::main(&args),
         Command::Compile(args) => compile::main(&args),
+        Command::Compare(args) => compare::main(&args),
         Command::Explain(args) => explain::main(&args),
         Command::Targets(args) => listing::targets(&args),
         Command::Nfs(args) => listing::nfs(&args),

@@ -1,9 +1,11 @@
 //! Making a plan, and showing it as text.
 
-use super::args::{Source, StrategyArg};
+use super::args::{Cutting, Source, StrategyArg};
 use super::table::table;
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::path::Path;
+use std::time::Duration;
 use trisect::own::OwnProgram;
 use trisect::problems::Problems;
 use trisect::project::Project;
@@ -16,6 +18,12 @@ impl From<StrategyArg> for Strategy {
     fn from(arg: StrategyArg) -> Self {
         match arg {
             StrategyArg::Host => Self::Host,
+            StrategyArg::Random => Self::Random,
+            StrategyArg::Packing => Self::Packing,
+            StrategyArg::Greedy => Self::Greedy,
+            StrategyArg::SwitchFirst => Self::SwitchFirst,
+            StrategyArg::NicFirst => Self::NicFirst,
+            StrategyArg::MinBounce => Self::MinBounce,
             StrategyArg::E2 => Self::E2,
             StrategyArg::Best => Self::Best,
         }
@@ -43,17 +51,37 @@ pub fn project(source: &Source) -> Result<Project, Problems> {
 }
 
 /// Makes the project's plan.
-pub fn make(project: &Project, strategy: StrategyArg) -> anyhow::Result<Plan> {
+pub fn make(project: &Project, cutting: &Cutting) -> anyhow::Result<Plan> {
     let registry = trisect::registry::registry()?;
     Ok(Plan::make(&Input {
         name: &project.name,
         source: project.source(),
         rack: &project.rack,
         registry: &registry,
-        strategy: strategy.into(),
+        strategy: cutting.strategy.into(),
         traffic: Default::default(),
+        time_limit: cutting.time_limit.map(Duration::from_secs_f64),
     })
     .map_err(Problems::from)?)
+}
+
+/// A bar on standard error where a person looks on.
+pub fn progress(total: u64, what: &'static str, json: bool) -> ProgressBar {
+    if json {
+        return ProgressBar::hidden();
+    }
+    let bar = if total == 0 {
+        ProgressBar::new_spinner()
+    } else {
+        ProgressBar::new(total)
+    };
+    if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {eta}")
+        && total > 0
+    {
+        bar.set_style(style);
+    }
+    bar.set_message(what);
+    bar
 }
 
 /// A row of the cut's table.
@@ -88,7 +116,7 @@ fn why(node: &NodePlan) -> String {
         .elsewhere
         .iter()
         .find_map(|other| match (&other.why, other.site) {
-            (WhyNot::Costs(delta), Site::Host(_)) if *delta > 0.05 => Some(*delta),
+            (WhyNot::Loses(loss), Site::Host(_)) if loss.cycles > 0.05 => Some(loss.cycles),
             _ => None,
         });
     if !matches!(node.site, Site::Host(_)) {
@@ -116,7 +144,8 @@ fn short(why: &WhyNot) -> String {
         WhyNot::Companion { node, .. } => format!("belongs with {node}"),
         WhyNot::Rule(_) => "a rule of the cut forbids it".to_owned(),
         WhyNot::Full { shortage, .. } => format!("no room ({})", shortage.quantity),
-        WhyNot::Costs(_) => "not worth it".to_owned(),
+        WhyNot::Promise(_) => "would break a promise".to_owned(),
+        WhyNot::Loses(_) => "not worth it".to_owned(),
     }
 }
 
@@ -159,13 +188,19 @@ pub fn text(plan: &Plan) -> String {
         rows,
     ));
     out.push_str(&format!(
-        "\nPredicted: {:.1} host cycles per packet in the pipeline and {:.1} for I/O; \
-         gap to the best cut under strategy {}: at most {:.2} %{}\n\
+        "\nPredicted: {:.1} host cycles per packet in the pipeline and {:.1} for I/O; {:.2} cores at the offered load\n\
+         Gap to the best cut under strategy {}: {}{}{}\n\
          Predicted bottleneck: {} at {:.2} times the offered load of {:.2} Mpps\n",
         plan.cost.cycles - plan.cost.io,
         plan.cost.io,
+        plan.prediction.cores,
         plan.strategy,
-        100.0 * plan.gap(),
+        gap(plan),
+        if plan.proof.stopped {
+            " (the search ended at its limit)"
+        } else {
+            ""
+        },
         if plan.found_by == plan.strategy {
             String::new()
         } else {
@@ -176,4 +211,22 @@ pub fn text(plan: &Plan) -> String {
         plan.prediction.offered_pps / 1e6,
     ));
     out
+}
+
+/// The gap, in words: of the first figure in which something better is not ruled out.
+fn gap(plan: &Plan) -> String {
+    let proof = &plan.proof;
+    let all = [
+        ("load that can be carried", proof.scale),
+        ("cores", proof.cores),
+        ("header bytes", proof.header_bytes),
+        ("visits of servers", proof.bounces),
+    ];
+    let total = plan.gap();
+    let open = all.iter().find(|(_, p)| total > 0.0 && p.gap() == total);
+    match open {
+        None => "none, it is optimal".to_owned(),
+        Some((_, proven)) if proven.bound.is_none() => "nothing is proven".to_owned(),
+        Some((what, _)) => format!("at most {:.2} % of the {what}", 100.0 * total),
+    }
 }

@@ -3,7 +3,6 @@
 use super::args::Run;
 use super::table::table;
 use super::{Ended, plan, print, print_json};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -36,10 +35,10 @@ struct Answer<'a> {
 pub fn main(args: &Run) -> anyhow::Result<Ended> {
     let project = plan::project(&args.source)?;
     let traffic = traffic(args, &project)?;
-    let plan = plan::make(&project, args.source.strategy)?;
+    let plan = plan::make(&project, &args.cutting)?;
 
     let mut rack = run::rack(&plan, args.sample).map_err(Problems::from)?;
-    let bar = progress(traffic.arrivals.len() as u64, "playing", args.json);
+    let bar = plan::progress(traffic.arrivals.len() as u64, "playing", args.json);
     let report = rack
         .run(&traffic.arrivals, &mut |p: Progress| {
             bar.set_position(p.arrived as u64)
@@ -48,7 +47,7 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
     bar.finish_and_clear();
 
     let expected = args.check.then(|| {
-        let bar = progress(0, "checking against the uncut pipeline", args.json);
+        let bar = plan::progress(0, "checking against the uncut pipeline", args.json);
         let expected = trisect_rack::expect(&plan.uncut, &traffic.arrivals);
         bar.finish_and_clear();
         expected
@@ -117,25 +116,6 @@ fn traffic(args: &Run, project: &Project) -> anyhow::Result<Traffic> {
         Some(path) => run::one_capture(path, args.ingress.as_deref(), project)?,
         None => run::bundled(&project.traffic()?)?,
     })
-}
-
-/// A bar on standard error where a person looks on.
-fn progress(total: u64, what: &'static str, json: bool) -> ProgressBar {
-    if json {
-        return ProgressBar::hidden();
-    }
-    let bar = if total == 0 {
-        ProgressBar::new_spinner()
-    } else {
-        ProgressBar::new(total)
-    };
-    if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {eta}")
-        && total > 0
-    {
-        bar.set_style(style);
-    }
-    bar.set_message(what);
-    bar
 }
 
 fn host_work(plan: &Plan, expected: &Expected, report: &Report, traffic: &Traffic) -> HostWork {

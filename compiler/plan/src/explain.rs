@@ -1,6 +1,6 @@
 //! Where each node runs, why, and why not elsewhere.
 
-use crate::cut::Problem;
+use crate::cut::{Problem, Search, Solution};
 use crate::facts::Facts;
 use crate::legal;
 use crate::machines::Machines;
@@ -70,23 +70,42 @@ pub enum WhyNot {
         /// Who holds most of it, with the amounts.
         holders: Vec<(String, u64)>,
     },
-    /// It would cost this many host cycles per packet more.
-    Costs(f64),
+    /// It fits, but promises could not be kept: the least rates of all classes, or a latency.
+    Promise(Vec<String>),
+    /// It would be no gain.
+    Loses(Loss),
+}
+
+/// What would be different if a node were elsewhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Loss {
+    /// By how much all offered rates could grow, now and then.
+    pub scale: (f64, f64),
+    /// Cores' worth of work more.
+    pub cores: f64,
+    /// Host cycles per packet of the rack more.
+    pub cycles: f64,
+    /// Microseconds of the largest expected latency of a class more.
+    pub latency_us: f64,
+    /// Bytes of outer headers per packet of the rack more.
+    pub header_bytes: f64,
 }
 
 /// All nodes of a plan with their reasons.
 pub(crate) fn nodes(
     facts: &Facts,
-    problem: &Problem,
+    search: &Search<'_>,
     machines: &Machines,
-    assignment: &Assignment,
+    solution: &Solution,
 ) -> Vec<NodePlan> {
+    let problem = &search.problem;
     let context = Context {
         facts,
+        search,
         problem,
         machines,
-        assignment,
-        cost: problem.cost(facts, assignment).cycles,
+        assignment: &solution.assignment,
+        solution,
     };
     // A group's reasons are those of all its nodes; they are found once.
     let groups: Vec<Vec<(Site, Option<WhyNot>)>> = (0..problem.groups.len())
@@ -103,10 +122,11 @@ pub(crate) fn nodes(
 
 struct Context<'a, 'f> {
     facts: &'a Facts<'f>,
+    search: &'a Search<'a>,
     problem: &'a Problem,
     machines: &'a Machines,
     assignment: &'a Assignment,
-    cost: f64,
+    solution: &'a Solution,
 }
 
 impl Context<'_, '_> {
@@ -146,7 +166,21 @@ impl Context<'_, '_> {
             let holders = self.holders(site, &shortage.quantity);
             return WhyNot::Full { shortage, holders };
         }
-        WhyNot::Costs(self.problem.cost(self.facts, &moved).cycles - self.cost)
+        let then = self.search.outcome(&moved);
+        if !then.feasible() {
+            let quantities = &self.search.model.quantities;
+            let broken = then.unmet.iter().chain(&then.over);
+            return WhyNot::Promise(broken.map(|q| quantities[*q].name.clone()).collect());
+        }
+        let (now, pps) = (&self.solution.outcome, self.problem.pps.max(1.0));
+        let cost = self.problem.cost(self.facts, &moved);
+        WhyNot::Loses(Loss {
+            scale: (now.scale.min(f64::MAX), then.scale.min(f64::MAX)),
+            cores: then.cores - now.cores,
+            cycles: cost.cycles - self.solution.cost.cycles,
+            latency_us: (then.latency_ns - now.latency_ns) / 1e3,
+            header_bytes: (then.header_bytes - now.header_bytes) / pps,
+        })
     }
     /// The largest users of a quantity at a site.
     fn holders(&self, site: Site, quantity: &str) -> Vec<(String, u64)> {
@@ -233,6 +267,56 @@ fn join(refusals: &[Refusal]) -> String {
     texts.join("; ")
 }
 
+impl Loss {
+    /// What differs, in words, losses and gains.
+    fn parts(&self) -> (Vec<String>, Vec<String>) {
+        let (mut losses, mut gains) = (Vec::new(), Vec::new());
+        let (now, then) = self.scale;
+        if (then - now).abs() > 0.005 * now.abs() {
+            let list = if then < now { &mut losses } else { &mut gains };
+            list.push(format!(
+                "{then:.2} times the offered load instead of {now:.2}"
+            ));
+        }
+        let mut differs = |value: f64, least: f64, what: &str| {
+            if value.abs() > least {
+                let list = if value > 0.0 { &mut losses } else { &mut gains };
+                let word = if value > 0.0 { "more" } else { "less" };
+                list.push(format!("{:.2} {what} {word}", value.abs()));
+            }
+        };
+        differs(self.cores, 0.005, "cores");
+        differs(self.cycles, 0.05, "host cycles per packet");
+        differs(self.latency_us, 0.005, "µs");
+        differs(self.header_bytes, 0.05, "header bytes per packet");
+        (losses, gains)
+    }
+}
+
+impl std::fmt::Display for Loss {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.parts() {
+            (losses, gains) if losses.is_empty() && gains.is_empty() => {
+                f.write_str("not worth it: it would change nothing")
+            }
+            (losses, gains) if losses.is_empty() => write!(
+                f,
+                "would be better ({}), but the strategy does not try it, or a device refuses the whole",
+                gains.join(", ")
+            ),
+            (losses, gains) if gains.is_empty() => {
+                write!(f, "not worth it: {}", losses.join(", "))
+            }
+            (losses, gains) => write!(
+                f,
+                "not worth it: {}, though {}",
+                losses.join(", "),
+                gains.join(", ")
+            ),
+        }
+    }
+}
+
 impl std::fmt::Display for WhyNot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -252,15 +336,14 @@ impl std::fmt::Display for WhyNot {
                 }
                 Ok(())
             }
-            Self::Costs(delta) if *delta > 0.05 => {
-                write!(f, "not worth it: {delta:.1} host cycles per packet more")
+            Self::Promise(broken) => {
+                write!(
+                    f,
+                    "would break a promise: {} is too little",
+                    broken.join(", ")
+                )
             }
-            Self::Costs(delta) if *delta < -0.05 => write!(
-                f,
-                "would save {:.1} host cycles per packet, but the strategy does not try it",
-                -delta
-            ),
-            Self::Costs(_) => f.write_str("not worth it: it would change nothing"),
+            Self::Loses(loss) => write!(f, "{loss}"),
         }
     }
 }

@@ -22,6 +22,9 @@ pub struct ServerFigures {
     pub io_cycles: u64,
     /// Bits per second of the link to the switch, each way.
     pub link_bps: u64,
+    /// Nanoseconds that a packet takes on that link, each way.
+    #[serde(default)]
+    pub link_ns: u64,
     /// Bits per second between NIC and host memory, each way.
     pub bus_bps: u64,
 }
@@ -147,6 +150,7 @@ impl Machines {
                 hz: server.ghz * 1e9,
                 io_cycles: server.io_cycles,
                 link_bps: nic.link.rate.0.min(nic.rate.0),
+                link_ns: nic.link.latency_ns,
                 bus_bps: nic.pcie.0,
             });
         }

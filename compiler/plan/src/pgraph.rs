@@ -188,28 +188,31 @@ impl PGraph {
         }
     }
 
-    /// Expected packets per second that leave by each external port of the rack. What programs choose
-    /// themselves is taken to spread in proportion to the ports' rates.
-    pub fn leaving(&self, rack: &Rack) -> Vec<f64> {
+    /// By pipeline: expected packets per second that leave by each external port of the rack. What programs
+    /// choose themselves is taken to spread in proportion to the ports' rates.
+    pub fn leaving(&self, rack: &Rack) -> Vec<Vec<f64>> {
         let rates: Vec<f64> = rack.external_ports().map(|p| p.rate.0 as f64).collect();
         let all: f64 = rates.iter().sum();
-        let mut leaving = vec![0.0; rates.len()];
-        for edge in self.pipelines.iter().flat_map(|p| &p.edges) {
-            match edge.to {
-                PNode::Port(port) => {
-                    if let Some(sum) = leaving.get_mut(usize::from(port)) {
-                        *sum += edge.pps;
+        let of_pipeline = |pipeline: &PPipeline| {
+            let mut leaving = vec![0.0; rates.len()];
+            for edge in &pipeline.edges {
+                match edge.to {
+                    PNode::Port(port) => {
+                        if let Some(sum) = leaving.get_mut(usize::from(port)) {
+                            *sum += edge.pps;
+                        }
                     }
-                }
-                PNode::Chosen => {
-                    for (sum, rate) in leaving.iter_mut().zip(&rates) {
-                        *sum += edge.pps * rate / all.max(1.0);
+                    PNode::Chosen => {
+                        for (sum, rate) in leaving.iter_mut().zip(&rates) {
+                            *sum += edge.pps * rate / all.max(1.0);
+                        }
                     }
+                    PNode::In | PNode::Nf(_) | PNode::Drop => {}
                 }
-                PNode::In | PNode::Nf(_) | PNode::Drop => {}
             }
-        }
-        leaving
+            leaving
+        };
+        self.pipelines.iter().map(of_pipeline).collect()
     }
 
     fn pipeline(

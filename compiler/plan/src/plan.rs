@@ -1,6 +1,6 @@
 //! The plan: everything that run, explain, check and deploy need, and the one way to it.
 
-use crate::cut::{self, Cost, Problem, Solution, Strategy};
+use crate::cut::{self, Cost, Problem, Proof, Search, Solution, Strategy};
 use crate::error::PlanError;
 use crate::explain::{self, NodePlan};
 use crate::facts::Facts;
@@ -14,6 +14,7 @@ use crate::site::{Assignment, ServerId, Site};
 use crate::split::{Pieces, Ports};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 use trisect_ir::{NodeKind, Program};
 use trisect_policy::nf::NfDescription;
 use trisect_policy::policy::Policy;
@@ -58,6 +59,17 @@ pub struct Input<'a> {
     pub strategy: Strategy,
     /// Assumptions about the traffic.
     pub traffic: Traffic,
+    /// Wall-clock time after which the best cut so far is taken. Without it a search ends after so much work,
+    /// at the same cut on every machine.
+    pub time_limit: Option<Duration>,
+}
+
+/// What is read off a cut.
+struct Sketch {
+    nodes: Vec<NodePlan>,
+    devices: Vec<DevicePlan>,
+    crossings: Vec<Crossing>,
+    prediction: Prediction,
 }
 
 /// A plan.
@@ -97,8 +109,8 @@ pub struct Plan {
     pub sampling: Vec<Field>,
     /// What the cut costs.
     pub cost: Cost,
-    /// What is proven: no cut that the strategy allows has a smaller objective than this.
-    pub bound: f64,
+    /// What the cut reaches, and what is proven about that.
+    pub proof: Proof,
     /// The strategy that found the cut: another one than was asked for where that found nothing, or
     /// nothing as good.
     pub found_by: Strategy,
@@ -155,6 +167,11 @@ pub struct Prediction {
     pub load_factor: f64,
     /// What is full then: `s1`, `link to s1`, `bus of s1`, `port p4`.
     pub bottleneck: String,
+    /// Cores' worth of work at the offered load.
+    pub cores: f64,
+    /// The largest expected latency of a pipeline in microseconds, without queueing and without the switch's
+    /// and the NICs' own.
+    pub latency_us: f64,
     /// Expected load of everything that can be full, as a part of its capacity.
     pub loads: BTreeMap<String, f64>,
 }
@@ -215,7 +232,17 @@ impl Plan {
         })?;
         let facts = Facts::new(&merged.program);
         let placement = place(&facts, &merged, &pgraph, &igraph, &machines);
-        let (problem, solution) = cut::cut(&facts, &merged, &placement, &machines, input.strategy)?;
+        let sources = cut::Sources {
+            facts: &facts,
+            merged: &merged,
+            placement: &placement,
+            machines: &machines,
+            rack: input.rack,
+            graph: &pgraph,
+            packet_bytes: input.traffic.packet_bytes,
+            time_limit: input.time_limit,
+        };
+        let (search, solution) = cut::cut(sources, input.strategy)?;
         for site in machines.sites() {
             if let Some(piece) = solution.pieces.at(site) {
                 trisect_ir::verify(piece).map_err(|error| PlanError::Invalid {
@@ -224,24 +251,15 @@ impl Plan {
                 })?;
             }
         }
-        Ok(Self::assemble(
-            input, pgraph, igraph, placement, &machines, &facts, &problem, solution,
-        ))
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    fn assemble(
-        input: &Input<'_>,
-        pgraph: PGraph,
-        igraph: IGraph,
-        placement: Placement,
-        machines: &Machines,
-        facts: &Facts<'_>,
-        problem: &Problem,
-        solution: Solution,
-    ) -> Self {
-        let assignment = &solution.assignment;
-        Self {
+        let sketch = Sketch {
+            nodes: explain::nodes(&facts, &search, &machines, &solution),
+            devices: devices(&facts, &search.problem, &machines, &solution),
+            crossings: crossings(&facts, &search.problem, &solution.assignment),
+            prediction: predict(&search, &solution),
+        };
+        let sampling = crate::sampling::invariant_fields(&facts);
+        drop(search);
+        Ok(Self {
             name: input.name.to_owned(),
             strategy: input.strategy,
             traffic: input.traffic,
@@ -249,20 +267,20 @@ impl Plan {
             placement,
             servers: machines.servers.clone(),
             ports: machines.ports.clone(),
-            nodes: explain::nodes(facts, problem, machines, assignment),
-            devices: devices(facts, problem, machines, &solution),
-            crossings: crossings(facts, problem, assignment),
-            sampling: crate::sampling::invariant_fields(facts),
-            prediction: predict(input, &pgraph, machines, problem, &solution.cost),
+            nodes: sketch.nodes,
+            devices: sketch.devices,
+            crossings: sketch.crossings,
+            sampling,
+            prediction: sketch.prediction,
             uncut: facts.program.clone(),
-            bound: solution.bound,
+            proof: solution.proof,
             found_by: solution.found_by,
             cost: solution.cost,
             assignment: solution.assignment,
             pieces: solution.pieces,
             pgraph,
             igraph,
-        }
+        })
     }
 
     /// The plan as JSON; the same plan gives the same text.
@@ -279,12 +297,10 @@ impl Plan {
     pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text)
     }
-    /// How much better a cut could still be, as a part of the objective: 0 if this one is optimal.
+    /// How much better a cut could still be in the first of scale, cores, header bytes and visits in which
+    /// that is not ruled out, as a part of it: 0 if this one is optimal.
     pub fn gap(&self) -> f64 {
-        if self.cost.objective <= 0.0 {
-            return 0.0;
-        }
-        (1.0 - self.bound / self.cost.objective).max(0.0)
+        self.proof.gap()
     }
     /// The device at a site.
     pub fn device(&self, site: Site) -> Option<&DevicePlan> {
@@ -481,49 +497,20 @@ fn crossings(facts: &Facts, problem: &Problem, assignment: &Assignment) -> Vec<C
     found
 }
 
-fn predict(
-    input: &Input<'_>,
-    pgraph: &PGraph,
-    machines: &Machines,
-    problem: &Problem,
-    cost: &Cost,
-) -> Prediction {
-    let mut loads = BTreeMap::new();
-    let frame_bits = 8.0 * f64::from(input.traffic.packet_bytes);
-    let outer_bits = if cost.stays > 0.0 {
-        8.0 * cost.header_bytes / cost.stays
-    } else {
-        0.0
-    };
-    for (s, server) in machines.servers.iter().enumerate() {
-        let stays = problem.pps * cost.stays_by_server[s];
-        let bits = stays * (frame_bits + outer_bits);
-        let name = &server.name;
-        loads.insert(
-            name.clone(),
-            problem.pps * cost.by_server[s] / server.capacity(),
-        );
-        loads.insert(
-            format!("link to {name}"),
-            bits / server.link_bps.max(1) as f64,
-        );
-        loads.insert(
-            format!("bus of {name}"),
-            bits / server.bus_bps.max(1) as f64,
-        );
-    }
-    for (port, out) in input.rack.external_ports().zip(pgraph.leaving(input.rack)) {
-        let load = out * frame_bits / port.rate.0.max(1) as f64;
-        loads.insert(format!("port {}", port.name), load);
-    }
-    let (bottleneck, most) = loads
-        .iter()
-        .max_by(|a, b| a.1.total_cmp(b.1))
-        .map_or((String::new(), 0.0), |(n, l)| (n.clone(), *l));
+fn predict(search: &Search<'_>, solution: &Solution) -> Prediction {
+    let outcome = &solution.outcome;
+    let growing = search.model.quantities.iter().zip(&outcome.loads);
+    let loads = growing
+        .filter(|(q, _)| q.kind.grows() && q.capacity.is_finite())
+        .map(|(q, load)| (q.name.clone(), load / q.capacity.max(1.0)))
+        .collect();
+    let name = |q: usize| search.model.quantities[q].name.clone();
     Prediction {
-        offered_pps: problem.pps,
-        load_factor: if most > 0.0 { 1.0 / most } else { f64::MAX },
-        bottleneck,
+        offered_pps: search.problem.pps,
+        load_factor: outcome.scale.min(f64::MAX),
+        bottleneck: outcome.bottleneck.map(name).unwrap_or_default(),
+        cores: outcome.cores,
+        latency_us: outcome.latency_ns / 1e3,
         loads,
     }
 }

@@ -6,6 +6,7 @@ use crate::facts::Facts;
 use crate::legal;
 use crate::machines::Machines;
 use crate::merge::Merged;
+use crate::pgraph::PGraph;
 use crate::place::Placement;
 use crate::site::{Assignment, ServerId, Site};
 use serde::{Deserialize, Serialize};
@@ -16,11 +17,9 @@ use trisect_target::{Refusal, Resources, Use, Verdict, resource};
 
 /// Bytes in front of the original frame on a server link, without context.
 const OUTER_BYTES: f64 = 22.0;
-/// What a byte of outer headers costs, in host cycles: little, so that it decides only between cuts
-/// that are otherwise alike.
-const CYCLES_PER_BYTE: f64 = 0.01;
-/// What a node off the host costs, in host cycles: less still, so that nothing is moved for nothing.
-const OFFLOAD: f64 = 0.001;
+/// Up to so many servers every node may be on any of them; on larger racks each stays on the server where
+/// its instance was placed.
+const JOINT_SERVERS: usize = 4;
 
 /// Nodes that must have the same site.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +28,9 @@ pub struct Group {
     pub nodes: Vec<NodeId>,
     /// The sites that all of them can have. Never empty.
     pub sites: Vec<Site>,
+    /// The server on which the instance was placed to which the first node belongs or next to which it
+    /// stands.
+    pub home: ServerId,
 }
 
 /// The problem.
@@ -48,14 +50,13 @@ pub struct Problem {
     pub pps: f64,
     group_of: Vec<Option<usize>>,
     shares: BTreeMap<(NodeId, NodeId), f64>,
+    /// By node index: the classes of its packets, with their parts.
+    class_parts: Vec<Vec<(usize, f64)>>,
 }
 
 /// What a cut costs, per packet that enters the rack.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
-    /// What is minimised: host cycles, and very little for bytes of outer headers and for every
-    /// node that is offloaded, so that nothing is moved for nothing.
-    pub objective: f64,
     /// Host cycles in all.
     pub cycles: f64,
     /// Of these, cycles for receiving and sending.
@@ -80,6 +81,7 @@ impl Problem {
         merged: &Merged,
         placement: &Placement,
         machines: &Machines,
+        graph: &PGraph,
     ) -> Result<Self, PlanError> {
         let verdicts = verdicts(facts, merged, placement, machines);
         let leaders = leaders(facts);
@@ -99,6 +101,7 @@ impl Problem {
             pps: merged.pps,
             group_of: vec![None; verdicts.len()],
             shares: merged.shares.clone(),
+            class_parts: class_parts(facts, merged, graph),
             verdicts,
         };
         let mut number: BTreeMap<usize, usize> = BTreeMap::new();
@@ -109,6 +112,7 @@ impl Problem {
                 problem.groups.push(Group {
                     nodes: Vec::new(),
                     sites: Vec::new(),
+                    home: home(merged, placement, node),
                 });
             }
             problem.groups[g].nodes.push(node);
@@ -216,22 +220,21 @@ impl Problem {
             });
         parts.max().unwrap_or(0)
     }
-    /// Host cycles per packet of the rack that a node takes at a site.
-    pub fn node_cycles(&self, node: NodeId, site: Site) -> f64 {
-        match site {
-            Site::Host(_) => self.used(node, site).map_or(0.0, |used| {
-                self.frequency[node.index()] * used.cycles as f64
-            }),
-            Site::Switch | Site::Nic(_) => OFFLOAD * self.frequency[node.index()],
-        }
+    /// The classes (pipelines, by position) of the packets that reach a node, with their parts; in sum 1.
+    pub fn class_parts(&self, node: NodeId) -> &[(usize, f64)] {
+        self.class_parts
+            .get(node.index())
+            .map_or(&[], Vec::as_slice)
     }
-    /// What one visit of a server costs in host cycles, where control goes on at a node.
-    pub fn stay_cycles(&self, facts: &Facts, to: NodeId, server: ServerId) -> f64 {
-        self.io_cycles
-            .get(usize::from(server.0))
-            .copied()
-            .unwrap_or(0.0)
-            + CYCLES_PER_BYTE * header_bytes(facts, to)
+    /// The expected part of a node's packets that take an edge.
+    pub fn edge_share(&self, facts: &Facts, from: NodeId, to: NodeId) -> f64 {
+        share(facts, &self.shares, from, to)
+    }
+    /// Host cycles per packet of the rack that a node takes on a host.
+    fn host_cycles(&self, node: NodeId, site: Site) -> f64 {
+        self.used(node, site).map_or(0.0, |used| {
+            self.frequency[node.index()] * used.cycles as f64
+        })
     }
     /// The assignment of a choice of site per group.
     pub fn assignment(&self, sites: &[Site]) -> Assignment {
@@ -253,11 +256,8 @@ impl Problem {
         };
         for node in facts.sited() {
             let site = assignment.site(node);
-            match site {
-                Site::Host(ServerId(s)) => {
-                    cost.by_server[usize::from(s)] += self.node_cycles(node, site);
-                }
-                Site::Switch | Site::Nic(_) => cost.objective += self.node_cycles(node, site),
+            if let Site::Host(ServerId(s)) = site {
+                cost.by_server[usize::from(s)] += self.host_cycles(node, site);
             }
         }
         let begin = |cost: &mut Cost, server: ServerId, to: NodeId, often: f64| {
@@ -293,7 +293,6 @@ impl Problem {
             }
         }
         cost.cycles = cost.by_server.iter().sum();
-        cost.objective += cost.cycles + CYCLES_PER_BYTE * cost.header_bytes;
         cost
     }
     /// What the nodes of an assignment use on a device; stages as the longest chain.
@@ -353,7 +352,8 @@ impl Problem {
     }
 }
 
-fn header_bytes(facts: &Facts, to: NodeId) -> f64 {
+/// Bytes of the outer headers of packets that go on at a node on another device.
+pub(crate) fn header_bytes(facts: &Facts, to: NodeId) -> f64 {
     let bits = facts.live_bits(to);
     OUTER_BYTES
         + match bits {
@@ -372,10 +372,10 @@ fn verdicts(
 ) -> Vec<BTreeMap<Site, Verdict>> {
     let mut verdicts = vec![BTreeMap::new(); facts.effects.len()];
     for node in facts.sited() {
-        let server = merged.near[node.index()]
-            .and_then(|i| placement.get(i).copied())
-            .unwrap_or(ServerId(0));
-        for site in [Site::Switch, Site::Nic(server), Site::Host(server)] {
+        let home = home(merged, placement, node);
+        let joint = machines.servers.len() <= JOINT_SERVERS;
+        let near = |site: &Site| joint || site.server().is_none_or(|s| s == home);
+        for site in machines.sites().into_iter().filter(near) {
             let Some(device) = machines.device(site) else {
                 continue;
             };
@@ -394,6 +394,64 @@ fn verdicts(
         }
     }
     verdicts
+}
+
+/// The server of the instance to which a node belongs or next to which it stands.
+fn home(merged: &Merged, placement: &Placement, node: NodeId) -> ServerId {
+    let instance = merged.near[node.index()];
+    let server = instance.and_then(|i| placement.get(i).copied());
+    server.unwrap_or(ServerId(0))
+}
+
+/// By node index: the classes of the packets that reach it. What is behind the start of a pipeline is of its
+/// class alone; before, a packet is of a class as likely as it goes there, and what goes to none is
+/// taken to be of all in proportion to their load.
+fn class_parts(facts: &Facts, merged: &Merged, graph: &PGraph) -> Vec<Vec<(usize, f64)>> {
+    let classes = graph.pipelines.len();
+    let mut parts: Vec<Vec<f64>> = vec![vec![0.0; classes]; facts.effects.len()];
+    for &node in facts.graph.order.iter().rev() {
+        let own = merged.starts.iter().position(|s| *s == node);
+        if let Some(class) = own.filter(|_| !facts.is_terminal(node)) {
+            parts[node.index()][class] = 1.0;
+            continue;
+        }
+        for &next in facts.graph.succs(node) {
+            let share = share(facts, &merged.shares, node, next);
+            for class in 0..classes {
+                parts[node.index()][class] += share * parts[next.index()][class];
+            }
+        }
+    }
+    for (class, start) in merged.starts.iter().enumerate() {
+        if facts.is_terminal(*start) {
+            continue;
+        }
+        for node in facts.graph.descendants(*start) {
+            parts[node.index()] = (0..classes)
+                .map(|c| f64::from(u8::from(c == class)))
+                .collect();
+        }
+    }
+    let all: f64 = graph.pipelines.iter().map(|p| p.pps).sum();
+    for parts in &mut parts {
+        let rest = 1.0 - parts.iter().sum::<f64>();
+        for (part, pipeline) in parts.iter_mut().zip(&graph.pipelines) {
+            let of_all = if all > 0.0 {
+                pipeline.pps / all
+            } else {
+                1.0 / classes as f64
+            };
+            *part += rest * of_all;
+        }
+    }
+    let some = |parts: Vec<f64>| {
+        parts
+            .into_iter()
+            .enumerate()
+            .filter(|(_, p)| *p > 1e-12)
+            .collect()
+    };
+    parts.into_iter().map(some).collect()
 }
 
 /// By node index, a number that is the same for nodes which must share a site: users of one table

@@ -33,6 +33,8 @@ pub struct Merged {
     pub near: Vec<Option<usize>>,
     /// Expected part of a node's packets that take an edge, where the policy says something about it.
     pub shares: BTreeMap<(NodeId, NodeId), f64>,
+    /// By pipeline: the node at which its packets begin. What is behind it is of that pipeline alone.
+    pub starts: Vec<NodeId>,
     /// Offered load in packets per second.
     pub pps: f64,
 }
@@ -118,6 +120,7 @@ struct Merger<'a> {
 struct Notes {
     near: BTreeMap<String, usize>,
     shares: BTreeMap<(String, String), f64>,
+    starts: Vec<String>,
 }
 
 struct Assembled {
@@ -258,9 +261,16 @@ impl<'a> Merger<'a> {
             .values()
             .map(|node| notes.near.get(&node.name).copied())
             .collect();
+        // A class that no packet can be of is not reachable; its place is taken by a node that ends.
+        let nowhere = nodes.find(|n| matches!(n.kind, NodeKind::Drop | NodeKind::Emit));
+        let starts = notes.starts.iter();
+        let starts = starts
+            .filter_map(|name| id.get(name.as_str()).copied().or(nowhere))
+            .collect();
         Merged {
             near,
             shares,
+            starts,
             pps: self.pps,
             program: self.program,
         }
@@ -339,6 +349,7 @@ impl Assembly<'_, '_> {
         for (i, pipeline) in merger.sources.graph.pipelines.iter().enumerate() {
             starts.push(self.pipeline(i, pipeline)?);
         }
+        self.notes.starts = starts.iter().map(|s| self.name(*s)).collect();
         let none = self.dropped("class.none", None, NO_CLASS);
         let all: BTreeSet<u16> = merger.sources.ports.clone();
         Ok(self.class(0, &all, &starts, none, &mut BTreeMap::new()))

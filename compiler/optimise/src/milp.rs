@@ -1,0 +1,221 @@
+//! Mixed integer programs, and the solvers for them.
+
+use std::time::Duration;
+
+/// A program: minimise `objective`, subject to `rows`, over columns between bounds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Milp {
+    /// Lower and upper bound of each column, and whether it takes whole numbers only.
+    pub columns: Vec<(f64, f64, bool)>,
+    /// Sparse rows, each at most its right side. No column twice in a row.
+    pub rows: Vec<(Vec<(usize, f64)>, f64)>,
+    /// Sparse rows, each equal to its right side.
+    pub equal: Vec<(Vec<(usize, f64)>, f64)>,
+    /// What is minimised. No column twice.
+    pub objective: Vec<(usize, f64)>,
+}
+
+impl Milp {
+    /// A new column.
+    pub fn column(&mut self, least: f64, most: f64, whole: bool) -> usize {
+        self.columns.push((least, most, whole));
+        self.columns.len() - 1
+    }
+    /// A new row; what is given twice is added up.
+    pub fn row(&mut self, terms: Vec<(usize, f64)>, most: f64) {
+        self.rows.push((summed(terms), most));
+    }
+}
+
+/// Terms with each column once, without zeros.
+pub(crate) fn summed(mut terms: Vec<(usize, f64)>) -> Vec<(usize, f64)> {
+    terms.sort_by_key(|(column, _)| *column);
+    let mut sum: Vec<(usize, f64)> = Vec::with_capacity(terms.len());
+    for (column, factor) in terms {
+        match sum.last_mut() {
+            Some((last, total)) if *last == column => *total += factor,
+            _ => sum.push((column, factor)),
+        }
+    }
+    sum.retain(|(_, factor)| *factor != 0.0);
+    sum
+}
+
+/// When to stop before the end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// Nodes of the branch and bound per solver call: the same on every machine.
+    pub nodes: Option<u64>,
+    /// Wall-clock time in all: not the same on every machine.
+    pub time: Option<Duration>,
+    /// Relative gap at which a solution counts as optimal.
+    pub gap: f64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            nodes: None,
+            time: None,
+            gap: 1e-6,
+        }
+    }
+}
+
+/// What a solver says.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    /// There is no solution.
+    Infeasible,
+    /// What it has got.
+    Found {
+        /// Values of the columns; none if it stopped before it found any.
+        values: Option<Vec<f64>>,
+        /// No solution's objective is below.
+        bound: f64,
+    },
+    /// The solver itself failed.
+    Failed(String),
+}
+
+/// Solves with the solver that is built in.
+pub(crate) fn solve(milp: &Milp, limits: Limits, hint: &[(usize, f64)]) -> Answer {
+    #[cfg(feature = "highs")]
+    return with_highs(milp, limits, hint);
+    #[cfg(not(feature = "highs"))]
+    with_microlp(milp, limits, hint)
+}
+
+/// The name of the solver that is built in.
+pub fn solver() -> &'static str {
+    match cfg!(feature = "highs") {
+        true => "HiGHS",
+        false => "microlp",
+    }
+}
+
+#[cfg(not(feature = "highs"))]
+fn with_microlp(milp: &Milp, limits: Limits, hint: &[(usize, f64)]) -> Answer {
+    use microlp::{
+        ComparisonOp, Error, OptimizationDirection, Problem, SolveOptions, SolveOutcome,
+    };
+    let mut factors = vec![0.0; milp.columns.len()];
+    for (column, factor) in &milp.objective {
+        factors[*column] = *factor;
+    }
+    let mut problem = Problem::new(OptimizationDirection::Minimize);
+    let mut columns = Vec::with_capacity(milp.columns.len());
+    for ((least, most, whole), factor) in milp.columns.iter().zip(&factors) {
+        columns.push(match whole {
+            true => problem.add_integer_var(*factor, (*least as i32, *most as i32)),
+            false => problem.add_var(*factor, (*least, *most)),
+        });
+    }
+    for (terms, most) in &milp.rows {
+        let terms: Vec<_> = terms.iter().map(|(c, f)| (columns[*c], *f)).collect();
+        problem.add_constraint(terms, ComparisonOp::Le, *most);
+    }
+    for (terms, right) in &milp.equal {
+        let terms: Vec<_> = terms.iter().map(|(c, f)| (columns[*c], *f)).collect();
+        problem.add_constraint(terms, ComparisonOp::Eq, *right);
+    }
+    let mut options = SolveOptions::default();
+    options.mip_gap = limits.gap;
+    options.node_limit = limits.nodes;
+    options.time_limit = limits.time;
+    if !hint.is_empty() {
+        options.warm_start = Some(hint.iter().map(|(c, v)| (columns[*c], *v)).collect());
+    }
+    match problem.solve_with(options) {
+        Ok(outcome) => {
+            let best = outcome.stats().best_bound;
+            let values = match &outcome {
+                SolveOutcome::Solution(solution) => {
+                    Some(columns.iter().map(|c| solution[*c]).collect::<Vec<f64>>())
+                }
+                SolveOutcome::Interrupted(_) => None,
+            };
+            // Without whole numbers the solution is the bound.
+            let linear = !milp.columns.iter().any(|(_, _, whole)| *whole);
+            let bound = match (&values, best) {
+                (Some(values), None) if linear => value(&milp.objective, values),
+                (_, best) => best.unwrap_or(f64::NEG_INFINITY),
+            };
+            Answer::Found { values, bound }
+        }
+        Err(Error::Infeasible) => Answer::Infeasible,
+        Err(other) => Answer::Failed(other.to_string()),
+    }
+}
+
+#[cfg(feature = "highs")]
+fn with_highs(milp: &Milp, limits: Limits, hint: &[(usize, f64)]) -> Answer {
+    use highs::{HighsModelStatus, HighsSolutionStatus, RowProblem, Sense};
+    let mut factors = vec![0.0; milp.columns.len()];
+    for (column, factor) in &milp.objective {
+        factors[*column] = *factor;
+    }
+    let mut problem = RowProblem::default();
+    let mut columns = Vec::with_capacity(milp.columns.len());
+    for ((least, most, whole), factor) in milp.columns.iter().zip(&factors) {
+        columns.push(match whole {
+            true => problem.add_integer_column(*factor, *least..=*most),
+            false => problem.add_column(*factor, *least..=*most),
+        });
+    }
+    for (terms, most) in &milp.rows {
+        let terms: Vec<_> = terms.iter().map(|(c, f)| (columns[*c], *f)).collect();
+        problem.add_row(..=*most, terms);
+    }
+    for (terms, right) in &milp.equal {
+        let terms: Vec<_> = terms.iter().map(|(c, f)| (columns[*c], *f)).collect();
+        problem.add_row(*right..=*right, terms);
+    }
+    let mut model = problem.optimise(Sense::Minimise);
+    model.make_quiet();
+    model.set_option("threads", 1);
+    model.set_option("random_seed", 1);
+    model.set_option("mip_rel_gap", limits.gap);
+    if let Some(nodes) = limits.nodes {
+        model.set_option("mip_max_nodes", i32::try_from(nodes).unwrap_or(i32::MAX));
+    }
+    if let Some(time) = limits.time {
+        model.set_option("time_limit", time.as_secs_f64());
+    }
+    if hint.len() == milp.columns.len() {
+        let mut values = vec![0.0; milp.columns.len()];
+        for (column, value) in hint {
+            values[*column] = *value;
+        }
+        let _ = model.set_solution(Some(&values), None, None, None);
+    }
+    let solved = model.solve();
+    match solved.status() {
+        HighsModelStatus::Infeasible => return Answer::Infeasible,
+        HighsModelStatus::SolveError
+        | HighsModelStatus::ModelError
+        | HighsModelStatus::LoadError
+        | HighsModelStatus::PresolveError
+        | HighsModelStatus::PostsolveError => {
+            return Answer::Failed(format!("{:?}", solved.status()));
+        }
+        _ => {}
+    }
+    let found = solved.primal_solution_status() == HighsSolutionStatus::Feasible;
+    let values = found.then(|| solved.get_solution().columns().to_vec());
+    let linear = !milp.columns.iter().any(|(_, _, whole)| *whole);
+    let bound = match (&values, linear) {
+        (Some(values), true) => value(&milp.objective, values),
+        (Some(values), false) => {
+            let objective = value(&milp.objective, values);
+            objective - objective.abs() * solved.mip_gap().max(0.0)
+        }
+        (None, _) => f64::NEG_INFINITY,
+    };
+    Answer::Found { values, bound }
+}
+
+/// The value of a sum of terms.
+pub(crate) fn value(terms: &[(usize, f64)], values: &[f64]) -> f64 {
+    terms.iter().map(|(c, f)| f * values[*c]).sum()
+}

@@ -1,0 +1,257 @@
+//! What an assignment uses, kept up to date as units move.
+
+use crate::problem::{Kind, Problem, Way};
+use serde::{Deserialize, Serialize};
+
+/// Relative excess over a capacity that counts as rounding.
+pub(crate) const ROUNDING: f64 = 1e-9;
+
+/// What an assignment comes to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// By quantity: what is used at the offered rates.
+    pub loads: Vec<f64>,
+    /// The largest factor by which all offered rates can grow before a quantity that grows with them
+    /// is used up; below 1 if not all that is offered can be carried. Infinite if nothing limits.
+    pub scale: f64,
+    /// The quantity that is used up first.
+    pub bottleneck: Option<usize>,
+    /// Cores' worth of work at the offered rates.
+    pub cores: f64,
+    /// Whole cores that this takes, pool by pool.
+    pub whole_cores: f64,
+    /// Bytes of outer headers per second.
+    pub header_bytes: f64,
+    /// Times per second that packets go from the switch to a server.
+    pub bounces: f64,
+    /// The largest expected latency of a class, in nanoseconds.
+    pub latency_ns: f64,
+    /// Quantities of which more is used than there is, whatever the rates.
+    pub over: Vec<usize>,
+    /// Quantities of which there is too little to carry the least rates of all classes at once.
+    pub unmet: Vec<usize>,
+}
+
+impl Outcome {
+    /// Whether everything fits and all least rates can be carried. Rules are not looked at.
+    pub fn feasible(&self) -> bool {
+        self.over.is_empty() && self.unmet.is_empty()
+    }
+}
+
+/// A running tally.
+#[derive(Clone)]
+pub(crate) struct Tally<'a> {
+    pub problem: &'a Problem,
+    /// By unit: position of its choice.
+    pub choice: Vec<usize>,
+    /// By quantity, at offered rates.
+    pub loads: Vec<f64>,
+    /// By quantity, at the least rates of all classes.
+    least: Vec<f64>,
+    /// By class: least over offered rate.
+    part: Vec<f64>,
+    /// By unit: the edges at it.
+    edges: Vec<Vec<usize>>,
+    /// By region and site.
+    inside: Vec<Vec<bool>>,
+}
+
+impl<'a> Tally<'a> {
+    /// The tally of an assignment: by unit, the position of its choice.
+    pub fn new(problem: &'a Problem, choice: &[usize]) -> Self {
+        let mut edges = vec![Vec::new(); problem.units.len()];
+        for (e, edge) in problem.edges.iter().enumerate() {
+            for end in [edge.from, edge.to].into_iter().flatten() {
+                edges[end].push(e);
+            }
+        }
+        for list in &mut edges {
+            list.dedup();
+        }
+        let inside = problem
+            .regions
+            .iter()
+            .map(|region| {
+                let mut inside = vec![false; problem.sites.len()];
+                for site in &region.sites {
+                    inside[*site] = true;
+                }
+                inside
+            })
+            .collect();
+        let part = problem
+            .classes
+            .iter()
+            .map(|c| {
+                if c.offered > 0.0 {
+                    c.min / c.offered
+                } else {
+                    0.0
+                }
+            })
+            .collect();
+        let mut tally = Self {
+            problem,
+            choice: choice.to_vec(),
+            loads: vec![0.0; problem.quantities.len()],
+            least: vec![0.0; problem.quantities.len()],
+            part,
+            edges,
+            inside,
+        };
+        for (q, quantity) in problem.quantities.iter().enumerate() {
+            for (class, amount) in &quantity.base {
+                tally.add(q, *class, *amount);
+            }
+        }
+        for unit in 0..problem.units.len() {
+            tally.unit(unit, 1.0);
+        }
+        for edge in 0..problem.edges.len() {
+            tally.edge(edge, 1.0);
+        }
+        tally
+    }
+    fn add(&mut self, quantity: usize, class: usize, amount: f64) {
+        self.loads[quantity] += amount;
+        self.least[quantity] += amount * self.part[class];
+    }
+    fn unit(&mut self, unit: usize, sign: f64) {
+        let problem = self.problem;
+        for demand in &problem.units[unit].choices[self.choice[unit]].demands {
+            self.add(demand.quantity, demand.class, sign * demand.amount);
+        }
+    }
+    fn site(&self, unit: Option<usize>) -> Option<usize> {
+        unit.map(|u| self.problem.units[u].choices[self.choice[u]].site)
+    }
+    fn edge(&mut self, edge: usize, sign: f64) {
+        let problem = self.problem;
+        let edge = &problem.edges[edge];
+        let (from, to) = (self.site(edge.from), self.site(edge.to));
+        for crossing in &edge.crossings {
+            let inside = |s: Option<usize>| s.is_some_and(|s| self.inside[crossing.region][s]);
+            let crosses = match crossing.way {
+                Way::Enter => !inside(from) && inside(to),
+                Way::Leave => inside(from) && !inside(to),
+            };
+            if crosses {
+                for demand in &crossing.demands {
+                    self.add(demand.quantity, demand.class, sign * demand.amount);
+                }
+            }
+        }
+    }
+    /// Moves a unit to another of its choices.
+    pub fn set(&mut self, unit: usize, choice: usize) {
+        if self.choice[unit] == choice {
+            return;
+        }
+        for sign in [-1.0, 1.0] {
+            self.unit(unit, sign);
+            for k in 0..self.edges[unit].len() {
+                self.edge(self.edges[unit][k], sign);
+            }
+            self.choice[unit] = choice;
+        }
+    }
+    /// By how much, relative to capacities, things are over-booked, whatever the rates and at the least
+    /// rates.
+    pub fn excess(&self) -> f64 {
+        let mut sum = 0.0;
+        for (q, quantity) in self.problem.quantities.iter().enumerate() {
+            let used = match quantity.kind.grows() {
+                true => self.least[q],
+                false => self.loads[q],
+            };
+            let over = used - quantity.capacity;
+            if over > ROUNDING * quantity.capacity.max(1.0) {
+                sum += over / quantity.capacity.max(1.0);
+            }
+        }
+        sum
+    }
+    /// By growing quantity with a capacity: the part of it that is used at the offered rates.
+    pub fn parts(&self) -> impl Iterator<Item = (usize, f64)> + '_ {
+        let quantities = self.problem.quantities.iter().enumerate();
+        quantities
+            .filter(|(_, quantity)| quantity.kind.grows() && quantity.capacity.is_finite())
+            .map(|(q, quantity)| (q, self.loads[q] / quantity.capacity.max(f64::MIN_POSITIVE)))
+    }
+    /// The largest of [`Self::parts`]; 0 if there is none.
+    pub fn most(&self) -> f64 {
+        self.parts().map(|(_, part)| part).fold(0.0, f64::max)
+    }
+    /// The sum of the loads of quantities of a kind, in cores for work.
+    pub fn sum(&self, wanted: impl Fn(Kind) -> bool) -> f64 {
+        let quantities = self.problem.quantities.iter().zip(&self.loads);
+        quantities
+            .filter(|(quantity, _)| wanted(quantity.kind))
+            .map(|(quantity, load)| match quantity.kind {
+                Kind::Work { per_core } => load / per_core,
+                _ => *load,
+            })
+            .sum()
+    }
+    /// All of it.
+    pub fn outcome(&self) -> Outcome {
+        let mut outcome = Outcome {
+            loads: self.loads.clone(),
+            scale: f64::INFINITY,
+            bottleneck: None,
+            cores: self.sum(|kind| matches!(kind, Kind::Work { .. })),
+            whole_cores: 0.0,
+            header_bytes: self.sum(|kind| kind == Kind::HeaderBytes),
+            bounces: self.sum(|kind| kind == Kind::Bounces),
+            latency_ns: 0.0,
+            over: Vec::new(),
+            unmet: Vec::new(),
+        };
+        let mut most = 0.0;
+        for (q, part) in self.parts() {
+            if part > most {
+                (most, outcome.bottleneck) = (part, Some(q));
+            }
+        }
+        if most > 0.0 {
+            outcome.scale = 1.0 / most;
+        }
+        for (q, quantity) in self.problem.quantities.iter().enumerate() {
+            let limit = quantity.capacity + ROUNDING * quantity.capacity.max(1.0);
+            match quantity.kind {
+                Kind::Latency => outcome.latency_ns = outcome.latency_ns.max(self.loads[q]),
+                Kind::Work { per_core } => {
+                    outcome.whole_cores += (self.loads[q] / per_core - ROUNDING).ceil().max(0.0);
+                }
+                _ => {}
+            }
+            match quantity.kind.grows() {
+                true if self.least[q] > limit => outcome.unmet.push(q),
+                false if self.loads[q] > limit => outcome.over.push(q),
+                _ => {}
+            }
+        }
+        outcome
+    }
+}
+
+/// What an assignment comes to: by unit, the position of its choice.
+///
+/// # Errors
+/// A malformed problem, or an assignment that is not one of it.
+pub fn evaluate(problem: &Problem, choice: &[usize]) -> Result<Outcome, crate::Malformed> {
+    problem.validate()?;
+    let fine = choice.len() == problem.units.len()
+        && choice
+            .iter()
+            .zip(&problem.units)
+            .all(|(c, u)| *c < u.choices.len());
+    if !fine {
+        return Err(crate::Malformed {
+            place: "the assignment".to_owned(),
+            reason: "not one choice for each unit".to_owned(),
+        });
+    }
+    Ok(Tally::new(problem, choice).outcome())
+}

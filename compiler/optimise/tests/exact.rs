@@ -1,0 +1,310 @@
+//! The optimum is what an exhaustive search finds, and what is proven is true.
+
+use trisect_optimise::arbitrary::{Random, Shape, rack};
+use trisect_optimise::{
+    BEST, Goal, Learnt, Limits, NoSolution, Outcome, Problem, Row, Var, break_symmetry, conflict,
+    evaluate, greedy, search, solve,
+};
+
+/// All assignments with what they come to.
+fn all(problem: &Problem) -> Vec<(Vec<usize>, Outcome)> {
+    let mut choice = vec![0; problem.units.len()];
+    let mut found = Vec::new();
+    loop {
+        let outcome = evaluate(problem, &choice).unwrap();
+        found.push((choice.clone(), outcome));
+        let mut unit = 0;
+        loop {
+            if unit == choice.len() {
+                return found;
+            }
+            choice[unit] += 1;
+            if choice[unit] < problem.units[unit].choices.len() {
+                break;
+            }
+            choice[unit] = 0;
+            unit += 1;
+        }
+    }
+}
+
+/// What the goals of [`BEST`] minimise.
+fn values(outcome: &Outcome) -> [f64; 4] {
+    [
+        1.0 / outcome.scale,
+        outcome.cores,
+        outcome.header_bytes,
+        outcome.bounces,
+    ]
+}
+
+/// Less than 0 if `a` is better than `b` by more than the solver's rounding.
+fn compare(a: &Outcome, b: &Outcome) -> i32 {
+    for (a, b) in values(a).into_iter().zip(values(b)) {
+        let room = 1e-5 * a.abs().max(b.abs());
+        if a < b - room {
+            return -1;
+        }
+        if a > b + room {
+            return 1;
+        }
+    }
+    0
+}
+
+fn accept(_: &[usize]) -> Learnt {
+    Learnt::default()
+}
+
+fn small(seed: u64, promises: bool) -> Problem {
+    let mut random = Random::new(seed);
+    let shape = Shape {
+        units: 2 + random.below(4),
+        servers: 1 + random.below(2),
+        length: 1 + random.below(4),
+        promises,
+    };
+    rack(shape, seed)
+}
+
+#[test]
+fn exhaustive_search_finds_nothing_better() {
+    let mut feasible = 0;
+    for seed in 0..2000 {
+        let problem = small(seed, seed % 2 == 0);
+        let fitting = all(&problem).into_iter().filter(|(_, o)| o.feasible());
+        let best = fitting.min_by(|(_, a), (_, b)| compare(a, b).cmp(&0));
+        match (
+            best,
+            solve(&problem, &BEST, Limits::default(), None, &mut accept),
+        ) {
+            (Some((_, best)), Ok(solved)) => {
+                feasible += 1;
+                assert!(solved.outcome.feasible(), "seed {seed}");
+                assert_eq!(
+                    compare(&best, &solved.outcome),
+                    0,
+                    "seed {seed}: {:?} against {:?}",
+                    values(&best),
+                    values(&solved.outcome)
+                );
+                assert!(solved.gap(1e-5) <= 1e-5 && !solved.stopped, "seed {seed}");
+            }
+            (None, Err(NoSolution::Infeasible { .. })) => {}
+            (best, solved) => panic!("seed {seed}: {best:?} against {solved:?}"),
+        }
+    }
+    assert!(feasible > 1500, "{feasible}");
+}
+
+#[test]
+fn equal_servers_need_no_names() {
+    for seed in 0..150 {
+        let shape = Shape {
+            units: 5,
+            servers: 2 + seed as usize % 2,
+            length: 3,
+            promises: false,
+        };
+        let mut problem = rack(shape, seed);
+        let free = solve(&problem, &BEST, Limits::default(), None, &mut accept).unwrap();
+        let groups = break_symmetry(&mut problem);
+        assert_eq!(
+            groups.len(),
+            1,
+            "seed {seed}: all servers of these racks are alike"
+        );
+        let named = solve(&problem, &BEST, Limits::default(), None, &mut accept).unwrap();
+        assert_eq!(compare(&free.outcome, &named.outcome), 0, "seed {seed}");
+    }
+    let mut problem = rack(
+        Shape {
+            units: 4,
+            servers: 2,
+            length: 4,
+            promises: false,
+        },
+        1,
+    );
+    let cores = problem
+        .quantities
+        .iter()
+        .position(|q| q.name == "cores 1")
+        .unwrap();
+    problem.quantities[cores].capacity *= 2.0;
+    assert!(break_symmetry(&mut problem).is_empty());
+}
+
+#[test]
+fn what_is_found_fast_is_never_better_than_the_optimum_and_mostly_as_good() {
+    let mut equal = 0;
+    for seed in 0..200 {
+        let problem = small(seed, false);
+        let solved = solve(&problem, &BEST, Limits::default(), None, &mut accept).unwrap();
+        let fast = search(&problem, &BEST, &[], 2_000, seed).unwrap();
+        let first = greedy(&problem, &BEST).unwrap();
+        let fast = evaluate(&problem, &fast).unwrap();
+        let first = evaluate(&problem, &first).unwrap();
+        assert!(compare(&fast, &solved.outcome) >= 0, "seed {seed}");
+        if first.feasible() {
+            assert!(
+                compare(&first, &fast) >= 0,
+                "seed {seed}: search begins with greedy"
+            );
+        }
+        equal += i32::from(fast.feasible() && compare(&fast, &solved.outcome) == 0);
+    }
+    assert!(equal >= 190, "{equal} of 200");
+}
+
+#[test]
+fn a_hint_changes_nothing_but_time() {
+    for seed in 0..50 {
+        let problem = small(seed, false);
+        let free = solve(&problem, &BEST, Limits::default(), None, &mut accept).unwrap();
+        let hint = search(&problem, &BEST, &[], 500, 1).unwrap();
+        let hinted = solve(&problem, &BEST, Limits::default(), Some(&hint), &mut accept).unwrap();
+        assert_eq!(compare(&free.outcome, &hinted.outcome), 0, "seed {seed}");
+    }
+}
+
+#[test]
+fn rules_that_are_learnt_on_the_way_hold() {
+    // Whoever checks allows at most one unit on hosts; said only when it is broken.
+    let mut refused = 0;
+    for seed in 0..100 {
+        let problem = small(seed, false);
+        let on_host = |choice: &[usize]| -> Vec<(usize, usize)> {
+            let units = problem.units.iter().zip(choice).enumerate();
+            units
+                .map(|(u, (unit, c))| (u, unit.choices[*c].site))
+                .filter(|(_, site)| problem.sites[*site].name.starts_with("host"))
+                .collect()
+        };
+        let mut check = |choice: &[usize]| {
+            let there = on_host(choice);
+            let mut learnt = Learnt {
+                certain: true,
+                ..Learnt::default()
+            };
+            if there.len() > 1 {
+                let terms = there.iter().map(|(u, s)| (Var::At(*u, *s), 1.0)).collect();
+                learnt.rows.push(Row {
+                    terms,
+                    most: there.len() as f64 - 1.0,
+                });
+            }
+            learnt
+        };
+        let fitting = all(&problem).into_iter();
+        let best = fitting
+            .filter(|(choice, o)| o.feasible() && on_host(choice).len() <= 1)
+            .min_by(|(_, a), (_, b)| compare(a, b).cmp(&0));
+        let solved = solve(&problem, &BEST, Limits::default(), None, &mut check);
+        match (best, solved) {
+            (Some((_, best)), Ok(solved)) => {
+                assert!(on_host(&solved.choice).len() <= 1, "seed {seed}");
+                assert_eq!(compare(&best, &solved.outcome), 0, "seed {seed}");
+            }
+            (None, Err(NoSolution::Infeasible { .. })) => refused += 1,
+            (best, solved) => panic!("seed {seed}: {best:?} against {solved:?}"),
+        }
+    }
+    assert!(refused > 0);
+}
+
+#[test]
+fn free_rates_reach_what_the_best_assignment_allows() {
+    for seed in 0..100 {
+        let problem = small(seed, true);
+        let goals = [Goal::Marginal];
+        let Ok(solved) = solve(&problem, &goals, Limits::default(), None, &mut accept) else {
+            continue;
+        };
+        // For a fixed assignment the rates are a linear program: the same solver with no choice left.
+        let mut best = f64::INFINITY;
+        for (choice, outcome) in all(&problem) {
+            if !outcome.over.is_empty() {
+                continue;
+            }
+            let mut fixed = problem.clone();
+            for (unit, c) in fixed.units.iter_mut().zip(&choice) {
+                unit.choices = vec![unit.choices[*c].clone()];
+            }
+            if let Ok(one) = solve(&fixed, &goals, Limits::default(), None, &mut accept) {
+                best = best.min(one.reached[0].value);
+            }
+        }
+        let got = solved.reached[0].value;
+        assert!(
+            (got - best).abs() <= 1e-5 * best.abs().max(1.0),
+            "seed {seed}: {got} {best}"
+        );
+        for (class, rate) in problem.classes.iter().zip(&solved.rates) {
+            assert!(*rate >= class.min * (1.0 - 1e-6) && *rate <= class.max * (1.0 + 1e-6));
+        }
+        if seed > 25 {
+            break;
+        }
+    }
+}
+
+#[test]
+fn promises_that_cannot_be_kept_together_are_named() {
+    let mut problem = rack(
+        Shape {
+            units: 6,
+            servers: 1,
+            length: 2,
+            promises: false,
+        },
+        3,
+    );
+    let hosts: Vec<bool> = problem
+        .sites
+        .iter()
+        .map(|s| s.name.starts_with("host"))
+        .collect();
+    for unit in &mut problem.units {
+        unit.choices.retain(|c| hosts[c.site]);
+    }
+    assert_eq!(conflict(&problem, Limits::default()).unwrap(), None);
+    // Two classes want more of the only server than it has; either alone could have it.
+    let alone = |problem: &Problem, class: usize| {
+        let mut one = problem.clone();
+        for (c, other) in one.classes.iter_mut().enumerate() {
+            other.min = if c == class { other.offered } else { 0.0 };
+            other.max = if c == class { f64::INFINITY } else { 0.0 };
+            other.weight = f64::from(u8::from(c == class));
+        }
+        let goals = [Goal::Marginal];
+        let best = solve(&one, &goals, Limits::default(), None, &mut accept).unwrap();
+        best.rates[class]
+    };
+    for class in [0, 1] {
+        problem.classes[class].min = 0.9 * alone(&problem, class);
+    }
+    let named = conflict(&problem, Limits::default()).unwrap();
+    use trisect_optimise::Promise::Rate;
+    assert_eq!(named, Some(vec![Rate(0), Rate(1)]));
+}
+
+#[test]
+fn a_malformed_problem_is_an_error() {
+    let mut problem = small(1, false);
+    problem.units[0].choices[0].site = 99;
+    assert!(evaluate(&problem, &vec![0; problem.units.len()]).is_err());
+    let answer = solve(&problem, &BEST, Limits::default(), None, &mut accept);
+    assert!(matches!(answer, Err(NoSolution::Malformed(_))));
+    let problem = small(1, false);
+    assert!(evaluate(&problem, &[]).is_err());
+    assert!(evaluate(&problem, &vec![77; problem.units.len()]).is_err());
+    let answer = solve(
+        &problem,
+        &[Goal::Scale, Goal::Marginal],
+        Limits::default(),
+        None,
+        &mut accept,
+    );
+    assert!(matches!(answer, Err(NoSolution::Malformed(_))));
+}

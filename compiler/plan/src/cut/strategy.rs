@@ -1,0 +1,371 @@
+//! Strategies: what each leaves free, and what it wants first.
+
+use super::model::number;
+use super::{CLOSE, NotFound, Proof, Search, Solution, Wish};
+use crate::error::PlanError;
+use crate::site::{ServerId, Site};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+use trisect_optimise::arbitrary::Random;
+use trisect_optimise::{BEST, Goal, Outcome, Role, Var, greedy};
+
+/// How the cut is chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// Nothing is offloaded: the switch classifies and steers.
+    Host,
+    /// Every group wants a device at random; the nearest cut that keeps the rules. The same each time.
+    Random,
+    /// Nothing is offloaded, and servers are filled one after the other.
+    Packing,
+    /// Every group in turn wants the device that is best at that moment; the nearest cut that keeps the
+    /// rules.
+    Greedy,
+    /// As many nodes on the switch as possible, then on NICs.
+    SwitchFirst,
+    /// As many nodes on NICs as possible, then on the switch.
+    NicFirst,
+    /// The fewest visits of servers.
+    MinBounce,
+    /// E2's opportunistic step (section 4.5): an NF goes to the switch, whole, if it is the first or
+    /// last of its chains and the switch can run it.
+    E2,
+    /// The optimum over all nodes and devices: scale, then cores, header bytes and visits.
+    #[default]
+    Best,
+}
+
+impl Strategy {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Host,
+        Self::Random,
+        Self::Packing,
+        Self::Greedy,
+        Self::SwitchFirst,
+        Self::NicFirst,
+        Self::MinBounce,
+        Self::E2,
+        Self::Best,
+    ];
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Random => "random",
+            Self::Packing => "packing",
+            Self::Greedy => "greedy",
+            Self::SwitchFirst => "switch-first",
+            Self::NicFirst => "nic-first",
+            Self::MinBounce => "min-bounce",
+            Self::E2 => "e2",
+            Self::Best => "best",
+        }
+    }
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// There is no such strategy.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no strategy `{name}`; there are {}", Strategy::ALL.map(Strategy::name).join(", "))]
+pub struct UnknownStrategy {
+    /// What was asked for.
+    pub name: String,
+}
+
+impl FromStr for Strategy {
+    type Err = UnknownStrategy;
+    fn from_str(text: &str) -> Result<Self, UnknownStrategy> {
+        let named = Self::ALL.into_iter().find(|s| s.name() == text);
+        named.ok_or_else(|| UnknownStrategy {
+            name: text.to_owned(),
+        })
+    }
+}
+
+/// Below 0 if `a` is better in the order of [`BEST`], above if worse, by more than rounding.
+fn compare(a: &Outcome, b: &Outcome) -> i32 {
+    let values = |o: &Outcome| [1.0 / o.scale, o.cores, o.header_bytes, o.bounces];
+    for (a, b) in values(a).into_iter().zip(values(b)) {
+        let room = CLOSE * a.abs().max(b.abs());
+        if a < b - room {
+            return -1;
+        }
+        if a > b + room {
+            return 1;
+        }
+    }
+    0
+}
+
+impl Search<'_> {
+    /// The cut of a strategy.
+    pub(super) fn strategy(&self, strategy: Strategy) -> Result<Solution, PlanError> {
+        let homes = || self.only_hosts(&BTreeSet::new());
+        let found = match strategy {
+            Strategy::Host => self.wanting(homes(), Vec::new()),
+            Strategy::Random => self.near_host(vec![self.at_random()]),
+            Strategy::Packing => self.wanting(self.packed(), Vec::new()),
+            Strategy::Greedy => self.near_host(vec![self.greedily()]),
+            Strategy::SwitchFirst => {
+                self.near_host([Role::Switch, Role::Nic].map(|r| self.most_on(r)).to_vec())
+            }
+            Strategy::NicFirst => {
+                self.near_host([Role::Nic, Role::Switch].map(|r| self.most_on(r)).to_vec())
+            }
+            Strategy::MinBounce => self.wanting(BTreeSet::new(), vec![Goal::Bounces]),
+            Strategy::E2 => self.e2(),
+            Strategy::Best => {
+                let mut best = self.best()?;
+                self.prove(&mut best);
+                return Ok(best);
+            }
+        };
+        let found = found.map_err(|not| not.error)?;
+        Ok(Solution {
+            found_by: strategy,
+            ..found
+        })
+    }
+    /// The best cut of those that are left, but first for what is wanted first. What costs nothing is not
+    /// offloaded for nothing.
+    fn wanting(
+        &self,
+        never: BTreeSet<(usize, Site)>,
+        first: Vec<Goal>,
+    ) -> Result<Solution, NotFound> {
+        self.solve(&Wish {
+            never,
+            goals: self.goals(first),
+            hint: None,
+        })
+    }
+    /// The same, on the servers where instances were placed; the search begins with all on hosts.
+    fn near_host(&self, first: Vec<Goal>) -> Result<Solution, NotFound> {
+        let host = self.wanting(self.only_hosts(&BTreeSet::new()), Vec::new());
+        let hint = host.ok().map(|s| self.sites(&s.assignment));
+        self.solve(&Wish {
+            never: self.away(),
+            goals: self.goals(first),
+            hint: hint.as_deref(),
+        })
+    }
+    fn goals(&self, mut first: Vec<Goal>) -> Vec<Goal> {
+        for goal in BEST {
+            if !first.contains(&goal) {
+                first.push(goal);
+            }
+        }
+        first.push(self.least_offloaded());
+        first
+    }
+    /// The fewest nodes off the hosts, by how often they run.
+    fn least_offloaded(&self) -> Goal {
+        let often = |g: usize| -> f64 {
+            let nodes = self.problem.groups[g].nodes.iter();
+            nodes
+                .map(|n| self.problem.frequency[trisect_ir::Entity::index(*n)])
+                .sum()
+        };
+        let mut terms = Vec::new();
+        for (g, group) in self.problem.groups.iter().enumerate() {
+            let off = group.sites.iter().filter(|s| !matches!(s, Site::Host(_)));
+            terms.extend(off.map(|s| (Var::At(g, number(*s)), often(g))));
+        }
+        Goal::Prefer(terms)
+    }
+    /// The most nodes on devices of a role.
+    fn most_on(&self, role: Role) -> Goal {
+        let mut terms = Vec::new();
+        for (g, group) in self.problem.groups.iter().enumerate() {
+            for site in &group.sites {
+                if self.model.sites[number(*site)].role == role {
+                    terms.push((Var::At(g, number(*site)), -(group.nodes.len() as f64)));
+                }
+            }
+        }
+        Goal::Sum(terms)
+    }
+    fn at_random(&self) -> Goal {
+        let mut random = Random::new(1);
+        let mut terms = Vec::new();
+        for (g, group) in self.problem.groups.iter().enumerate() {
+            let near = |s: &&Site| s.server().is_none_or(|s| s == group.home);
+            let sites: Vec<&Site> = group.sites.iter().filter(near).collect();
+            if let Some(wanted) = sites.get(random.below(sites.len())) {
+                terms.push((Var::At(g, number(**wanted)), -1.0));
+            }
+        }
+        Goal::Sum(terms)
+    }
+    fn greedily(&self) -> Goal {
+        // The model was made from this problem, so it is not malformed.
+        let choice = greedy(&self.model, &BEST).unwrap_or_default();
+        let choices = choice.iter().zip(&self.model.units).enumerate();
+        let terms = choices.map(|(g, (c, unit))| (Var::At(g, unit.choices[*c].site), -1.0));
+        Goal::Sum(terms.collect())
+    }
+    /// Servers filled one after the other with what runs on hosts, group by group.
+    fn packed(&self) -> BTreeSet<(usize, Site)> {
+        let mut never = self.only_hosts(&BTreeSet::new());
+        let servers = self.sources.machines.servers.len();
+        let mut rest: Vec<f64> = (0..servers)
+            .map(|s| self.model.quantities[self.places.work(ServerId(s as u16))].capacity)
+            .collect();
+        let mut at = 0;
+        for (g, group) in self.problem.groups.iter().enumerate() {
+            let on_host = |s: &Site| matches!(s, Site::Host(_));
+            if !group
+                .sites
+                .iter()
+                .any(|s| on_host(s) && !never.contains(&(g, *s)))
+            {
+                continue;
+            }
+            let work: f64 = self.model.units[g]
+                .choices
+                .iter()
+                .filter(|c| self.model.sites[c.site].role == Role::Host)
+                .take(1)
+                .flat_map(|c| &c.demands)
+                .filter(|d| {
+                    let kind = self.model.quantities[d.quantity].kind;
+                    matches!(kind, trisect_optimise::Kind::Work { .. })
+                })
+                .map(|d| d.amount)
+                .sum();
+            if work > rest[at] && at + 1 < servers {
+                at += 1;
+            }
+            rest[at] -= work;
+            let wanted = Site::Host(ServerId(at as u16));
+            if group.sites.contains(&wanted) {
+                for site in group.sites.iter().filter(|s| on_host(s)) {
+                    never.insert((g, *site));
+                }
+                never.remove(&(g, wanted));
+            }
+        }
+        never
+    }
+    /// All servers but those where instances were placed.
+    fn away(&self) -> BTreeSet<(usize, Site)> {
+        let groups = self.problem.groups.iter().enumerate();
+        let sites = groups.flat_map(|(g, group)| group.sites.iter().map(move |s| (g, group, *s)));
+        sites
+            .filter(|(_, group, site)| site.server().is_some_and(|s| s != group.home))
+            .map(|(g, _, site)| (g, site))
+            .collect()
+    }
+    /// NF nodes stay on the hosts where their instances were placed, but for those of the NFs that are
+    /// offloaded: these go to the switch.
+    fn only_hosts(&self, offloaded: &BTreeSet<String>) -> BTreeSet<(usize, Site)> {
+        let mut never = BTreeSet::new();
+        for (g, group) in self.problem.groups.iter().enumerate() {
+            let nfs: BTreeSet<&str> = group
+                .nodes
+                .iter()
+                .map(|n| self.sources.facts.program.control.nodes[*n].nf.as_str())
+                .filter(|nf| !nf.is_empty())
+                .collect();
+            let to_switch = !nfs.is_empty() && nfs.iter().all(|nf| offloaded.contains(*nf));
+            let home = Site::Host(group.home);
+            for site in &group.sites {
+                let keep = match site {
+                    Site::Nic(_) => false,
+                    Site::Switch => nfs.is_empty() || to_switch,
+                    Site::Host(_) => !to_switch && (*site == home || !group.sites.contains(&home)),
+                };
+                if !keep {
+                    never.insert((g, *site));
+                }
+            }
+        }
+        never
+    }
+    /// Offloads one NF after the other, as long as a cut remains.
+    fn e2(&self) -> Result<Solution, NotFound> {
+        let mut offloaded = BTreeSet::new();
+        let mut best = self.wanting(self.only_hosts(&offloaded), Vec::new())?;
+        for nf in self.touching_ports() {
+            let mut more = offloaded.clone();
+            more.insert(nf);
+            if let Ok(solution) = self.wanting(self.only_hosts(&more), Vec::new()) {
+                (best, offloaded) = (solution, more);
+            }
+        }
+        best.found_by = Strategy::E2;
+        Ok(best)
+    }
+    /// The optimum, beginning with what E2 would do.
+    fn best(&self) -> Result<Solution, PlanError> {
+        let simple = self.e2();
+        let hint = simple.as_ref().ok().map(|s| self.sites(&s.assignment));
+        let wish = Wish {
+            never: BTreeSet::new(),
+            goals: self.goals(Vec::new()),
+            hint: hint.as_deref(),
+        };
+        match (self.solve(&wish), simple) {
+            // A device refused something on the way: the simpler strategy may have found better.
+            (Ok(best), Ok(simple)) if compare(&simple.outcome, &best.outcome) < 0 => {
+                let proof = proof_of(&simple, best.proof.scale.bound, best.proof.stopped);
+                Ok(Solution { proof, ..simple })
+            }
+            (Ok(best), _) => Ok(best),
+            (Err(not), Ok(simple)) => {
+                let bound = (not.bound > 0.0).then(|| 1.0 / not.bound);
+                let proof = proof_of(&simple, bound, true);
+                Ok(Solution { proof, ..simple })
+            }
+            (Err(not), Err(_)) => Err(not.error),
+        }
+    }
+    /// NF instances that are first or last in all pipelines in which they are.
+    fn touching_ports(&self) -> Vec<String> {
+        let facts = self.sources.facts;
+        let nodes = &facts.program.control.nodes;
+        let mut order: Vec<&str> = Vec::new();
+        let (mut not_first, mut not_last) = (BTreeSet::new(), BTreeSet::new());
+        for &node in &facts.graph.order {
+            let nf = nodes[node].nf.as_str();
+            if nf.is_empty() {
+                continue;
+            }
+            if !order.contains(&nf) {
+                order.push(nf);
+            }
+            for (of, set) in [
+                (facts.graph.ancestors(node), &mut not_first),
+                (facts.graph.descendants(node), &mut not_last),
+            ] {
+                if of
+                    .iter()
+                    .any(|n| !nodes[*n].nf.is_empty() && nodes[*n].nf != nf)
+                {
+                    set.insert(nf);
+                }
+            }
+        }
+        order
+            .into_iter()
+            .filter(|nf| !not_first.contains(nf) || !not_last.contains(nf))
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+/// The proof of a cut when another search has shown no more than a bound of the scale.
+fn proof_of(solution: &Solution, scale: Option<f64>, stopped: bool) -> Proof {
+    let mut proof = Proof::new(&solution.outcome, &[], &[], stopped);
+    proof.scale.bound = scale.map(|b| b.max(proof.scale.value));
+    proof
+}
