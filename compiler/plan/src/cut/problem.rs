@@ -17,9 +17,9 @@ use trisect_target::{Refusal, Resources, Use, Verdict, resource};
 
 /// Bytes in front of the original frame on a server link, without context.
 const OUTER_BYTES: f64 = 22.0;
-/// Up to so many servers every node may be on any of them; on larger racks each stays on the server where
-/// its instance was placed.
-const JOINT_SERVERS: usize = 4;
+/// Up to so many groups times servers every group may be on any server; on larger racks each stays on the
+/// server where its instance was placed.
+const JOINT: usize = 400;
 
 /// Nodes that must have the same site.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,8 +83,10 @@ impl Problem {
         machines: &Machines,
         graph: &PGraph,
     ) -> Result<Self, PlanError> {
-        let verdicts = verdicts(facts, merged, placement, machines);
         let leaders = leaders(facts);
+        let groups: BTreeSet<usize> = facts.sited().map(|n| leaders[n.index()]).collect();
+        let joint = groups.len() * machines.servers.len() <= JOINT;
+        let verdicts = verdicts(facts, merged, placement, machines, joint);
         let mut problem = Self {
             groups: Vec::new(),
             frequency: frequency(facts, &merged.shares),
@@ -369,11 +371,11 @@ fn verdicts(
     merged: &Merged,
     placement: &Placement,
     machines: &Machines,
+    joint: bool,
 ) -> Vec<BTreeMap<Site, Verdict>> {
     let mut verdicts = vec![BTreeMap::new(); facts.effects.len()];
     for node in facts.sited() {
         let home = home(merged, placement, node);
-        let joint = machines.servers.len() <= JOINT_SERVERS;
         let near = |site: &Site| joint || site.server().is_none_or(|s| s == home);
         for site in machines.sites().into_iter().filter(near) {
             let Some(device) = machines.device(site) else {
