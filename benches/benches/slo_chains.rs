@@ -54,7 +54,10 @@ fn problem(factor: f64) -> Problem {
         server,
     };
     let mut problem = Problem {
-        sites: vec![site("switch", Role::Switch, None), site("host", Role::Host, Some(0))],
+        sites: vec![
+            site("switch", Role::Switch, None),
+            site("host", Role::Host, Some(0)),
+        ],
         quantities: vec![
             quantity("cores", CORES * HZ, Kind::Work { per_core: HZ }),
             quantity("link", NIC_GBPS, Kind::Rate),
@@ -134,8 +137,16 @@ fn fixed(problem: &Problem, strategy: &str) -> Problem {
 }
 
 fn main() {
-    let strategies = ["free", "greedy", "hardware-first", "software-first", "min-bounce"];
-    println!("Gbit/s above the least rates (gap to the optimum; ms to solve), by factor of the least rates\n");
+    let strategies = [
+        "free",
+        "greedy",
+        "hardware-first",
+        "software-first",
+        "min-bounce",
+    ];
+    println!(
+        "Gbit/s above the least rates (gap to the optimum; ms to solve), by factor of the least rates\n"
+    );
     print!("{:>6}", "factor");
     for strategy in strategies {
         print!(" | {strategy:^27}");
@@ -152,7 +163,9 @@ fn main() {
             };
             let began = Instant::now();
             let goals = [Goal::Marginal, Goal::Bounces];
-            let answer = solve(&chosen, &goals, Limits::default(), None, &mut |_| Learnt::default());
+            let answer = solve(&chosen, &goals, Limits::default(), None, &mut |_| {
+                Learnt::default()
+            });
             let ms = began.elapsed().as_secs_f64() * 1e3;
             match answer {
                 Ok(solved) => {

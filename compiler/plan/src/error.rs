@@ -70,6 +70,12 @@ pub enum PlanError {
     /// Every node can run somewhere, but not all of them together.
     #[error("no cut keeps all rules: {0}")]
     NoCut(String),
+    /// Objectives of classes that no cut meets together.
+    #[error("no cut meets {}: {}", if demands.len() == 1 { "this objective" } else { "these objectives together" }, demands.join("; "))]
+    Objectives {
+        /// A smallest set of them.
+        demands: Vec<String>,
+    },
     /// The program cannot be split: a bug of the cut.
     #[error("the cut cannot be carried out: {0}")]
     Split(#[from] SplitError),
@@ -100,6 +106,7 @@ impl PlanError {
             Self::NoCut(_) => 310,
             Self::Split(_) => 312,
             Self::Invalid { .. } => 313,
+            Self::Objectives { .. } => 314,
         })
     }
     /// The way out.
@@ -127,6 +134,9 @@ impl PlanError {
             }
             Self::NoCut(_) => {
                 "try another strategy, more servers, or a switch with more stages and memory"
+            }
+            Self::Objectives { .. } => {
+                "lower one of them, or give the rack more cores, faster links or devices that can do more"
             }
             Self::Split(_) | Self::Invalid { .. } => {
                 "this is a fault of the compiler; please report it with the policy and rack files"

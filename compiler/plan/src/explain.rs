@@ -8,7 +8,7 @@ use crate::plan::Plan;
 use crate::site::{Assignment, Site};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
-use trisect_ir::{Entity, NodeId};
+use trisect_ir::{Entity, NodeId, NodeKind};
 use trisect_target::{Refusal, Resources, Shortage, Verdict};
 
 /// A node of the uncut program in the plan.
@@ -46,6 +46,9 @@ pub struct Alternative {
     pub device: String,
     /// Why not there.
     pub why: WhyNot,
+    /// The nearest change that would take away what stands in the way, if one is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
 }
 
 /// Why a node does not run at a site, all else being as it is.
@@ -223,6 +226,7 @@ impl Context<'_, '_> {
                 Some(Alternative {
                     site: *other,
                     device: self.machines.name(*other),
+                    fix: self.fix(node, *other, &why),
                     why,
                 })
             })
@@ -247,6 +251,58 @@ impl Context<'_, '_> {
                 .collect(),
             elsewhere,
         }
+    }
+    /// The nearest change of program or rack after which `why` would not hold.
+    fn fix(&self, node: NodeId, site: Site, why: &WhyNot) -> Option<String> {
+        match why {
+            WhyNot::Unable(refusals) | WhyNot::Companion { refusals, .. } => {
+                let hints = refusals.iter().map(|r| r.hint.as_str());
+                hints.into_iter().find(|h| !h.is_empty()).map(str::to_owned)
+            }
+            WhyNot::Full { shortage, .. } => Some(self.make_room(node, site, shortage)),
+            WhyNot::Promise(_) => Some("lower the objective".to_owned()),
+            WhyNot::Rule(_) | WhyNot::Loses(_) => None,
+        }
+    }
+    /// A table that could be smaller, this node's own or that of the one who holds most; else a larger device.
+    fn make_room(&self, node: NodeId, site: Site, shortage: &Shortage) -> String {
+        let lacks = shortage.needed.saturating_sub(shortage.available);
+        let quantity = shortage.quantity.as_str();
+        let there = self
+            .facts
+            .sited()
+            .filter(|n| self.assignment.site(*n) == site);
+        let mut tables: Vec<(u64, NodeId)> = there
+            .chain([node])
+            .filter_map(|n| {
+                let used = self.problem.used(n, site)?.resources.get(quantity)?;
+                Some((used, n))
+            })
+            .collect();
+        // Its own first, then the largest.
+        tables.sort_by_key(|(used, n)| (*n != node, std::cmp::Reverse(*used), *n));
+        let shrunk = tables.into_iter().find_map(|(used, n)| {
+            let NodeKind::Apply(table, _) = &self.facts.program.control.nodes[n].kind else {
+                return None;
+            };
+            let table = &self.facts.program.tables[*table];
+            let rest = used.checked_sub(lacks).filter(|rest| *rest > 0)?;
+            let size = u128::from(table.size) * u128::from(rest) / u128::from(used);
+            (size > 0).then(|| {
+                format!(
+                    "shrink table {} from {} to {size} entries",
+                    table.name, table.size
+                )
+            })
+        });
+        let larger = || {
+            let device = self.machines.name(site);
+            format!(
+                "give {device} {} {quantity} instead of {}",
+                shortage.needed, shortage.available
+            )
+        };
+        shrunk.unwrap_or_else(larger)
     }
     fn companion(&self, mates: &[NodeId], site: Site) -> Option<WhyNot> {
         mates.iter().find_map(|mate| {
@@ -400,6 +456,11 @@ pub fn text(plan: &Plan, subject: Option<&str>) -> String {
         }
         for other in &node.elsewhere {
             let _ = writeln!(out, "    not {}: {}", other.device, other.why);
+            // What is unable says itself what would help.
+            let fix = other.fix.iter();
+            for fix in fix.filter(|_| !matches!(other.why, WhyNot::Unable(_))) {
+                let _ = writeln!(out, "        nearest fix: {fix}");
+            }
         }
     }
     out

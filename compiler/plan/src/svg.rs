@@ -173,9 +173,35 @@ fn lane(out: &mut String, plan: &Plan, site: Site, y: f64, height: f64, width: f
     let load = device.load.map_or(String::new(), |load| {
         format!("\nload {:.0} %", 100.0 * load)
     });
+    // What is full first: the device itself, a link to it, its bus, or a port of the switch.
+    let bottleneck = &plan.prediction.bottleneck;
+    let of_device = match site {
+        Site::Switch => bottleneck.starts_with("port "),
+        Site::Nic(s) => plan.servers.get(usize::from(s.0)).is_some_and(|server| {
+            let name = &server.name;
+            *bottleneck == format!("link to {name}") || *bottleneck == format!("bus of {name}")
+        }),
+        Site::Host(_) => *bottleneck == device.name,
+    };
+    let (stroke, full) = match of_device {
+        true => (
+            "#c0392b",
+            format!(
+                "{bottleneck}: full at {:.2} times the load",
+                plan.prediction.load_factor
+            ),
+        ),
+        false => ("none", String::new()),
+    };
     let _ = writeln!(
         out,
-        r##"<g><title>{name} ({kind}): uses {uses}; has {budget}; {pps:.0} packets per second{load}</title><rect x="8" y="{y:.1}" width="{w:.1}" height="{height:.1}" rx="6" fill="{fill}"/><text x="18" y="{ty:.1}" font-weight="bold">{name}</text><text x="18" y="{ky:.1}" fill="#555555">{kind}</text></g>"##,
+        r##"<g><title>{name} ({kind}): uses {uses}; has {budget}; {pps:.0} packets per second{load}</title><rect x="8" y="{y:.1}" width="{w:.1}" height="{height:.1}" rx="6" fill="{fill}" stroke="{stroke}" stroke-width="2"/><text x="18" y="{ty:.1}" font-weight="bold">{name}</text><text x="18" y="{ky:.1}" fill="#555555">{kind}{percent}</text><text x="{fx:.1}" y="{fy:.1}" text-anchor="end" font-size="10" fill="#c0392b">{full}</text></g>"##,
+        percent = device
+            .load
+            .map_or(String::new(), |l| format!(", load {:.0} %", 100.0 * l)),
+        full = escape(&full),
+        fx = width - 16.0,
+        fy = y + height - 6.0,
         name = escape(&device.name),
         kind = device.kind,
         uses = device.uses,
@@ -203,16 +229,7 @@ fn draw(out: &mut String, part: &Part, boxed: &Boxed<'_>, lanes: &[(Site, f64, f
     } else {
         "#ffffff"
     };
-    let mut names: Vec<String> = boxed
-        .nodes
-        .iter()
-        .map(|n| format!("{} ({:.1} %)", n.name, 100.0 * n.frequency))
-        .collect();
-    let more = names.len().saturating_sub(25);
-    names.truncate(25);
-    if more > 0 {
-        names.push(format!("and {more} more"));
-    }
+    let names = reasons(&boxed.nodes);
     let count = boxed.nodes.len();
     let _ = writeln!(
         out,
@@ -224,6 +241,22 @@ fn draw(out: &mut String, part: &Part, boxed: &Boxed<'_>, lanes: &[(Site, f64, f
         name = escape(&part.nf),
         s = if count == 1 { "" } else { "s" },
     );
+}
+
+/// What a box's tooltip says: each node, how often it runs, and why it is not elsewhere.
+fn reasons(nodes: &[&NodePlan]) -> Vec<String> {
+    const MOST: usize = 12;
+    let mut lines = Vec::new();
+    for node in nodes.iter().take(MOST) {
+        lines.push(format!("{} ({:.1} %)", node.name, 100.0 * node.frequency));
+        for other in &node.elsewhere {
+            lines.push(format!("    not {}: {}", other.device, other.why));
+        }
+    }
+    if nodes.len() > MOST {
+        lines.push(format!("and {} more", nodes.len() - MOST));
+    }
+    lines
 }
 
 /// Traffic between two parts.
@@ -314,6 +347,21 @@ fn line(
         c2 = x2 - bend,
         title = escape(&title),
     );
+    let (mx, my) = ((x1 + x2) / 2.0, (y1 + y2) / 2.0 - 3.0);
+    let _ = writeln!(
+        out,
+        r##"<text x="{mx:.1}" y="{my:.1}" text-anchor="middle" font-size="9" fill="{color}">{}</text>"##,
+        rate(edge.pps)
+    );
+}
+
+/// Packets per second in a few letters: `1.2M`, `35k`, `7`.
+fn rate(pps: f64) -> String {
+    match pps {
+        p if p >= 1e6 => format!("{:.1}M", p / 1e6),
+        p if p >= 1e3 => format!("{:.0}k", p / 1e3),
+        p => format!("{p:.0}"),
+    }
 }
 
 fn escape(text: &str) -> String {

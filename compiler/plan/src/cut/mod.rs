@@ -234,6 +234,13 @@ impl<'a> Search<'a> {
             forward,
         })
     }
+    fn limits(&self) -> Limits {
+        Limits {
+            nodes: Some(NODES),
+            time: self.sources.time_limit,
+            ..Limits::default()
+        }
+    }
     /// What an assignment comes to.
     pub fn outcome(&self, assignment: &Assignment) -> Outcome {
         let groups = self.problem.groups.iter();
@@ -292,11 +299,7 @@ impl<'a> Search<'a> {
                 .map(|(site, allowed)| allowed.iter().position(|s| s == site))
                 .collect()
         });
-        let limits = Limits {
-            nodes: Some(NODES),
-            time: self.sources.time_limit,
-            ..Limits::default()
-        };
+        let limits = self.limits();
         let mut checker = Checker::new(self.sources.facts, self.sources.machines, &self.problem);
         let sites_of = |choice: &[usize]| -> Vec<Site> {
             let choices = choice.iter().zip(&allowed);
@@ -345,11 +348,7 @@ impl<'a> Search<'a> {
     fn prove(&self, solution: &mut Solution) {
         let mut model = self.model.clone();
         model.rules = self.forward.clone();
-        let limits = Limits {
-            nodes: Some(NODES),
-            time: self.sources.time_limit,
-            ..Limits::default()
-        };
+        let limits = self.limits();
         let outcome = &solution.outcome;
         let values = [
             1.0 / outcome.scale,

@@ -120,9 +120,9 @@ impl Builder<'_, '_> {
             self.model.classes.push(Class {
                 name: pipeline.name.clone(),
                 offered: pipeline.pps,
-                min: 0.0,
-                max: f64::INFINITY,
-                weight: 1.0,
+                min: pipeline.slo.min_pps.unwrap_or(0.0),
+                max: pipeline.slo.max_pps.unwrap_or(f64::INFINITY),
+                weight: pipeline.slo.weight(),
             });
         }
     }
@@ -165,7 +165,12 @@ impl Builder<'_, '_> {
             self.quantity("header bytes".to_owned(), f64::INFINITY, Kind::HeaderBytes);
         for pipeline in &self.sources.graph.pipelines {
             let name = format!("latency of {}", pipeline.name);
-            let q = self.quantity(name, f64::INFINITY, Kind::Latency);
+            let most = pipeline.slo.max_latency_us;
+            let q = self.quantity(
+                name,
+                most.map_or(f64::INFINITY, |us| 1e3 * us),
+                Kind::Latency,
+            );
             self.places.latency.push(q);
         }
         let frame_bits = 8.0 * f64::from(self.sources.packet_bytes);

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 use trisect_optimise::arbitrary::Random;
-use trisect_optimise::{BEST, Goal, Outcome, Role, Var, greedy};
+use trisect_optimise::{BEST, Goal, Outcome, Promise, Role, Var, conflict, greedy};
 
 /// How the cut is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -124,16 +124,45 @@ impl Search<'_> {
             Strategy::MinBounce => self.wanting(BTreeSet::new(), vec![Goal::Bounces]),
             Strategy::E2 => self.e2(),
             Strategy::Best => {
-                let mut best = self.best()?;
+                let mut best = self.best().map_err(|error| self.reason(error))?;
                 self.prove(&mut best);
                 return Ok(best);
             }
         };
-        let found = found.map_err(|not| not.error)?;
+        let found = found.map_err(|not| self.reason(not.error))?;
         Ok(Solution {
             found_by: strategy,
             ..found
         })
+    }
+    /// Why there is no cut: objectives that contradict each other say more than a search that found
+    /// nothing.
+    fn reason(&self, error: PlanError) -> PlanError {
+        let asked = self.sources.graph.pipelines.iter();
+        if asked.into_iter().all(|p| p.slo.is_empty()) {
+            return error;
+        }
+        match conflict(&self.model, self.limits()) {
+            Ok(Some(promises)) if !promises.is_empty() => PlanError::Objectives {
+                demands: promises.iter().map(|p| self.demand(p)).collect(),
+            },
+            _ => error,
+        }
+    }
+    fn demand(&self, promise: &Promise) -> String {
+        let bits = 8.0 * f64::from(self.sources.packet_bytes);
+        match promise {
+            Promise::Rate(class) => {
+                let class = &self.model.classes[*class];
+                let gbps = class.min * bits / 1e9;
+                format!("`{}` at least {gbps:.3} Gbit/s", class.name)
+            }
+            Promise::Latency(quantity) => {
+                let quantity = &self.model.quantities[*quantity];
+                let us = quantity.capacity / 1e3;
+                format!("{} at most {us:.3} us", quantity.name)
+            }
+        }
     }
     /// The best cut of those that are left, but first for what is wanted first. What costs nothing is not
     /// offloaded for nothing.
