@@ -9,7 +9,7 @@ use trisect_ir::diag::{Diagnostic, Span};
 use trisect_plan::plan::Plan;
 use trisect_policy::{Filter, Policy};
 use trisect_ports::{Capture, CaptureError};
-use trisect_rack::{Arrival, Compiled, Engine, Rack, Role, arrivals, by_flow};
+use trisect_rack::{Arrival, Compiled, Engine, Rack, Recorder, Role, arrivals, by_flow};
 use trisect_rte_flow::NicModel;
 use trisect_sample::{HashRange, SampleSpec, Sampler};
 use trisect_target::{Artifact, DeviceSpec, Resources};
@@ -221,11 +221,11 @@ pub enum RunError {
 
 /// The embedded rack of a plan: every device runs what the plan's targets emit for it. The switch
 /// runs its P4 text, read back; the NICs run their rules, read back; the hosts run machine code.
-/// One packet in `one_in` is sampled.
+/// One packet in `one_in` is sampled; with `records`, its records can be audited.
 ///
 /// # Errors
 /// See [`RunError`].
-pub fn rack(plan: &Plan, one_in: u32) -> Result<Rack, RunError> {
+pub fn rack(plan: &Plan, one_in: u32, records: bool) -> Result<Rack, RunError> {
     let registry = crate::registry::registry()?;
     let mut artifacts: BTreeMap<String, Vec<Artifact>> = crate::artifacts::all(plan, &registry)?
         .into_iter()
@@ -254,6 +254,7 @@ pub fn rack(plan: &Plan, one_in: u32) -> Result<Rack, RunError> {
         plan.sampling.clone(),
     );
     rack.sampler = Some(Sampler::new(spec));
+    rack.recorder = records.then(|| Recorder::new(&plan.pieces));
     Ok(rack)
 }
 

@@ -89,7 +89,7 @@ fn keeps_the_law(project: &Project, rack: &str) {
         let arrivals = &traffic.arrivals;
         assert!(!arrivals.is_empty(), "{}", file.display());
         for plan in &plans {
-            let mut embedded = run::rack(plan, 64).expect("a rack");
+            let mut embedded = run::rack(plan, 64, false).expect("a rack");
             let report = embedded.run(arrivals, &mut |_| {}).expect("runs");
             let expected = trisect_rack::expect(&plan.uncut, arrivals);
             let result = trisect_rack::check(arrivals, &expected, &report);

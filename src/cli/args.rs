@@ -172,6 +172,10 @@ pub struct Run {
     /// Sample one packet in N, by the hash of its invariant fields.
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     pub sample: u32,
+    /// Write the records of sampled packets into this folder, one file per device: their bytes, the
+    /// entries and state that they used, and what they cost.
+    #[arg(long, value_name = "DIR")]
+    pub records: Option<PathBuf>,
     /// Print the report as JSON.
     #[arg(long)]
     pub json: bool,

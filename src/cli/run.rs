@@ -37,7 +37,7 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
     let traffic = traffic(args, &project)?;
     let plan = plan::make(&project, &args.cutting)?;
 
-    let mut rack = run::rack(&plan, args.sample).map_err(Problems::from)?;
+    let mut rack = run::rack(&plan, args.sample, args.records.is_some()).map_err(Problems::from)?;
     let bar = plan::progress(traffic.arrivals.len() as u64, "playing", args.json);
     let report = rack
         .run(&traffic.arrivals, &mut |p: Progress| {
@@ -55,7 +55,7 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
     let checked = expected
         .as_ref()
         .map(|e| trisect_rack::check(&traffic.arrivals, e, &report));
-    let written = match &args.out {
+    let mut written = match &args.out {
         None => Vec::new(),
         Some(folder) => trisect_rack::write_egress(folder, &report, |port| port_name(&plan, port))
             .map_err(|error| {
@@ -64,6 +64,14 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
                 Problems::error(CANNOT_WRITE, message, error.to_string(), help)
             })?,
     };
+    if let Some(folder) = &args.records {
+        let files = trisect_sample::files::write(folder, &report.records).map_err(|error| {
+            let help = "choose a folder that you may write to, on a disk with room";
+            let message = format!("cannot write records to {}", folder.display());
+            Problems::error(CANNOT_WRITE, message, error.to_string(), help)
+        })?;
+        written.extend(files);
+    }
 
     let work = expected
         .as_ref()

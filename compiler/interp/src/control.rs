@@ -3,6 +3,7 @@
 use crate::lookup::{self, Flow};
 use crate::objects::{CellKey, ObjectState, index_below};
 use crate::packet::{PacketState, Scope};
+use crate::touch::{Place, Touch};
 use crate::trace::{EntryRef, Hit, Outcome, Step, Trace};
 use crate::{Memory, parse};
 use trisect_ir::eval;
@@ -18,6 +19,8 @@ pub(crate) struct Run<'a> {
     pub visits: &'a mut PrimaryMap<NodeId, u64>,
     pub packet: PacketState,
     pub trace: Option<&'a mut Trace>,
+    /// The state that the packet has touched so far, if it is traced.
+    pub touch: Option<Touch>,
 }
 
 /// What the operations that run belong to.
@@ -45,6 +48,14 @@ impl Lookup {
 
 impl Run<'_> {
     pub fn run(mut self) -> Outcome {
+        let outcome = self.walk();
+        if let (Some(trace), Some(touch)) = (self.trace, self.touch) {
+            trace.touched = touch.finish(self.program, self.memory);
+        }
+        outcome
+    }
+
+    fn walk(&mut self) -> Outcome {
         self.parse();
         let mut next = self.program.control.entry;
         while let Some(node) = next {
@@ -76,15 +87,23 @@ impl Run<'_> {
         }
         Outcome::Drop {
             reason: self.packet.standard(StdMeta::Drop) as u16,
-            metadata: self.packet.metas,
+            metadata: std::mem::take(&mut self.packet.metas),
         }
     }
 
-    fn emit(self) -> Outcome {
+    fn emit(&mut self) -> Outcome {
         Outcome::Emit {
             port: self.packet.standard(StdMeta::EgressPort) as u16,
             bytes: self.packet.deparse(self.program),
-            metadata: self.packet.metas,
+            metadata: std::mem::take(&mut self.packet.metas),
+        }
+    }
+
+    /// Notes that the packet is about to read or write this place, if it is traced.
+    fn touch(&mut self, place: impl FnOnce() -> Place) {
+        if let Some(touch) = &mut self.touch {
+            let now = self.packet.standard(StdMeta::Timestamp);
+            touch.note(self.program, self.memory, now, place());
         }
     }
 
@@ -173,6 +192,9 @@ impl Run<'_> {
             return (Some(EntryRef::Static(i as u32)), call.clone());
         }
         let now = self.now();
+        if table.flow.is_some() {
+            self.touch(|| Place::Flow(id, key.to_vec()));
+        }
         match self.memory.flows[id].get_mut(key) {
             Some(flow) if flow.is_live(now) => {
                 flow.last_hit_ns = flow.last_hit_ns.max(now);
@@ -216,6 +238,7 @@ impl Run<'_> {
             }
             Op::Count(object, index) => {
                 if let Some(cell) = self.cell(*object, index, context) {
+                    self.touch(|| Place::Cell(*object, cell.clone()));
                     let bytes = self.packet.standard(StdMeta::PacketLength);
                     self.memory.objects[*object].count(cell, bytes);
                 }
@@ -253,6 +276,9 @@ impl Run<'_> {
             Op::Touch(object, number) => {
                 let number = self.eval(number, context.args).to_u64();
                 let now = self.now();
+                if let Some(number) = number {
+                    self.touch(|| Place::Number(*object, number));
+                }
                 if let (ObjectState::Allocator(a), Some(n)) =
                     (&mut self.memory.objects[*object], number)
                 {
@@ -260,7 +286,10 @@ impl Run<'_> {
                 }
             }
             Op::Notify(object, values) => {
-                let values = values.iter().map(|e| self.eval(e, context.args)).collect();
+                let values: Vec<Bits> = values.iter().map(|e| self.eval(e, context.args)).collect();
+                if let Some(touch) = &mut self.touch {
+                    touch.sent(self.program, *object, values.clone());
+                }
                 self.memory.objects[*object].send(values);
             }
             Op::Random {
@@ -271,6 +300,7 @@ impl Run<'_> {
             } => {
                 let lo = self.eval(lo, context.args);
                 let hi = self.eval(hi, context.args);
+                self.touch(|| Place::Draws(*object));
                 let kind = &self.program.objects[*object].kind;
                 let number = self.memory.objects[*object].draw(kind, &lo, &hi);
                 self.packet.assign(dst, &number);
@@ -314,6 +344,9 @@ impl Run<'_> {
         });
         let now = self.now();
         let bytes = self.packet.standard(StdMeta::PacketLength);
+        if let Some(cell) = &cell {
+            self.touch(|| Place::Cell(object, cell.clone()));
+        }
         let kind = &self.program.objects[object].kind;
         let color = cell.map_or(trisect_ir::meter::GREEN, |cell| {
             self.memory.objects[object].meter(kind, cell, now, bytes, so_far)
@@ -321,7 +354,8 @@ impl Run<'_> {
         self.packet.assign(dst, &Bits::new(8, color));
     }
 
-    fn read_register(&self, object: ObjectId, index: &Bits) -> Bits {
+    fn read_register(&mut self, object: ObjectId, index: &Bits) -> Bits {
+        self.touch_register(object, index);
         let (ObjectState::Register(cells), ObjectKind::Register { width, size, init }) = (
             &self.memory.objects[object],
             &self.program.objects[object].kind,
@@ -334,7 +368,16 @@ impl Run<'_> {
         }
     }
 
+    fn touch_register(&mut self, object: ObjectId, index: &Bits) {
+        if let ObjectKind::Register { size, .. } = self.program.objects[object].kind
+            && let Some(i) = index_below(index, size)
+        {
+            self.touch(|| Place::Register(object, i));
+        }
+    }
+
     fn write_register(&mut self, object: ObjectId, index: &Bits, value: Bits) {
+        self.touch_register(object, index);
         if let (ObjectState::Register(cells), ObjectKind::Register { width, size, .. }) = (
             &mut self.memory.objects[object],
             &self.program.objects[object].kind,
@@ -346,6 +389,11 @@ impl Run<'_> {
 
     fn allocate(&mut self, object: ObjectId, ok: &LValue, value: &LValue) {
         let now = self.now();
+        if let ObjectState::Allocator(a) = &self.memory.objects[object]
+            && let Some((number, _)) = a.next()
+        {
+            self.touch(|| Place::Number(object, number));
+        }
         let (ObjectState::Allocator(allocator), ObjectKind::Allocator { width, idle_ns, .. }) = (
             &mut self.memory.objects[object],
             &self.program.objects[object].kind,
@@ -384,12 +432,19 @@ impl Run<'_> {
             last_hit_ns: now,
             timeout_ns: lookup::timeout(kind, &self.eval(profile, context.args)),
         };
-        let size = table.size as usize;
+        let size = match self.memory.full.contains(&id) {
+            true => 0,
+            false => table.size as usize,
+        };
         if self.memory.flows[id].len() >= size {
             self.remove_expired(id, now);
         }
         let known = self.memory.flows[id].contains_key(&lookup.key);
-        if known || self.memory.flows[id].len() < size {
+        if !known && self.memory.flows[id].len() >= size {
+            if let Some(touch) = &mut self.touch {
+                touch.full(self.program, id);
+            }
+        } else {
             self.memory.forget_cells(id, &lookup.key);
             self.memory.flows[id].insert(lookup.key.clone(), flow);
         }

@@ -10,6 +10,8 @@
 //! - `lookup`: which entry of a table wins, by trying every one,
 //! - `objects`: counters, meters, registers, pattern sets, allocators, messages, random numbers,
 //! - `restore`: loading a state that was dumped,
+//! - `replay`: one packet again, from the part of the state that it touched,
+//! - `touch`: which part of the state a packet read and wrote,
 //! - `control`: the walk through the control graph, actions and flow tables.
 //!
 //! Time never comes from a clock: everything that ages looks at the packet's `timestamp`.
@@ -19,7 +21,9 @@ mod lookup;
 mod objects;
 pub mod packet;
 mod parse;
+mod replay;
 mod restore;
+mod touch;
 mod trace;
 
 pub use packet::{HeaderValue, Packet, PacketState};
@@ -27,8 +31,9 @@ pub use trace::{EntryRef, Hit, Outcome, Step, Trace};
 
 use lookup::FlowEntries;
 use objects::ObjectState;
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use trisect_ir::state::{Cell, FlowState, State, key_text};
+use trisect_ir::state::{Cell, State, key_text};
 use trisect_ir::{Entity, NodeId, ObjectId, PrimaryMap, Program, RestoreError, TableId};
 
 /// A program with its state.
@@ -49,6 +54,8 @@ struct Memory {
     objects: PrimaryMap<ObjectId, ObjectState>,
     /// The table whose entries the cells of a direct object belong to.
     owners: PrimaryMap<ObjectId, Option<TableId>>,
+    /// Tables that are to have no room, whatever is in them: see [`Interpreter::replay`].
+    full: BTreeSet<TableId>,
 }
 
 impl Memory {
@@ -60,6 +67,7 @@ impl Memory {
             flows: tables.map(|_| FlowEntries::new()).collect(),
             objects: program.objects.values().map(ObjectState::new).collect(),
             owners: trisect_ir::analysis::direct_owners(program),
+            full: BTreeSet::new(),
         }
     }
 }
@@ -90,7 +98,7 @@ impl Interpreter {
         self.process(packet, None)
     }
 
-    /// Processes one packet and tells the way it took.
+    /// Processes one packet and tells the way it took and the state that it read and wrote.
     pub fn run_traced(&mut self, packet: Packet) -> (Outcome, Trace) {
         let mut trace = Trace::default();
         let outcome = self.process(packet, Some(&mut trace));
@@ -104,6 +112,7 @@ impl Interpreter {
             memory: &mut self.memory,
             visits: &mut self.visits,
             packet: PacketState::new(&program, packet),
+            touch: trace.is_some().then(touch::Touch::default),
             trace,
         }
         .run()
@@ -136,15 +145,7 @@ impl Interpreter {
             let live = self.memory.flows[id]
                 .iter()
                 .filter(|(_, flow)| flow.is_live(now_ns))
-                .map(|(key, flow)| {
-                    let flow = FlowState {
-                        action: self.program.actions[flow.call.action].name.clone(),
-                        args: flow.call.args.clone(),
-                        last_hit_ns: flow.last_hit_ns,
-                        timeout_ns: flow.timeout_ns,
-                    };
-                    (key_text(key), flow)
-                })
+                .map(|(key, flow)| (key_text(key), touch::flow_state(&self.program, flow)))
                 .collect::<std::collections::BTreeMap<_, _>>();
             if !live.is_empty() {
                 state.flows.insert(table.name.clone(), live);

@@ -14,7 +14,7 @@ pub(crate) enum CellKey {
 }
 
 impl CellKey {
-    fn dump(&self) -> Cell {
+    pub fn dump(&self) -> Cell {
         match self {
             Self::At(i) => Cell::Index(*i),
             Self::Entry(i) => Cell::Entry(*i),
@@ -221,19 +221,42 @@ impl Allocator {
         }
     }
 
+    /// The number that is the next to be handed out, with its last use.
+    pub fn next(&self) -> Option<(u64, Option<u64>)> {
+        if (self.last_use.len() as u64) < u64::from(self.size) {
+            return Some((self.base + self.last_use.len() as u64, None));
+        }
+        let (last, number) = *self.by_time.first()?;
+        Some((number, Some(last)))
+    }
+
     /// The number whose last use is longest ago, if that was at least `idle_ns` ago.
     pub fn allocate(&mut self, now_ns: u64, idle_ns: u64) -> Option<u64> {
-        let number = if (self.last_use.len() as u64) < u64::from(self.size) {
-            self.base + self.last_use.len() as u64
-        } else {
-            let (last, number) = *self.by_time.first()?;
-            if now_ns.saturating_sub(last) < idle_ns {
-                return None;
-            }
-            number
-        };
+        let (number, last) = self.next()?;
+        if last.is_some_and(|last| now_ns.saturating_sub(last) < idle_ns) {
+            return None;
+        }
         self.use_at(number, now_ns);
         Some(number)
+    }
+
+    /// The last use of a number that was handed out.
+    pub fn last_use(&self, number: u64) -> Option<u64> {
+        self.last_use.get(&number).copied()
+    }
+
+    /// As if these numbers, with their last uses, were all that was handed out, and the `fresh` ones
+    /// (in order, without gap) all that is left.
+    pub fn of(numbers: &BTreeMap<u64, u64>, fresh: &[u64]) -> Self {
+        let mut allocator = Self::new(0, 0);
+        for (number, last) in numbers {
+            allocator.use_at(*number, *last);
+        }
+        // The next fresh number is `base` and as many as there are in use.
+        let used = numbers.len() as u64;
+        allocator.base = fresh.first().map_or(0, |first| first.saturating_sub(used));
+        allocator.size = (numbers.len() + fresh.len()) as u32;
+        allocator
     }
 
     /// Numbers in use, in order, by their last use.

@@ -1,5 +1,6 @@
 //! What comes out of a run, and the way that a packet took.
 
+use trisect_ir::state::Touched;
 use trisect_ir::{ActionId, Bits, MetaId, NodeId, PrimaryMap, StateId, TableId};
 
 /// What became of a packet.
@@ -46,6 +47,8 @@ pub struct Trace {
     pub states: Vec<StateId>,
     /// Control nodes visited, in order.
     pub steps: Vec<Step>,
+    /// The state that the packet read or wrote.
+    pub touched: Touched,
 }
 
 /// A visit of a control node.

@@ -17,21 +17,26 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     /// Flow entries by table, then by key.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub flows: BTreeMap<String, BTreeMap<String, FlowState>>,
     /// Counter cells by object, then by cell.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub counters: BTreeMap<String, BTreeMap<Cell, Count>>,
     /// Register cells by object, then by index.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub registers: BTreeMap<String, BTreeMap<u32, Bits>>,
     /// Meter cells by object, then by cell.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub meters: BTreeMap<String, BTreeMap<Cell, crate::meter::MeterState>>,
     /// Last use in nanoseconds by allocator, then by number.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub allocators: BTreeMap<String, BTreeMap<u64, u64>>,
     /// Messages sent and not yet taken by the control plane, by object, in the order of sending: at most
     /// [`MESSAGE_LIMIT`](crate::MESSAGE_LIMIT).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub messages: BTreeMap<String, Vec<Vec<Bits>>>,
     /// Numbers drawn, by source of random numbers.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub draws: BTreeMap<String, u64>,
 }
 
@@ -102,6 +107,29 @@ impl FlowState {
     }
 }
 
+/// The part of the state that a packet read or wrote: flow entries, cells of objects, numbers of
+/// allocators. A place that is in neither `before` nor `after` was not touched, or had its initial value
+/// before and afterwards.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Touched {
+    /// As it was before the packet; of messages, none.
+    #[serde(default, skip_serializing_if = "State::is_empty")]
+    pub before: State,
+    /// As it is after the packet; of messages, those that the packet sent.
+    #[serde(default, skip_serializing_if = "State::is_empty")]
+    pub after: State,
+    /// Tables that had no room for an entry that the packet would have added.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub full: Vec<String>,
+}
+
+impl Touched {
+    /// Whether the packet touched no state.
+    pub fn is_empty(&self) -> bool {
+        self.before.is_empty() && self.after.is_empty() && self.full.is_empty()
+    }
+}
+
 /// The text of a key, for use in maps: the values in P4 notation, joined by commas.
 pub fn key_text(values: &[Bits]) -> String {
     values
@@ -112,6 +140,11 @@ pub fn key_text(values: &[Bits]) -> String {
 }
 
 impl State {
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Adds the state of another program (piece); on a name that both have, the other's cells are added.
     pub fn merge(&mut self, other: State) {
         fn extend<K: Ord, V>(

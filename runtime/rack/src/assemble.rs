@@ -83,5 +83,6 @@ pub fn assemble<E>(
         pipeline,
         servers: ready,
         sampler: None,
+        recorder: None,
     })
 }

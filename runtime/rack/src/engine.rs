@@ -112,6 +112,51 @@ impl Interpreted {
     }
 }
 
+/// A frame as a packet for the interpreter; `mark` and `meta` are the metadata of its hand-over, if the
+/// program has them.
+pub(crate) fn packet(
+    port: u16,
+    time_ns: u64,
+    frame: Frame,
+    mark: Option<MetaId>,
+    meta: Option<MetaId>,
+) -> Packet {
+    let mut packet = Packet::new(port, time_ns, frame.bytes);
+    for (id, value) in [(mark, frame.mark), (meta, frame.meta)] {
+        if let Some(id) = id {
+            packet = packet.with_metadata(id, Bits::new(32, u64::from(value)));
+        }
+    }
+    packet
+}
+
+/// What an outcome of the interpreter means for the frame.
+pub(crate) fn fate(
+    program: &Program,
+    outcome: Outcome,
+    mark: Option<MetaId>,
+    meta: Option<MetaId>,
+) -> Fate {
+    match outcome {
+        Outcome::Emit {
+            port,
+            bytes,
+            metadata,
+        } => {
+            let read = |id: Option<MetaId>| id.map_or(0, |id| metadata[id].low_u64() as u32);
+            let frame = Frame {
+                bytes,
+                mark: read(mark),
+                meta: read(meta),
+            };
+            Fate::Emit { port, frame }
+        }
+        Outcome::Drop { reason, .. } => Fate::Drop {
+            reason: reason_text(program, reason).to_owned(),
+        },
+    }
+}
+
 impl Engine for Interpreted {
     fn process(
         &mut self,
@@ -119,31 +164,9 @@ impl Engine for Interpreted {
         time_ns: u64,
         frame: Frame,
     ) -> Result<(Fate, u64), EngineError> {
-        let mut packet = Packet::new(port, time_ns, frame.bytes);
-        for (id, value) in [(self.mark, frame.mark), (self.meta, frame.meta)] {
-            if let Some(id) = id {
-                packet = packet.with_metadata(id, Bits::new(32, u64::from(value)));
-            }
-        }
-        let fate = match self.interpreter.run(packet) {
-            Outcome::Emit {
-                port,
-                bytes,
-                metadata,
-            } => {
-                let read = |id: Option<MetaId>| id.map_or(0, |id| metadata[id].low_u64() as u32);
-                let frame = Frame {
-                    bytes,
-                    mark: read(self.mark),
-                    meta: read(self.meta),
-                };
-                Fate::Emit { port, frame }
-            }
-            Outcome::Drop { reason, .. } => {
-                let reason = reason_text(self.interpreter.program(), reason).to_owned();
-                Fate::Drop { reason }
-            }
-        };
+        let packet = packet(port, time_ns, frame, self.mark, self.meta);
+        let outcome = self.interpreter.run(packet);
+        let fate = fate(self.interpreter.program(), outcome, self.mark, self.meta);
         Ok((fate, self.cycles))
     }
 

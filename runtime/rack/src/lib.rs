@@ -36,6 +36,7 @@ mod rules;
 mod sim;
 mod specs;
 mod summary;
+mod witness;
 
 pub use assemble::{Asked, Idle, assemble};
 pub use check::{CheckReport, Difference, Expected, Place, check, expect};
@@ -45,6 +46,7 @@ pub use engine::{Engine, EngineError, Fate, Frame, Interpreted, PassThrough};
 pub use ingress::{Arrival, arrivals, by_flow};
 pub use queue::{LinkSpec, wire_bytes};
 pub use report::{DeviceReport, Ended, EndedHow, QueueReport, Report, Role};
-pub use sim::{HostSpec, Progress, Rack, RackError, Server, ServerSpec, SwitchSpec};
+pub use sim::{HostSpec, Progress, Rack, RackError, Recorder, Server, ServerSpec, SwitchSpec};
 pub use specs::{BUS_LATENCY_NS, NIC_LATENCY_NS, SWITCH_LATENCY_NS, SpecError, specs};
 pub use summary::{PortCount, Summary};
+pub use witness::{ReplayError, Seen, Witness};

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use trisect_sample::{Point, Record, Sampler, digest};
+use trisect_plan::split::Pieces;
+use trisect_sample::{Point, Record, Sampler, Used, Work, digest, state_bytes};
 use trisect_target::wire;
 
 use crate::event::Calendar;
 use crate::queue::Fifo;
 use crate::{
     Arrival, DeviceReport, Ended, EndedHow, Engine, EngineError, Fate, Frame, LinkSpec,
-    QueueReport, Report, Role,
+    QueueReport, Report, Role, Witness,
 };
 
 /// The switch of the rack.
@@ -82,6 +83,31 @@ pub struct Rack {
     pub servers: Vec<Server>,
     /// Records sampled packets at every device, if there.
     pub sampler: Option<Sampler>,
+    /// Puts into the records of sampled packets what is needed to audit them, if there.
+    pub recorder: Option<Recorder>,
+}
+
+/// What makes records that can be audited.
+pub struct Recorder {
+    /// How many bytes of a packet are recorded, at most.
+    pub snap: usize,
+    /// One per device: switch, then NIC and host of each server; `None` for a device without piece.
+    pub witnesses: Vec<Option<Witness>>,
+}
+
+impl Recorder {
+    /// Records packets whole, and watches the pieces of a cut.
+    #[must_use]
+    pub fn new(pieces: &Pieces) -> Recorder {
+        let mut witnesses = vec![Some(Witness::new(&pieces.switch))];
+        for (nic, host) in pieces.nics.iter().zip(&pieces.hosts) {
+            witnesses.extend([nic, host].map(|piece| piece.as_ref().map(Witness::new)));
+        }
+        Recorder {
+            snap: usize::MAX,
+            witnesses,
+        }
+    }
 }
 
 /// Why a run stopped. Never because of a packet: these are bugs of the plan or of a device.
@@ -146,6 +172,10 @@ struct Flight {
     arrival: usize,
     visits: u32,
     frame: Frame,
+    /// Number of the visit at the device that it is in.
+    visit: u64,
+    /// What that device did with it, if it is sampled and records are to say so.
+    work: Option<Box<Work>>,
 }
 
 enum Event {
@@ -245,6 +275,8 @@ impl Rack {
                     arrival: i,
                     visits: 0,
                     frame,
+                    visit: 0,
+                    work: None,
                 },
             )?;
             if i % PROGRESS_STEP == 0 {
@@ -429,7 +461,9 @@ impl Run<'_> {
                 limit: MOST_VISITS,
             });
         }
-        self.sample(now, device, Point::In, &flight);
+        flight.visit = self.tallies[device].packets;
+        let sampled = self.sample(now, device, Point::In, port, &mut flight);
+        let mut work = self.watch(now, device, port, &flight.frame, sampled);
         let tally = &mut self.tallies[device];
         tally.packets += 1;
         tally.bytes += flight.frame.bytes.len() as u64;
@@ -446,7 +480,37 @@ impl Run<'_> {
             source,
         })?;
         self.tallies[device].cycles += cycles;
+        if let Some(work) = &mut work {
+            work.used.cycles = cycles;
+        }
+        flight.work = work;
         Ok((flight, fate))
+    }
+
+    /// Lets the device's witness see a packet; begins to note what the device does with it, if that is
+    /// to be recorded.
+    fn watch(
+        &mut self,
+        now: u64,
+        device: usize,
+        port: u16,
+        frame: &Frame,
+        sampled: bool,
+    ) -> Option<Box<Work>> {
+        let recorder = self.rack.recorder.as_mut()?;
+        let mut work = Work::default();
+        if let Some(Some(witness)) = recorder.witnesses.get_mut(device)
+            && let Some(seen) = witness.watch(port, now, frame, sampled)
+        {
+            work.lookups = seen.lookups;
+            work.state = seen.state;
+        }
+        work.used = Used {
+            cycles: 0,
+            bytes: frame.bytes.len() as u64,
+            memory: state_bytes(&work.state.after),
+        };
+        sampled.then(|| Box::new(work))
     }
 
     /// Counts and samples what goes out at `now`; gives port and flight if it goes on.
@@ -460,11 +524,17 @@ impl Run<'_> {
         match fate {
             Fate::Emit { port, frame } => {
                 flight.frame = frame;
-                self.sample(now, device, Point::Out, &flight);
+                if let Some(work) = &mut flight.work {
+                    work.used.bytes += flight.frame.bytes.len() as u64;
+                }
+                self.sample(now, device, Point::Out, port, &mut flight);
                 Some((port, flight))
             }
             Fate::Drop { reason } => {
-                self.sample(now, device, Point::Drop, &flight);
+                if let Some(work) = &mut flight.work {
+                    work.reason.clone_from(&reason);
+                }
+                self.sample(now, device, Point::Drop, 0, &mut flight);
                 let name = self.rack.device(device).0.to_owned();
                 let tally = &mut self.tallies[device];
                 tally.ended += 1;
@@ -483,21 +553,40 @@ impl Run<'_> {
         }
     }
 
-    fn sample(&mut self, now: u64, device: usize, point: Point, flight: &Flight) {
+    /// Records a packet if it is sampled; says whether it is.
+    fn sample(
+        &mut self,
+        now: u64,
+        device: usize,
+        point: Point,
+        port: u16,
+        flight: &mut Flight,
+    ) -> bool {
         let Some(sampler) = &self.rack.sampler else {
-            return;
+            return false;
         };
-        let verdict = sampler.look(&flight.frame.bytes);
+        let frame = &flight.frame;
+        let verdict = sampler.look(&frame.bytes);
         if verdict.sampled {
+            let snap = self.rack.recorder.as_ref().map_or(0, |r| r.snap);
+            let shown = frame.bytes.get(..snap).unwrap_or(&frame.bytes);
             self.records.push(Record {
                 id: verdict.id,
                 element: self.rack.device(device).0.to_owned(),
+                visit: flight.visit,
                 point,
+                port,
                 time_ns: now,
-                digest: digest(&flight.frame.bytes),
-                len: flight.frame.bytes.len() as u32,
+                len: frame.bytes.len() as u32,
+                digest: digest(&frame.bytes),
+                mark: frame.mark,
+                meta: frame.meta,
+                tag: None,
+                packet: shown.to_vec(),
+                work: flight.work.take(),
             });
         }
+        verdict.sampled
     }
 
     fn no_such_port(&self, device: usize, flight: &Flight, port: u16) -> RackError {

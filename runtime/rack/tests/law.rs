@@ -262,6 +262,7 @@ fn rack(switch: Box<dyn Engine>, host: Box<dyn Engine>) -> Rack {
             host,
         }],
         sampler: None,
+        recorder: None,
     }
 }
 

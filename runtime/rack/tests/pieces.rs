@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use trisect_host::CompileError;
@@ -17,9 +18,10 @@ use trisect_policy::NfDescription;
 use trisect_policy::config::configure;
 use trisect_ports::Capture;
 use trisect_rack::{
-    Arrival, Asked, Compiled, Engine, Expected, HostSpec, Interpreted, LinkSpec, Role, ServerSpec,
-    SwitchSpec, arrivals, assemble, by_flow, check, expect,
+    Arrival, Asked, Compiled, Engine, Expected, Fate, HostSpec, Interpreted, LinkSpec, Recorder,
+    Role, ServerSpec, SwitchSpec, arrivals, assemble, by_flow, check, expect,
 };
+use trisect_sample::{Field, HashRange, Point, Record, SampleSpec, Sampler};
 
 const SERVER_PORTS: [u16; 2] = [8, 9];
 
@@ -249,5 +251,64 @@ fn every_library_function_keeps_the_law_however_it_is_cut() {
             );
         }
         assert!(devices > 0, "{}: no cut used a server", nf.name);
+    }
+}
+
+/// Every visit that the records of a run tell of gives, run again from what was recorded, what was
+/// recorded of its end.
+#[test]
+fn recorded_visits_run_again() {
+    let arrivals = packets(25);
+    let mut random = Random(2);
+    for nf in trisect_p4::library() {
+        let program = configured(nf);
+        let facts = Facts::new(&program);
+        let cut = random_cut(&facts, &mut random);
+        let ports = Ports {
+            servers: SERVER_PORTS.to_vec(),
+        };
+        let pieces = split(&facts, &cut, &ports).unwrap();
+        let (switch, servers) = specs();
+        let mut rack = assemble(switch, servers, &pieces, compiled).unwrap();
+        let fields = vec![Field::PayloadDigest];
+        rack.sampler = Some(Sampler::new(SampleSpec::new(1, HashRange::ALL, fields)));
+        rack.recorder = Some(Recorder::new(&pieces));
+        let report = rack.run(&arrivals, &mut |_| ()).unwrap();
+        let elements: Vec<&str> = report.devices.iter().map(|d| d.name.as_str()).collect();
+        let mut auditors = Recorder::new(&pieces).witnesses;
+        let mut arrived: BTreeMap<(&str, u64), &Record> = BTreeMap::new();
+        let mut visits = 0;
+        for record in &report.records {
+            let visit = (record.element.as_str(), record.visit);
+            if record.point == Point::In {
+                assert_eq!(arrived.insert(visit, record), None);
+                continue;
+            }
+            let came = arrived
+                .remove(&visit)
+                .expect("it came in before it went out");
+            let at = elements.iter().position(|e| *e == record.element).unwrap();
+            let Some(auditor) = &mut auditors[at] else {
+                continue;
+            };
+            let work = record.work.as_ref().expect("recorded");
+            let (fate, seen) = auditor.replay(came, &work.state).unwrap();
+            assert_eq!(seen.state, work.state, "{}: {record:?}", nf.name);
+            assert_eq!(seen.lookups, work.lookups, "{}: {record:?}", nf.name);
+            match fate {
+                Fate::Emit { port, frame } => {
+                    assert_eq!(record.point, Point::Out, "{}: {record:?}", nf.name);
+                    assert_eq!((port, frame.bytes), (record.port, record.packet.clone()));
+                    assert_eq!((frame.mark, frame.meta), (record.mark, record.meta));
+                }
+                Fate::Drop { reason } => assert_eq!(reason, work.reason),
+            }
+            visits += 1;
+        }
+        assert!(
+            arrived.is_empty() && visits >= arrivals.len(),
+            "{}",
+            nf.name
+        );
     }
 }

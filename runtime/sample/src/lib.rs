@@ -6,10 +6,10 @@
 //! "Trajectory Sampling for Direct Traffic Observation", SIGCOMM 2000; PSAMP hash-based selection,
 //! RFC 5475 section 6.2). Joining the records gives the path of each sampled packet.
 //!
-//! * [`Toeplitz`]: the keyed hash that NICs compute for RSS; a switch computes it as an XOR of
-//!   per-byte table look-ups.
-//! * [`SampleSpec`]: key, range and fields; made by the compiler, given to every device.
-//! * [`Record`]: what a device reports; [`join`] makes [`Trajectory`]s of them, [`summary`] counts
+//! * [`Algorithm`]: the hashes. [`Toeplitz`] is what NICs compute for RSS, and a switch computes it as an XOR
+//!   of per-byte table look-ups; [`HalfSipHash`] is for surroundings that are not trusted.
+//! * [`SampleSpec`]: hash, key, range and fields; made by the compiler, given to every device.
+//! * [`Record`]: what a device reports ([`files`] keeps them); [`join`] makes [`Trajectory`]s of them, [`summary`] counts
 //!   the paths.
 //!
 //! Invariants
@@ -18,12 +18,15 @@
 //! * sampling reads packets and never changes one;
 //! * [`join`] loses no record, and its result does not depend on the order of devices.
 
+pub mod files;
+mod hash;
 mod join;
 mod record;
 mod spec;
-mod toeplitz;
 
+pub use hash::{
+    Algorithm, HalfSipHash, KeyedHash, MICROSOFT_KEY, Toeplitz, bitwise, bob, crc32, symmetric_key,
+};
 pub use join::{Hop, PathCount, Trajectory, join, summary};
-pub use record::{Point, Record, digest};
+pub use record::{Found, Lookup, Point, Record, Used, Work, digest, state_bytes};
 pub use spec::{Field, HashRange, SampleSpec, Sampler, Verdict};
-pub use toeplitz::{MICROSOFT_KEY, Toeplitz, bitwise};

@@ -1,8 +1,10 @@
-//! What a device reports about a sampled packet.
+//! What an element reports about a sampled packet.
 
 use serde::{Deserialize, Serialize};
+use trisect_ir::Bits;
+use trisect_ir::state::{State, Touched};
 
-/// Where at a device a packet was seen.
+/// Where at an element a packet was seen, and so what became of it there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Point {
@@ -14,22 +16,127 @@ pub enum Point {
     Drop,
 }
 
-/// One observation of a sampled packet.
+/// One observation of a sampled packet at an element (a switch, a NIC, or a server's cores).
+///
+/// A visit of an element has two records: [`Point::In`], then [`Point::Out`] or [`Point::Drop`]. Both have
+/// the same `visit`. The second has `work`, if the element says what it did.
+///
+/// All times are nanoseconds of the element's own clock, all lengths bytes. As JSON, byte strings are
+/// lower-case hexadecimal digits; as IPFIX, all numbers are big-endian (see [`crate::ipfix`]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// Identity of the packet ([`crate::Verdict::id`]).
+    /// Identity of the packet's trajectory: the same in all records of the packet, whatever happens to
+    /// its headers. It is `tag` if there is one, else what the element computed ([`crate::Verdict::id`]).
     pub id: u64,
-    /// Name of the device.
+    /// Name of the element.
     pub element: String,
-    /// Where at the device.
+    /// Number of the visit at the element, from 0, counted over all packets, sampled or not.
+    pub visit: u64,
+    /// Where at the element.
     pub point: Point,
-    /// When, in nanoseconds of the rack's clock.
+    /// Port that it came in on, or left by, in the element's numbering; 0 for a drop.
+    pub port: u16,
+    /// When.
     pub time_ns: u64,
-    /// Digest of the whole frame ([`digest`]): links do not change it, so what leaves one device and
+    /// Length of the frame, from its Ethernet header on, without frame check sequence.
+    pub len: u32,
+    /// Digest of the whole frame ([`digest`]): links do not change it, so what leaves one element and
     /// arrives at the next is recognised.
     pub digest: u64,
-    /// Length of the frame in bytes.
-    pub len: u32,
+    /// What travels beside the frame from NIC to host: where to go on.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub mark: u32,
+    /// What travels beside the frame from NIC to host: live metadata.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub meta: u32,
+    /// The identity that the packet got at the chain's entry and carries with it, where an NF changes
+    /// what is hashed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<u64>,
+    /// The first bytes of the frame, as many as was agreed. A dropped packet is shown as it came in.
+    #[serde(default, with = "hex", skip_serializing_if = "Vec::is_empty")]
+    pub packet: Vec<u8>,
+    /// What the element did, in the second record of a visit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<Box<Work>>,
+}
+
+/// What an element did with a packet.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Work {
+    /// Why it was dropped; empty if it was not.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// The look-ups, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lookups: Vec<Lookup>,
+    /// The state that was read and written.
+    #[serde(default, skip_serializing_if = "Touched::is_empty")]
+    pub state: Touched,
+    /// What was used up.
+    pub used: Used,
+}
+
+/// A look-up in a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lookup {
+    /// Name of the table.
+    pub table: String,
+    /// The key: values in P4 notation, joined by commas ([`trisect_ir::state::key_text`]).
+    pub key: String,
+    /// What was found.
+    pub found: Found,
+    /// Name of the action that ran.
+    pub action: String,
+}
+
+/// What a look-up found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Found {
+    /// Nothing: the default action ran.
+    Miss,
+    /// The entry at this position of the table, from 0.
+    Entry(u32),
+    /// The flow entry with the key.
+    Flow,
+}
+
+/// What a visit used up: what is billed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Used {
+    /// Cycles of host cores; 0 where time does not depend on the work.
+    pub cycles: u64,
+    /// Bytes over the element's ports: of the frame as it came in and, if it left, as it left.
+    pub bytes: u64,
+    /// Bytes of the state that the packet left behind where it read or wrote ([`state_bytes`] of
+    /// [`Touched::after`]).
+    pub memory: u64,
+}
+
+/// Bytes that a state takes: of a flow entry key and arguments, each value in whole bytes, and two times;
+/// of a counter's cell two numbers, of a meter's three; of a register's cell its value; of an allocator's
+/// number itself and its last use; of a message its values; of a source of random numbers its position.
+/// Numbers and times have 8 bytes.
+#[must_use]
+pub fn state_bytes(state: &State) -> u64 {
+    let bytes = |v: &Bits| u64::from(v.width().div_ceil(8));
+    let key = |text: &str| -> u64 {
+        let values = text.split(',').filter_map(|v| v.parse::<Bits>().ok());
+        values.map(|v| bytes(&v)).sum()
+    };
+    let flows = state.flows.values().flatten();
+    let flows = flows.map(|(k, f)| key(k) + f.args.iter().map(bytes).sum::<u64>() + 16);
+    let cells = |n: usize, each: u64| n as u64 * each;
+    let registers = state.registers.values().flat_map(|r| r.values().map(bytes));
+    let messages = state.messages.values().flatten().flatten().map(bytes);
+    flows.sum::<u64>()
+        + cells(state.counters.values().flatten().count(), 16)
+        + cells(state.meters.values().flatten().count(), 24)
+        + registers.sum::<u64>()
+        + cells(state.allocators.values().flatten().count(), 16)
+        + messages.sum::<u64>()
+        + cells(state.draws.len(), 8)
 }
 
 /// Digest of a frame for [`Record::digest`].
@@ -45,12 +152,75 @@ pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
     })
 }
 
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+/// Byte strings as text.
+mod hex {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::fmt::Write;
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        let mut text = String::with_capacity(bytes.len() * 2);
+        for byte in bytes {
+            // A string takes everything.
+            let _ = write!(text, "{byte:02x}");
+        }
+        serializer.serialize_str(&text)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let digit = |c: u8| (c as char).to_digit(16).map(|d| d as u8);
+        let pairs = text.as_bytes().chunks(2);
+        let bytes = pairs.map(|pair| match pair {
+            [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+            _ => None,
+        });
+        let bytes: Option<Vec<u8>> = bytes.collect();
+        bytes.ok_or_else(|| D::Error::custom(format!("`{text}` is no string of hexadecimal bytes")))
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use trisect_ir::state::{Cell, Count, FlowState};
+
     #[test]
     fn fnv_published_vectors() {
-        assert_eq!(super::digest(b""), 0xcbf2_9ce4_8422_2325);
-        assert_eq!(super::digest(b"a"), 0xaf63_dc4c_8601_ec8c);
-        assert_eq!(super::digest(b"foobar"), 0x8594_4171_f739_67e8);
+        assert_eq!(digest(b""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(digest(b"a"), 0xaf63_dc4c_8601_ec8c);
+        assert_eq!(digest(b"foobar"), 0x8594_4171_f739_67e8);
+    }
+
+    #[test]
+    fn state_has_the_size_that_is_said() {
+        let mut state = State::default();
+        let flow = FlowState {
+            action: "translate".into(),
+            args: vec![Bits::new(32, 1u32), Bits::new(9, 1u32)],
+            last_hit_ns: 1,
+            timeout_ns: 2,
+        };
+        let key = trisect_ir::state::key_text(&[Bits::new(32, 7u32), Bits::new(16, 7u32)]);
+        state
+            .flows
+            .entry("nat".into())
+            .or_default()
+            .insert(key, flow);
+        let count = Count {
+            packets: 1,
+            bytes: 2,
+        };
+        state
+            .counters
+            .entry("c".into())
+            .or_default()
+            .insert(Cell::Index(0), count);
+        state.draws.insert("r".into(), 1);
+        assert_eq!(state_bytes(&state), (6 + 6 + 16) + 16 + 8);
     }
 }

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use trisect_wire::{Layer, Layers, Proto};
 
-use crate::Toeplitz;
 use crate::record::fnv1a;
+use crate::{Algorithm, KeyedHash};
 
 /// A part of a packet that a sampling hash may cover. All are of the *innermost* IP header and what
 /// follows it, so that a packet keeps its hash through encapsulation.
@@ -134,8 +134,11 @@ impl HashRange {
 /// What all devices of a rack agree on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SampleSpec {
-    /// Key of the hash that selects. An IPv6 packet needs 68 bytes if all fields are hashed; a
-    /// shorter key leaves out the last fields.
+    /// The hash that selects.
+    #[serde(default)]
+    pub hash: Algorithm,
+    /// Its key. For `toeplitz` an IPv6 packet needs 68 bytes if all fields are hashed; a shorter key leaves
+    /// out the last fields.
     pub key: Vec<u8>,
     /// Which hashes are sampled.
     pub range: HashRange,
@@ -144,7 +147,7 @@ pub struct SampleSpec {
 }
 
 impl SampleSpec {
-    /// A specification with an 80-byte key grown from `seed` (SplitMix64).
+    /// A specification with `toeplitz` and an 80-byte key grown from `seed` (SplitMix64).
     #[must_use]
     pub fn new(seed: u64, range: HashRange, fields: Vec<Field>) -> SampleSpec {
         let mut state = seed;
@@ -156,7 +159,19 @@ impl SampleSpec {
             z ^ (z >> 31)
         });
         let key = words.take(10).flat_map(u64::to_be_bytes).collect();
-        SampleSpec { key, range, fields }
+        SampleSpec {
+            hash: Algorithm::Toeplitz,
+            key,
+            range,
+            fields,
+        }
+    }
+
+    /// The same with another hash.
+    #[must_use]
+    pub fn with_hash(mut self, hash: Algorithm) -> SampleSpec {
+        self.hash = hash;
+        self
     }
 }
 
@@ -177,8 +192,8 @@ pub struct Verdict {
 #[derive(Debug, Clone)]
 pub struct Sampler {
     spec: SampleSpec,
-    select: Toeplitz,
-    label: Toeplitz,
+    select: KeyedHash,
+    label: KeyedHash,
 }
 
 impl Sampler {
@@ -186,9 +201,14 @@ impl Sampler {
     #[must_use]
     pub fn new(spec: SampleSpec) -> Sampler {
         let reversed: Vec<u8> = spec.key.iter().rev().map(|b| b.rotate_left(3)).collect();
+        // A hash without key would give the same value twice.
+        let label = match spec.hash {
+            Algorithm::Crc32 => Algorithm::Bob,
+            other => other,
+        };
         Sampler {
-            select: Toeplitz::new(&spec.key),
-            label: Toeplitz::new(&reversed),
+            select: KeyedHash::new(spec.hash, &spec.key),
+            label: KeyedHash::new(label, &reversed),
             spec,
         }
     }
