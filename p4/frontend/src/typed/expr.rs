@@ -99,6 +99,40 @@ pub enum ExprKind {
     Call(Box<Call>),
 }
 
+impl Expr {
+    /// The expressions that this one is directly made of: its operands, or for a call the object that is called and
+    /// the arguments in the order of the parameters.
+    #[must_use]
+    pub fn operands(&self) -> Vec<&Expr> {
+        match &self.kind {
+            ExprKind::Const(_)
+            | ExprKind::Var(_)
+            | ExprKind::Instance(_)
+            | ExprKind::This
+            | ExprKind::Invalid
+            | ExprKind::Default
+            | ExprKind::Hit { .. } => Vec::new(),
+            ExprKind::Aggregate(parts) => parts.iter().collect(),
+            ExprKind::Unary(_, e)
+            | ExprKind::Cast(e)
+            | ExprKind::Field(e, _)
+            | ExprKind::Element(e, _)
+            | ExprKind::Slice(e, _, _)
+            | ExprKind::Next(e)
+            | ExprKind::Last(e)
+            | ExprKind::LastIndex(e) => vec![e],
+            ExprKind::Binary(_, a, b)
+            | ExprKind::Index(a, b)
+            | ExprKind::SliceAt { base: a, lo: b, .. } => vec![a, b],
+            ExprKind::Ternary(cond, then, otherwise) => vec![cond, then, otherwise],
+            ExprKind::Call(call) => {
+                let args = call.args.iter().filter_map(|arg| arg.value.as_ref());
+                call.callee.object().into_iter().chain(args).collect()
+            }
+        }
+    }
+}
+
 /// A call of anything.
 #[derive(Clone, Debug)]
 pub struct Call {
@@ -139,6 +173,19 @@ pub enum Callee {
     Table(TableId),
     /// A method that every header, union or stack has.
     BuiltIn(BuiltIn, Box<Expr>),
+}
+
+impl Callee {
+    /// What denotes the object, block, header, union or stack that is called.
+    #[must_use]
+    pub fn object(&self) -> Option<&Expr> {
+        match self {
+            Self::Method { object: of, .. } | Self::Apply { block: of } | Self::BuiltIn(_, of) => {
+                Some(of)
+            }
+            Self::Function(_) | Self::Action(_) | Self::Table(_) => None,
+        }
+    }
 }
 
 /// Methods that the language itself defines. Sizes (`minSizeInBits` and so on) are constants and never

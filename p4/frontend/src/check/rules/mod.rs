@@ -19,6 +19,7 @@ mod exits;
 mod instances;
 mod key_names;
 mod keys;
+mod main_name;
 mod nesting;
 mod packet_in;
 mod params;
@@ -40,6 +41,7 @@ const SYNTAX_RULES: &[(&str, Rule<ast::Program>)] = &[
         instances::check,
     ),
     ("only controls and actions exit", exits::check),
+    ("`main` is an instance", main_name::check),
     ("parsers come to an end", states::check),
     ("tables have their properties", tables::check),
     ("complex keys have names", key_names::check),
