@@ -14,7 +14,10 @@ use crate::site::{Assignment, ServerId, Site};
 use crate::split::{Pieces, Ports};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+<<<<<<< HEAD
 use std::time::Duration;
+=======
+>>>>>>> front
 use trisect_ir::{MetaId, NodeKind, Program};
 use trisect_policy::nf::NfDescription;
 use trisect_policy::policy::Policy;
