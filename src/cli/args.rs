@@ -197,7 +197,8 @@ pub struct Explain {
 /// `trisect targets`.
 #[derive(Debug, Args)]
 pub struct Targets {
-    /// A target; all of them if absent.
+    /// A target, or a file with a model of a switch or NIC (FILE.toml), which is checked and shown; all
+    /// targets if absent.
     pub name: Option<String>,
     /// Print as JSON.
     #[arg(long)]

@@ -4,12 +4,16 @@ use super::args::{Nfs, Targets};
 use super::table::table;
 use super::{Ended, print, print_json};
 use serde_json::json;
+use std::path::Path;
 use trisect::problems::{NO_SUCH_NAME, Problems};
 use trisect_policy::NfDescription;
-use trisect_target::{Support, Target};
+use trisect_target::{Capability, Support, Target};
 
-/// `trisect targets [NAME]`.
+/// `trisect targets [NAME|FILE.toml]`.
 pub fn targets(args: &Targets) -> anyhow::Result<Ended> {
+    if let Some(file) = args.name.as_deref().filter(|name| name.ends_with(".toml")) {
+        return model_file(file, args.json);
+    }
     let registry = trisect::registry::registry()?;
     let chosen: Vec<&dyn Target> = match &args.name {
         None => registry.iter().collect(),
@@ -40,6 +44,33 @@ pub fn targets(args: &Targets) -> anyhow::Result<Ended> {
         });
         print(&table(&["TARGET", "KIND", "MODELS", "WHAT IT IS"], rows))?;
         print("`trisect targets NAME` shows what a target can do.")?;
+    }
+    Ok(Ended::Well)
+}
+
+/// Checks and shows a file with a model of a switch or a NIC; the latter says what it can match.
+fn model_file(file: &str, json: bool) -> anyhow::Result<Ended> {
+    let path = Path::new(file);
+    let help = "name a file with a model, such as targets/bmv2/models/rmt-32.toml";
+    let text = std::fs::read_to_string(path).map_err(|e| Problems::unreadable(path, &e, help))?;
+    let problems = |found| Problems::of(found, file, &text);
+    let is_nic = toml::from_str::<toml::Table>(&text).is_ok_and(|t| t.contains_key("match"));
+    let (name, description, lines) = if is_nic {
+        let caps = trisect_rte_flow::Capabilities::parse(&text, file).map_err(problems)?;
+        let lines = caps.listing();
+        (caps.name, caps.description, lines)
+    } else {
+        let model = trisect_bmv2::SwitchModel::parse(&text, file).map_err(problems)?;
+        let lines = model.listing();
+        (model.name, model.description, lines)
+    };
+    if json {
+        print_json(&json!({ "name": name, "description": description, "capabilities": lines }))?;
+    } else {
+        print(&format!(
+            "model {name}: {description}\n{}",
+            capability_table(lines)
+        ))?;
     }
     Ok(Ended::Well)
 }
@@ -84,17 +115,21 @@ fn target_text(target: &dyn Target) -> String {
             "\nmodel {}: {}\n  {limits}\n",
             model.name, model.description
         ));
-        let rows = target.capabilities(&model.name).into_iter().map(|c| {
-            let support = match c.support {
-                Support::Yes => "yes".to_owned(),
-                Support::No => "no".to_owned(),
-                Support::Limited(how) => how,
-            };
-            vec![format!("  {}", c.group), c.name, support]
-        });
-        text.push_str(&table(&["  GROUP", "WHAT", "SUPPORT"], rows));
+        text.push_str(&capability_table(target.capabilities(&model.name)));
     }
     text
+}
+
+fn capability_table(lines: Vec<Capability>) -> String {
+    let rows = lines.into_iter().map(|c| {
+        let support = match c.support {
+            Support::Yes => "yes".to_owned(),
+            Support::No => "no".to_owned(),
+            Support::Limited(how) => how,
+        };
+        vec![format!("  {}", c.group), c.name, support]
+    });
+    table(&["  GROUP", "WHAT", "SUPPORT"], rows)
 }
 
 /// `trisect nfs [NAME]`.

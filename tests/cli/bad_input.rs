@@ -52,6 +52,36 @@ fn like(name: &str) -> Project {
 }
 
 #[test]
+fn resource_models() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("mine.toml");
+    let name = file.display().to_string();
+    let model = include_str!("../../targets/bmv2/models/rmt-32.toml");
+    let broken = model.replace("stages = 32", "stages = 0");
+    let broken = broken.replace("width = 40", "width = -40\ncolour = 1");
+    let nic = include_str!("../../targets/rte-flow/models/generic.toml");
+    let broken_nic = nic.replace("rules = 65536", "rules = 0");
+    let cases = [
+        (broken.as_str(), "E0451", 3),
+        (broken_nic.as_str(), "E0475", 1),
+    ];
+    for (text, code, count) in cases {
+        fs::write(&file, text).expect("written");
+        let output = trisect(&["targets", &name]);
+        let errors = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        let found = errors.matches(&format!("error[{code}]")).count();
+        assert_eq!(found, count, "{errors}");
+        assert!(errors.contains("mine.toml:"), "{errors}");
+    }
+    for text in [model, nic] {
+        fs::write(&file, text).expect("written");
+        good(&["targets", &name]);
+        good(&["targets", &name, "--json"]);
+    }
+}
+
+#[test]
 fn policies() {
     let small = || like("l3-firewall");
     let cases = [

@@ -12,6 +12,8 @@
 //! | `policy`       | a policy for the library and the rack of `examples/l3-firewall`        |
 //! | `nf-toml`      | an NF description                                                      |
 //! | `rack-toml`    | a rack description                                                     |
+//! | `model-toml`   | a resource model of a switch                                           |
+//! | `nic-model-toml` | a capability file of a NIC                                           |
 //! | `plan-toml`    | a rack description that a plan is made for                             |
 //! | `ir`           | an IR program in text form                                             |
 //! | `stf`          | a packet test for `examples/packet-tests/router.p4`                     |
@@ -205,13 +207,19 @@ pub fn read(block: &Block<'_>) -> Vec<Diagnostic> {
             .err()
             .unwrap_or_default(),
         "rack-toml" => Rack::from_toml(text, "rack.toml").err().unwrap_or_default(),
+        "model-toml" => trisect_bmv2::SwitchModel::parse(text, "model.toml")
+            .err()
+            .unwrap_or_default(),
+        "nic-model-toml" => trisect_rte_flow::Capabilities::parse(text, "model.toml")
+            .err()
+            .unwrap_or_default(),
         "plan-toml" => planned(text),
         "ir" => match trisect_ir::text::read("example.tri", text) {
             Ok(program) => broken_invariants(&program),
             Err(found) => vec![*found],
         },
         "stf" => packet_test(text),
-        "bmv2" => refusals(&trisect_bmv2::Bmv2, "simple_switch", text),
+        "bmv2" => refusals(&trisect_bmv2::Bmv2, "bmv2", text),
         "nic" => refusals(&trisect_rte_flow::RteFlow, "generic", text),
         item if item.contains('.') => configuration(item, text),
         other => panic!("no reader is called `{other}`"),

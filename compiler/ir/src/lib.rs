@@ -75,6 +75,7 @@ pub mod restore;
 pub mod state;
 pub mod table;
 pub mod text;
+pub mod toml_text;
 pub mod transform;
 pub mod verify;
 

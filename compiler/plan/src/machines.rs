@@ -5,7 +5,9 @@ use crate::site::{ServerId, Site};
 use crate::split::Ports;
 use serde::{Deserialize, Serialize};
 use trisect_policy::rack::Rack;
-use trisect_target::{Device, DeviceSpec, Registry, Resources, TargetKind, resource};
+use trisect_target::{
+    Device, DeviceError, DeviceSpec, Registry, Resources, Target, TargetKind, resource,
+};
 
 /// One server of the rack, in figures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +33,21 @@ impl ServerFigures {
     pub fn capacity(&self) -> f64 {
         f64::from(self.cores) * self.hz
     }
+}
+
+/// The switch target that has this model.
+fn switch_target<'r>(registry: &'r Registry, model: &str) -> Result<&'r dyn Target, PlanError> {
+    let switches = || registry.iter().filter(|t| t.kind() == TargetKind::Switch);
+    let models = |target: &dyn Target| target.models().into_iter().map(|model| model.name);
+    let found = switches().find(|target| models(*target).any(|name| name == model));
+    found.ok_or_else(|| {
+        let unknown = DeviceError::UnknownModel {
+            target: "a switch".to_owned(),
+            model: model.to_owned(),
+            known: switches().flat_map(models).collect(),
+        };
+        PlanError::Device(unknown)
+    })
 }
 
 /// All devices of a rack.
@@ -77,45 +94,37 @@ impl Machines {
                 .find(|t| t.kind() == kind)
                 .ok_or_else(|| PlanError::Rack(format!("no target makes a {kind}")))
         };
-        let bits = |kib: u32| u64::from(kib) * 1024 * 8 * u64::from(switch.stages);
-        let limits = Resources::new()
-            .with(resource::STAGES, u64::from(switch.stages))
-            .with(resource::SRAM_BITS, bits(switch.sram_kib))
-            .with(resource::TCAM_BITS, bits(switch.tcam_kib))
-            .with(resource::ENTRIES, switch.entries);
-        let default = |target: &dyn trisect_target::Target| {
-            target
-                .models()
-                .first()
-                .map_or_else(String::new, |m| m.name.clone())
+        let default = |target: &dyn Target| {
+            let first = target.models().into_iter().next();
+            first.map_or_else(String::new, |model| model.name)
         };
-        let model = registry
-            .get(&switch.model)
-            .map_or_else(String::new, default);
+        let target_of_switch = switch_target(registry, &switch.model)?;
+        let bits = |kib: u32| u64::from(kib) * 1024 * 8;
+        let limits = [
+            (resource::STAGES, switch.stages.map(u64::from)),
+            (resource::STAGE_SRAM_BITS, switch.sram_kib.map(bits)),
+            (resource::STAGE_TCAM_BITS, switch.tcam_kib.map(bits)),
+            (resource::ENTRIES, switch.entries),
+        ];
+        let stated = limits.into_iter();
+        let stated = stated.filter_map(|(name, amount)| Some((name.to_owned(), amount?)));
         let spec = DeviceSpec {
             name: switch.name.clone(),
-            model,
-            limits,
+            model: switch.model.clone(),
+            limits: stated.collect(),
         };
-        let mut deep = spec.clone();
-        let stages = u64::from(u32::MAX);
-        deep.limits = deep
-            .limits
-            .with(resource::STAGES, stages)
-            .with(
-                resource::SRAM_BITS,
-                u64::from(switch.sram_kib) * 8192 * stages,
-            )
-            .with(
-                resource::TCAM_BITS,
-                u64::from(switch.tcam_kib) * 8192 * stages,
-            );
+        let device = target_of_switch.device(&spec)?;
+        // A pipeline without stages has no depth that could be too small.
+        let mut deep = spec;
+        if device.budget().get(resource::STAGES).is_some() {
+            deep.limits = deep.limits.with(resource::STAGES, u64::from(u32::MAX));
+        }
         let mut machines = Self {
             switch_name: switch.name.clone(),
             ports: Ports::default(),
             servers: Vec::new(),
-            switch: registry.device(&switch.model, &spec)?,
-            deep_switch: registry.device(&switch.model, &deep)?,
+            switch: device,
+            deep_switch: target_of_switch.device(&deep)?,
             nics: Vec::new(),
             hosts: Vec::new(),
         };

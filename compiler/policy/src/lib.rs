@@ -33,7 +33,6 @@ pub mod patterns;
 pub mod policy;
 pub mod rack;
 mod syntax;
-mod toml_text;
 
 pub use check::parse_policy;
 pub use config::configure;

@@ -47,9 +47,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use trisect_ir::diag::Diagnostic;
+use trisect_ir::toml_text::{self, Step};
 
 use crate::codes;
-use crate::toml_text::{self, Step};
 
 /// What a policy and the planner know about one network function.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,9 +5,9 @@
 //!
 //! [[switch]]
 //! name = "tor"
-//! model = "bmv2"            # target that compiles for it
+//! model = "bmv2"            # resource model of a switch target
 //! ports = 16                # numbered from 0
-//! stages = 12
+//! stages = 12               # this and the next three: in place of the model's figures
 //! sram_kib = 1280           # per stage
 //! tcam_kib = 66             # per stage
 //! entries = 100000          # table entries, all tables together
@@ -38,10 +38,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use trisect_ir::diag::Diagnostic;
+use trisect_ir::toml_text::{self, Step};
 
 use crate::codes;
 use crate::policy::BitRate;
-use crate::toml_text::{self, Step};
 
 /// A rack.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,18 +63,22 @@ pub struct Rack {
 pub struct Switch {
     /// Name, unique among switches and servers.
     pub name: String,
-    /// The target that compiles for it.
+    /// Resource model of a switch target.
     pub model: String,
     /// Number of ports, numbered from 0.
     pub ports: u16,
-    /// Match-action stages.
-    pub stages: u32,
-    /// SRAM per stage in KiB.
-    pub sram_kib: u32,
-    /// TCAM per stage in KiB.
-    pub tcam_kib: u32,
-    /// Table entries of all tables together.
-    pub entries: u64,
+    /// Match-action stages, in place of the model's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stages: Option<u32>,
+    /// SRAM per stage in KiB, in place of the model's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sram_kib: Option<u32>,
+    /// TCAM per stage in KiB, in place of the model's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tcam_kib: Option<u32>,
+    /// Table entries of all tables together; without it, as many as the memories hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entries: Option<u64>,
     /// Ports to the outside.
     #[serde(default)]
     pub external: Vec<ExternalPort>,
@@ -240,6 +244,11 @@ impl Check<'_> {
                 &switch.name,
                 &[at[0], at[1], Step::Key("name")],
             );
+            if switch.stages == Some(0) {
+                let help = "give it at least one, or leave `stages` out: the model's";
+                let path = [at[0], at[1], Step::Key("stages")];
+                self.report(&path, "a pipeline of 0 stages runs nothing", help);
+            }
             for (index, port) in switch.external.iter().enumerate() {
                 let at = [at[0], at[1], Step::Key("external"), Step::Index(index)];
                 let of = |key| [at[0], at[1], at[2], at[3], Step::Key(key)];

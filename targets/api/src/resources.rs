@@ -12,6 +12,10 @@ pub mod names {
     pub const SRAM_BITS: &str = "sram_bits";
     /// Bits of TCAM.
     pub const TCAM_BITS: &str = "tcam_bits";
+    /// Bits of SRAM in each stage: only in the limits of a device.
+    pub const STAGE_SRAM_BITS: &str = "stage_sram_bits";
+    /// Bits of TCAM in each stage: only in the limits of a device.
+    pub const STAGE_TCAM_BITS: &str = "stage_tcam_bits";
     /// Table entries in all.
     pub const ENTRIES: &str = "entries";
     /// States of the parser.

@@ -22,3 +22,7 @@ pub const PARSER: Code = Code(448);
 pub const RESOURCES: Code = Code(449);
 /// More than BMv2 itself can do, whatever program it runs.
 pub const LIMIT: Code = Code(450);
+/// A resource model has a figure that cannot be.
+pub const MODEL: Code = Code(451);
+/// A fixed pipeline has no table for it.
+pub const FIXED: Code = Code(452);

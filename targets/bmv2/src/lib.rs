@@ -6,7 +6,10 @@
 //!
 //! | step      | what it does                                                           |
 //! |-----------|------------------------------------------------------------------------|
-//! | `check`, `limits` | what v1model or BMv2 cannot do (with reasons), and what the rest uses |
+//! | `check`, `limits` | what v1model or BMv2 cannot do (with reasons)                     |
+//! | `model`   | what a switch has: the files in `models/`                               |
+//! | `demand`, `pack` | what nodes take of it, and in which stages there is room         |
+//! | `fixed`   | what fits the tables of a fixed pipeline                                |
 //! | `names`   | P4 identifiers                                                         |
 //! | `graph`   | joins and dominators of the control graph                              |
 //! | `valid`   | which headers are certainly valid where                                |
@@ -30,13 +33,17 @@
 mod check;
 pub mod codes;
 mod control;
+mod demand;
 mod emit;
 mod expr;
+mod fixed;
 mod graph;
 pub mod json;
 mod limits;
+pub mod model;
 mod names;
 mod ops;
+mod pack;
 mod parser;
 mod readback;
 pub mod runtime;
@@ -44,14 +51,16 @@ mod text;
 mod valid;
 mod walk;
 
+pub use model::SwitchModel;
 pub use readback::{ReadBackError, read_back};
-use trisect_ir::{NodeId, Program};
+use trisect_ir::{NodeId, NodeKind, Program};
 use trisect_target::{
     Artifact, Capability, Device, DeviceError, DeviceSpec, LowerError, Model, Refusal, Resources,
     Support, Target, TargetKind, Use, Verdict, resource,
 };
 
-use check::{Form, Stage};
+use check::Form;
+use demand::{Demand, Quantity};
 use runtime::Runtime;
 
 /// Name of the artifact with the program.
@@ -68,9 +77,6 @@ pub const P4INFO_FILE: &str = "switch.p4info.txt";
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Bmv2;
 
-/// Its only model.
-const MODEL: &str = "simple_switch";
-
 impl Target for Bmv2 {
     fn name(&self) -> &'static str {
         "bmv2"
@@ -81,43 +87,60 @@ impl Target for Bmv2 {
     }
 
     fn description(&self) -> &'static str {
-        "v1model P4-16 and JSON for BMv2's simple_switch, and the embedded switch"
+        "v1model P4-16 and JSON for BMv2's simple_switch, and the embedded switch, within the limits of a model"
     }
 
     fn models(&self) -> Vec<Model> {
-        vec![Model {
-            name: MODEL.to_owned(),
-            description:
-                "BMv2 itself has no limits; the rack file gives those of the switch it stands for"
-                    .to_owned(),
-            budget: Resources::new(),
-        }]
+        let models = SwitchModel::builtin().into_iter();
+        let listed = models.map(|model| Model {
+            name: model.name.clone(),
+            description: model.description.clone(),
+            budget: Switch::new(model, Resources::new()).budget,
+        });
+        listed.collect()
     }
 
-    fn capabilities(&self, _model: &str) -> Vec<Capability> {
+    fn capabilities(&self, model: &str) -> Vec<Capability> {
+        let figures = SwitchModel::named(model).map(|model| model.listing());
         capabilities()
+            .into_iter()
+            .chain(figures.into_iter().flatten())
+            .collect()
     }
 
     fn device(&self, spec: &DeviceSpec) -> Result<Box<dyn Device>, DeviceError> {
-        let known = self.models();
-        let Some(model) = known.iter().find(|model| model.name == spec.model) else {
+        let Some(model) = SwitchModel::named(&spec.model) else {
+            let known = SwitchModel::builtin().into_iter();
             return Err(DeviceError::UnknownModel {
                 target: self.name().to_owned(),
                 model: spec.model.clone(),
-                known: known.into_iter().map(|model| model.name).collect(),
+                known: known.map(|model| model.name).collect(),
             });
         };
-        if spec.limits.get(resource::STAGES) == Some(0) {
-            return Err(DeviceError::BadLimit {
-                device: spec.name.clone(),
-                quantity: resource::STAGES.to_owned(),
-                value: 0,
-                reason: "a pipeline has at least one stage".to_owned(),
-            });
+        let bad = |quantity: &str, value, reason: &str| DeviceError::BadLimit {
+            device: spec.name.clone(),
+            quantity: quantity.to_owned(),
+            value,
+            reason: reason.to_owned(),
+        };
+        for (quantity, value) in spec.limits.iter() {
+            if quantity == resource::STAGES && value == 0 {
+                return Err(bad(quantity, value, "a pipeline has at least one stage"));
+            }
+            let of_stages = [
+                resource::STAGES,
+                resource::STAGE_SRAM_BITS,
+                resource::STAGE_TCAM_BITS,
+            ];
+            if !model.tables.is_empty() && of_stages.contains(&quantity) {
+                return Err(bad(
+                    quantity,
+                    value,
+                    "a fixed pipeline has tables, not stages",
+                ));
+            }
         }
-        Ok(Box::new(Switch {
-            budget: model.budget.clone().overridden_by(&spec.limits),
-        }))
+        Ok(Box::new(Switch::new(model, spec.limits.clone())))
     }
 }
 
@@ -169,21 +192,76 @@ fn capabilities() -> Vec<Capability> {
     .to_vec()
 }
 
-/// One switch.
+/// One switch: its model with the rack file's limits put in, and what it has in all.
 #[derive(Clone, Debug)]
 struct Switch {
+    model: SwitchModel,
     budget: Resources,
 }
 
 impl Switch {
-    fn stage(&self) -> Stage {
-        let per_stage =
-            |quantity| Some(self.budget.get(quantity)? / self.budget.get(resource::STAGES)?.max(1));
-        Stage {
-            sram: per_stage(resource::SRAM_BITS),
-            tcam: per_stage(resource::TCAM_BITS),
+    fn new(mut model: SwitchModel, limits: Resources) -> Self {
+        let stated = [
+            ("stages", limits.get(resource::STAGES)),
+            (
+                "stage.sram.blocks",
+                blocks(&model, "sram", resource::STAGE_SRAM_BITS, &limits),
+            ),
+            (
+                "stage.tcam.blocks",
+                blocks(&model, "tcam", resource::STAGE_TCAM_BITS, &limits),
+            ),
+        ];
+        for (path, value) in stated {
+            if let Some(value) = value {
+                let value = u32::try_from(value).unwrap_or(u32::MAX);
+                model.figures.insert(path.to_owned(), value);
+            }
         }
+        let mut budget = model.whole();
+        if let Some(entries) = limits.get(resource::ENTRIES) {
+            budget = budget.with(resource::ENTRIES, entries);
+        }
+        for quantity in Quantity::ALL {
+            if let (Some(each), Some(stages)) = (quantity.available(&model), model.stages()) {
+                budget = budget.with(quantity.name(&model), each.saturating_mul(stages));
+            }
+        }
+        Self { model, budget }
     }
+
+    /// The first node for which there is no room.
+    fn pack(&self, piece: &Program) -> Result<u64, Box<pack::NoRoom>> {
+        pack::pack(piece, &self.model)
+    }
+
+    /// What a piece for the stages takes, whether there is that much or not.
+    fn used(&self, piece: &Program) -> Resources {
+        let mut used = demand::of_parser(piece);
+        used = used
+            .iter()
+            .filter(|(name, _)| *name == resource::PARSER_STATES || self.budget.get(name).is_some())
+            .map(|(name, amount)| (name.to_owned(), amount))
+            .collect();
+        let mut tables = std::collections::BTreeSet::new();
+        for node in trisect_ir::analysis::topological(piece) {
+            let again = match piece.control.nodes[node].kind {
+                NodeKind::Apply(table, _) => !tables.insert(table),
+                _ => false,
+            };
+            if !again {
+                let demand = Demand::of(piece, node, &self.model);
+                used.add(&demand.resources(&self.model, 1));
+            }
+        }
+        used
+    }
+}
+
+/// Whole blocks of a stage's memory, if the rack file says how many bits there are.
+fn blocks(model: &SwitchModel, kind: &str, quantity: &str, limits: &Resources) -> Option<u64> {
+    let memory = model.memory(kind);
+    Some(limits.get(quantity)? / (memory.width * memory.depth).max(1))
 }
 
 impl Device for Switch {
@@ -196,21 +274,48 @@ impl Device for Switch {
         if !refusals.is_empty() {
             return Verdict::Unable(refusals);
         }
-        let resources = check::resources(program, node, &self.stage());
-        let short = shortages(&resources, &self.budget);
-        if short.is_empty() {
-            Verdict::Able(Use {
-                resources,
-                cycles: 0,
-            })
+        let resources = if self.model.tables.is_empty() {
+            let demand = Demand::of(program, node, &self.model);
+            let name = &program.control.nodes[node].name;
+            pack::alone(name, &demand, &self.model)
+                .map(|stages| demand.resources(&self.model, stages))
+                .map_err(|refusal| vec![refusal])
         } else {
-            Verdict::Unable(short)
+            fixed::node(program, node, &self.model)
+        };
+        match resources {
+            Err(refusals) => Verdict::Unable(refusals),
+            Ok(resources) => match shortages(&resources, &self.budget) {
+                short if short.is_empty() => Verdict::Able(Use {
+                    resources,
+                    cycles: 0,
+                }),
+                short => Verdict::Unable(short),
+            },
         }
     }
 
     fn fit(&self, piece: &Program) -> Result<Use, Vec<Refusal>> {
-        let resources = check::total(piece, &self.stage());
         let mut refusals = check::piece(piece, Form::P4);
+        let resources = if self.model.tables.is_empty() {
+            let used = self.used(piece);
+            match self.pack(piece) {
+                Ok(stages) => used.with(resource::STAGES, stages),
+                Err(no_room) => {
+                    refusals.push(no_room.refusal);
+                    // Packing has said what is short in a stage.
+                    used.with(resource::STAGES, 0)
+                }
+            }
+        } else {
+            match fixed::piece(piece, &self.model) {
+                Ok(used) => used,
+                Err(found) => {
+                    refusals.extend(found);
+                    Resources::new()
+                }
+            }
+        };
         refusals.extend(shortages(&resources, &self.budget));
         if refusals.is_empty() {
             Ok(Use {
@@ -224,6 +329,10 @@ impl Device for Switch {
 
     fn lower(&self, piece: &Program) -> Result<Vec<Artifact>, LowerError> {
         let (text, runtime) = lower(piece)?;
+        self.pack(piece).map_err(|no_room| LowerError::Refused {
+            node: piece.control.nodes[no_room.node].name.clone(),
+            refusal: no_room.refusal,
+        })?;
         let program = json::emit(piece, json::Entries::Const)?;
         Ok(vec![
             Artifact::text(PROGRAM_FILE, text),

@@ -1,7 +1,9 @@
 //! What a NIC model can do: the schema of the files in `models/`.
 
-use crate::{Action, ItemKind};
+use crate::{Action, ItemKind, codes};
 use serde::{Deserialize, Serialize};
+use trisect_ir::diag::Diagnostic;
+use trisect_ir::toml_text::{self, Step};
 use trisect_target::{Capability, Resources, Support, resource};
 
 /// Name of the quantity: hardware counters.
@@ -45,16 +47,18 @@ pub struct Limits {
     pub max_jumps: u32,
 }
 
-/// Rates, for the cost model and for people. 0 means unknown.
+/// Rates, for cost models and for people. What is left out is unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rates {
     /// Rules that can be inserted in a second.
-    #[serde(default)]
-    pub insertions_per_second: u64,
-    /// Bandwidth to the host in Gbit/s.
-    #[serde(default)]
-    pub pcie_gbps: u64,
+    pub insertions_per_second: Option<u64>,
+    /// All ports together, in Gbit/s.
+    pub rate_gbps: Option<u64>,
+    /// Bandwidth to the host, each direction, in Gbit/s.
+    pub pcie_gbps: Option<u64>,
+    /// Whether packets that go through rules of several groups are slower than others.
+    pub groups_slow_down: Option<bool>,
 }
 
 /// What patterns can say.
@@ -83,23 +87,14 @@ pub struct Actions {
     pub modify_in_group_0: bool,
 }
 
-/// Why a capability file cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CapabilityError {
-    /// Not TOML, or not the schema.
-    #[error("{0}")]
-    Syntax(String),
-    /// An action that rte_flow does not have, or that this crate does not know.
-    #[error("`{0}` is not an action that is known here")]
-    UnknownAction(String),
-}
-
 /// The files in `models/`, the default first.
-const MODELS: [&str; 5] = [
+const MODELS: [&str; 7] = [
     include_str!("../models/generic.toml"),
     include_str!("../models/mlx5.toml"),
     include_str!("../models/ice.toml"),
     include_str!("../models/i40e.toml"),
+    include_str!("../models/bnxt.toml"),
+    include_str!("../models/cxgbe.toml"),
     include_str!("../models/tap.toml"),
 ];
 
@@ -136,22 +131,96 @@ const ACTIONS: [&str; 28] = [
 ];
 
 impl Capabilities {
-    /// Reads a capability file.
+    /// Reads a capability file. `file` names it in diagnostics.
     ///
     /// # Errors
-    /// See [`CapabilityError`].
-    pub fn parse(text: &str) -> Result<Self, CapabilityError> {
-        let caps: Self =
-            toml::from_str(text).map_err(|e| CapabilityError::Syntax(e.to_string()))?;
-        match caps
-            .actions
-            .names
-            .iter()
-            .find(|name| !ACTIONS.contains(&name.as_str()))
-        {
-            Some(name) => Err(CapabilityError::UnknownAction(name.clone())),
-            None => Ok(caps),
+    /// One diagnostic for what is not TOML or not the schema, else one for each field that cannot be
+    /// (E0475).
+    pub fn parse(text: &str, file: &str) -> Result<Self, Vec<Diagnostic>> {
+        let caps: Self = toml_text::parse(text, file, codes::MODEL)?;
+        let found = caps.impossible();
+        if found.is_empty() {
+            return Ok(caps);
         }
+        let place = |path: &str| {
+            let steps: Vec<Step<'_>> = path.split('.').map(Step::Key).collect();
+            toml_text::span_at(text, &steps)
+        };
+        let diagnostics = found.into_iter().map(|(path, message, help)| {
+            Diagnostic::error(codes::MODEL, file, place(path), message).help(help)
+        });
+        Err(diagnostics.collect())
+    }
+
+    /// What cannot be: the field, what is wrong with it, and the way out.
+    fn impossible(&self) -> Vec<(&'static str, String, String)> {
+        let mut found = Vec::new();
+        let mut range = |path, value: Option<u64>, least: u64, most: u64| {
+            if let Some(value) = value.filter(|v| !(least..=most).contains(v)) {
+                let help = format!("from {least} to {most}, or leave it out");
+                found.push((path, format!("`{path}` cannot be {value}"), help));
+            }
+        };
+        let limits = &self.limits;
+        range("limits.rules", limits.rules.map(u64::from), 1, 1 << 30);
+        range("limits.groups", limits.groups.map(u64::from), 1, 1 << 30);
+        range(
+            "limits.priorities",
+            limits.priorities.map(u64::from),
+            1,
+            1 << 30,
+        );
+        range(
+            "limits.max_jumps",
+            Some(u64::from(limits.max_jumps)),
+            0,
+            1024,
+        );
+        let rates = &self.rates;
+        let insertions = rates.insertions_per_second;
+        range("rates.insertions_per_second", insertions, 1, 1_000_000_000);
+        range("rates.rate_gbps", rates.rate_gbps, 1, 100_000);
+        range("rates.pcie_gbps", rates.pcie_gbps, 1, 100_000);
+        range(
+            "match.max_vlan",
+            Some(u64::from(self.matching.max_vlan)),
+            0,
+            16,
+        );
+        range(
+            "match.max_mpls",
+            Some(u64::from(self.matching.max_mpls)),
+            0,
+            16,
+        );
+        let names = &self.actions.names;
+        for (at, name) in names.iter().enumerate() {
+            let message = if !ACTIONS.contains(&name.as_str()) {
+                format!("`{name}` is not an action that is known here")
+            } else if names[..at].contains(name) {
+                format!("action `{name}` is listed twice")
+            } else {
+                continue;
+            };
+            found.push((
+                "actions.names",
+                message,
+                format!("there are {}", ACTIONS.join(", ")),
+            ));
+        }
+        let jumps = names.iter().any(|name| name == "jump");
+        if !jumps && (limits.groups.is_none_or(|groups| groups > 1) || limits.max_jumps > 0) {
+            let message = "several groups, or jumps, without the action `jump`".to_owned();
+            let help = "write groups = 1 and max_jumps = 0, or list `jump`".to_owned();
+            found.push(("limits", message, help));
+        }
+        let nsh = self.has_item(ItemKind::Nsh);
+        if self.matching.nsh_fields && !nsh {
+            let message = "fields of `nsh` without the item `nsh`".to_owned();
+            let help = "list the item, or write nsh_fields = false".to_owned();
+            found.push(("match.nsh_fields", message, help));
+        }
+        found
     }
 
     /// The models that come with this crate, the default first. (A test reads every file, so that
@@ -159,7 +228,7 @@ impl Capabilities {
     pub fn builtin() -> Vec<Self> {
         MODELS
             .iter()
-            .filter_map(|text| Self::parse(text).ok())
+            .filter_map(|text| Self::parse(text, "model").ok())
             .collect()
     }
 
@@ -264,6 +333,32 @@ impl Capabilities {
             "priorities",
             limit("levels", self.limits.priorities),
         ));
+        let known = |what: &str, n: Option<u64>| match n {
+            Some(n) => Support::Limited(format!("{n} {what}")),
+            None => Support::Limited("unknown".into()),
+        };
+        let rates = &self.rates;
+        for (name, support) in [
+            (
+                "insertions",
+                known("rules per second", rates.insertions_per_second),
+            ),
+            ("ports", known("Gbit/s", rates.rate_gbps)),
+            ("PCIe", known("Gbit/s", rates.pcie_gbps)),
+            (
+                "several groups",
+                Support::Limited(
+                    match rates.groups_slow_down {
+                        Some(true) => "slow packets down",
+                        Some(false) => "cost nothing",
+                        None => "unknown",
+                    }
+                    .into(),
+                ),
+            ),
+        ] {
+            out.push(Capability::new("rate", name, support));
+        }
         let can_dispatch = self.matching.nsh_fields && self.has_item(ItemKind::Nsh);
         out.push(Capability::new(
             "hand-over",
@@ -287,33 +382,58 @@ impl Capabilities {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used)] // a test fails by panicking
+
     use super::*;
 
     #[test]
     fn every_file_is_read_and_named_after_its_model() {
         for text in MODELS {
-            let caps = Capabilities::parse(text);
+            let caps = Capabilities::parse(text, "model");
             assert!(caps.is_ok(), "{caps:?}");
         }
         let names: Vec<String> = Capabilities::builtin()
             .into_iter()
             .map(|c| c.name)
             .collect();
-        assert_eq!(names, ["generic", "mlx5", "ice", "i40e", "tap"]);
+        assert_eq!(
+            names,
+            ["generic", "mlx5", "ice", "i40e", "bnxt", "cxgbe", "tap"]
+        );
     }
 
     #[test]
-    fn unknown_fields_and_actions_are_refused() {
-        let text = MODELS[0].replace("\"dec_ttl\"", "\"dec_tll\"");
-        assert_eq!(
-            Capabilities::parse(&text),
-            Err(CapabilityError::UnknownAction("dec_tll".into()))
+    fn unknown_fields_and_impossible_figures_are_refused_field_by_field() {
+        let refused = |text: &str| {
+            let found = Capabilities::parse(text, "x.toml").expect_err("must be refused");
+            assert!(
+                found
+                    .iter()
+                    .all(|d| d.code == codes::MODEL && !d.help.is_empty())
+            );
+            found
+        };
+        let text = MODELS[0]
+            .replace("\"dec_ttl\"", "\"dec_tll\"")
+            .replace("rules = 65536", "rules = 0")
+            .replace("max_vlan = 3", "max_vlan = 100");
+        let found = refused(&text);
+        let messages: Vec<&str> = found.iter().map(|d| d.message.as_str()).collect();
+        let expected = [
+            "`limits.rules` cannot be 0",
+            "`match.max_vlan` cannot be 100",
+            "`dec_tll` is not an action that is known here",
+        ];
+        assert_eq!(messages, expected);
+        assert_eq!(found[0].span.text(&text), "0");
+        let text = MODELS[0].replace("\"jump\", ", "");
+        assert!(
+            refused(&text)[0]
+                .message
+                .contains("without the action `jump`")
         );
-        let text = MODELS[0].replace("priorities", "prioritys");
-        assert!(matches!(
-            Capabilities::parse(&text),
-            Err(CapabilityError::Syntax(_))
-        ));
+        refused(&MODELS[0].replace("priorities", "prioritys"));
+        refused(&MODELS[0].replace("rules = 65536", "rules = -1"));
     }
 
     #[test]

@@ -32,3 +32,5 @@ pub const WITHOUT_NSH: Code = Code(472);
 pub const NONSTANDARD: Code = Code(473);
 /// Too many rules or groups.
 pub const RESOURCES: Code = Code(474);
+/// A capability file has a figure or a name that cannot be.
+pub const MODEL: Code = Code(475);

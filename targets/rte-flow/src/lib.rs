@@ -36,7 +36,7 @@ pub mod target;
 pub mod testpmd;
 mod walk;
 
-pub use caps::{Capabilities, CapabilityError};
+pub use caps::Capabilities;
 pub use item::{ItemField, ItemKind, Notation};
 pub use model::{NicModel, RuleError, Verdict};
 pub use rule::{Action, CounterUse, Item, Rule, RuleSet};

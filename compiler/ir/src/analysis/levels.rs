@@ -3,6 +3,7 @@
 use super::graph::reachable;
 use super::{Effects, node_effects, topological};
 use crate::{NodeId, NodeKind, PrimaryMap, Program};
+use std::collections::BTreeSet;
 
 /// Where each node stands in a pipeline of stages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,42 +31,56 @@ impl Levels {
     }
 }
 
-/// Assigns stages by dependencies (Jose et al., "Compiling Packet Programs to Reconfigurable
-/// Switches", NSDI 2015, section 3): `takes` tells how many stages a node takes, `None` if it is
-/// not in this pipeline. A node comes after those before it that write what it reads or writes, or
-/// use the same object or table; what a condition reads must be there before any node behind the
-/// condition. That a table's result decides whether a node runs costs nothing, as a stage can predicate.
+/// Assigns stages by dependencies (see [`dependencies`]): `takes` tells how many stages a node takes,
+/// `None` if it is not in this pipeline.
 pub fn levels(program: &Program, takes: impl Fn(NodeId) -> Option<u64>) -> Levels {
     let nodes = &program.control.nodes;
     let mut levels = Levels {
         end: nodes.values().map(|_| 0).collect(),
         after: nodes.values().map(|_| None).collect(),
     };
-    let here: Vec<(NodeId, u64, Effects)> = topological(program)
-        .into_iter()
-        .filter_map(|n| Some((n, takes(n)?, node_effects(program, n))))
-        .collect();
-    for (i, (node, stages, effects)) in here.iter().enumerate() {
+    for (node, after) in dependencies(program, |node| takes(node).is_some()) {
         let mut start = (0, None);
         // Later ones first: of equal ends the nearest is named.
-        for (before, _, earlier) in here[..i].iter().rev() {
-            let end = levels.end[*before];
-            if end <= start.0 {
-                continue;
-            }
-            let condition = matches!(nodes[*before].kind, NodeKind::Branch(..));
-            if (condition || earlier.precede(effects)) && leads_to(program, *before, *node) {
-                start = (end, Some(*before));
+        for before in after.into_iter().rev() {
+            let end = levels.end[before];
+            if end > start.0 {
+                start = (end, Some(before));
             }
         }
-        levels.end[*node] = start.0 + stages;
-        levels.after[*node] = start.1;
+        levels.end[node] = start.0 + takes(node).unwrap_or(0);
+        levels.after[node] = start.1;
     }
     levels
 }
 
-fn leads_to(program: &Program, from: NodeId, to: NodeId) -> bool {
-    reachable(from, |n| program.control.nodes[n].kind.successors()).contains(&to)
+/// The nodes of a pipeline in topological order, each with those before it that must be done before it
+/// begins (Jose et al., "Compiling Packet Programs to Reconfigurable Switches", NSDI 2015, section
+/// 3). A node comes after those before it that write what it reads or writes, or use the same object or
+/// table; what a condition reads must be there before any node behind the condition. That a
+/// table's result decides whether a node runs costs nothing, as a stage can predicate.
+pub fn dependencies(
+    program: &Program,
+    included: impl Fn(NodeId) -> bool,
+) -> Vec<(NodeId, Vec<NodeId>)> {
+    let nodes = &program.control.nodes;
+    let here: Vec<(NodeId, Effects, BTreeSet<NodeId>)> = topological(program)
+        .into_iter()
+        .filter(|node| included(*node))
+        .map(|node| {
+            let behind = reachable(node, |n| nodes[n].kind.successors());
+            (node, node_effects(program, node), behind)
+        })
+        .collect();
+    let after = |i: usize| {
+        let (node, effects, _) = &here[i];
+        let earlier = here[..i].iter().filter(|(before, of_before, behind)| {
+            let condition = matches!(nodes[*before].kind, NodeKind::Branch(..));
+            (condition || of_before.precede(effects)) && behind.contains(node)
+        });
+        earlier.map(|(before, ..)| *before).collect()
+    };
+    (0..here.len()).map(|i| (here[i].0, after(i))).collect()
 }
 
 impl Effects {

@@ -14,7 +14,7 @@ pub use effects::{Effects, node_effects, op_effects};
 pub use identity::{NotIdentity, deparse_identity, parser_fields};
 pub(crate) use identity::{emitted_at, extracts, ordered_from};
 pub use invariance::{FlowInvariance, Variant, standard_flow_fields};
-pub use levels::{Levels, levels};
+pub use levels::{Levels, dependencies, levels};
 pub use liveness::{Live, Liveness, liveness};
 pub use owners::direct_owners;
 

@@ -1,17 +1,22 @@
 //! Reading TOML with diagnostics that point into the text.
 
+use crate::diag::{Code, Diagnostic, Span};
 use serde::de::DeserializeOwned;
-use trisect_ir::diag::{Code, Diagnostic, Span};
 
 /// One step from a TOML value to a value inside it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Step<'a> {
+pub enum Step<'a> {
+    /// The value of a key of a table.
     Key(&'a str),
+    /// The element of an array with this number, from 0.
     Index(usize),
 }
 
-/// Deserialises `text`; the diagnostic points at the offending key or value.
-pub(crate) fn parse<T: DeserializeOwned>(
+/// Deserialises `text`.
+///
+/// # Errors
+/// One diagnostic with this code, which points at the offending key or value.
+pub fn parse<T: DeserializeOwned>(
     text: &str,
     file: &str,
     code: Code,
@@ -33,7 +38,7 @@ pub(crate) fn parse<T: DeserializeOwned>(
 
 /// The place of the value at `path`, or of the longest prefix of it that exists. `text` has been
 /// parsed before, so that a failure here only loses precision.
-pub(crate) fn span_at(text: &str, path: &[Step<'_>]) -> Span {
+pub fn span_at(text: &str, path: &[Step<'_>]) -> Span {
     use toml::de::{DeTable, DeValue};
     let Ok(root) = DeTable::parse(text) else {
         return Span::default();
