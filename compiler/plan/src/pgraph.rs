@@ -47,8 +47,35 @@ pub struct PPipeline {
     pub filter: Filter,
     /// Offered load in packets per second.
     pub pps: f64,
+    /// What a plan has to reach for the class.
+    #[serde(default, skip_serializing_if = "PSlo::is_empty")]
+    pub slo: PSlo,
     /// Edges, in the policy's order.
     pub edges: Vec<PEdge>,
+}
+
+/// Service-level objectives of a class. What is `None` is not asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PSlo {
+    /// Packets per second that must be carried.
+    pub min_pps: Option<f64>,
+    /// Packets per second above which more is worth nothing.
+    pub max_pps: Option<f64>,
+    /// Longest time from external port to external port, without queues, in microseconds.
+    pub max_latency_us: Option<f64>,
+    /// What a packet of this class is worth, relative to those of other classes.
+    pub weight: Option<f64>,
+}
+
+impl PSlo {
+    /// Whether nothing is asked for.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+    /// The weight; 1 if the policy gives none.
+    pub fn weight(&self) -> f64 {
+        self.weight.unwrap_or(1.0)
+    }
 }
 
 /// A node of a pipeline.
@@ -180,6 +207,7 @@ impl PGraph {
                 ports: Vec::new(),
                 filter: Filter::everything(),
                 pps,
+                slo: PSlo::default(),
                 edges: vec![
                     edge(PNode::In, PNode::Nf(0)),
                     edge(PNode::Nf(0), PNode::Chosen),
@@ -268,6 +296,24 @@ impl PGraph {
             ports,
             filter: pipeline.class.filter.value.clone(),
             pps,
+            slo: PSlo {
+                min_pps: pipeline
+                    .slo
+                    .min
+                    .as_ref()
+                    .map(|min| traffic.pps(min.value.0)),
+                max_pps: pipeline
+                    .slo
+                    .max
+                    .as_ref()
+                    .map(|max| traffic.pps(max.value.0)),
+                max_latency_us: pipeline
+                    .slo
+                    .latency
+                    .as_ref()
+                    .map(|l| l.value.0 as f64 / 1e3),
+                weight: pipeline.slo.weight.as_ref().map(|w| f64::from(w.value)),
+            },
             edges,
         };
         built.spread(&shares)?;

@@ -13,7 +13,7 @@ use crate::parse;
 use crate::policy::{
     AttributeTest, AttributeValue, Condition, Edge, Name, NfInstance, Node, Pipeline, Policy, Share,
 };
-use crate::rack::Rack;
+use crate::rack::{ExternalPort, Rack};
 
 /// Names that are words of the language.
 const RESERVED: [&str; 5] = ["in", "drop", "class", "nf", "pipeline"];
@@ -108,6 +108,7 @@ impl Policy {
             for port in &pipeline.class.ports {
                 check.port(port, &port.value, &ports);
             }
+            check.slo(pipeline, rack);
             for edge in &pipeline.edges {
                 if let Node::Port(name) = &edge.to.value {
                     let place = Name::new(name.clone(), edge.to.span);
@@ -390,6 +391,67 @@ impl Check<'_> {
                 .error(codes::BAD_RATE, span, message)
                 .reason("a packet takes one edge")
                 .help("lower the estimates");
+            self.found.push(found);
+        }
+    }
+
+    /// Objectives that no plan can meet, whatever the machines.
+    fn slo(&mut self, pipeline: &Pipeline, rack: &Rack) {
+        let slo = &pipeline.slo;
+        let of_class = |port: &&ExternalPort| {
+            let ports = &pipeline.class.ports;
+            ports.is_empty() || ports.iter().any(|p| p.value == port.name)
+        };
+        let line_rates = || {
+            rack.external_ports()
+                .filter(of_class)
+                .map(|port| port.rate.0)
+        };
+        let offered = match pipeline.class.rate {
+            Some(rate) => rate.0,
+            None => line_rates().sum(),
+        };
+        let mut wrong = Vec::new();
+        if let Some(min) = &slo.min {
+            if min.value.0 == 0 {
+                let message = "a minimum of 0 asks for nothing".to_owned();
+                wrong.push((min.span, message, "leave it out"));
+            } else if min.value.0 > offered {
+                let offered = crate::policy::BitRate(offered);
+                let message = format!(
+                    "at least {} are to be carried, but only {offered} are offered",
+                    min.value
+                );
+                wrong.push((
+                    min.span,
+                    message,
+                    "lower the minimum, or raise the class's rate",
+                ));
+            }
+        }
+        if let Some(max) = &slo.max {
+            match &slo.min {
+                Some(min) if min.value > max.value => {
+                    let message = format!("the minimum {} is above the maximum", min.value);
+                    wrong.push((max.span, message, "exchange them"));
+                }
+                _ if max.value.0 == 0 => {
+                    let message = "a maximum of 0 forbids the class".to_owned();
+                    wrong.push((
+                        max.span,
+                        message,
+                        "leave it out, or send the class to `drop`",
+                    ));
+                }
+                _ => {}
+            }
+        }
+        if let Some(latency) = slo.latency.as_ref().filter(|latency| latency.value.0 == 0) {
+            let message = "no packet is through in no time".to_owned();
+            wrong.push((latency.span, message, "give a time above 0, such as 200us"));
+        }
+        for (span, message, help) in wrong {
+            let found = self.error(codes::BAD_SLO, span, message).help(help);
             self.found.push(found);
         }
     }

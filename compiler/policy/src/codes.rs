@@ -32,6 +32,8 @@ pub const BAD_RATE: Code = Code(212);
 pub const DEAD_END: Code = Code(213);
 /// The same edge is written twice.
 pub const DUPLICATE_EDGE: Code = Code(214);
+/// The objectives of a class contradict each other, or what is offered.
+pub const BAD_SLO: Code = Code(215);
 /// A packet filter does not follow pcap-filter's grammar.
 pub const FILTER_SYNTAX: Code = Code(220);
 /// A packet filter holds a value or primitive that cannot be used.

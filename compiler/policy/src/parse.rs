@@ -13,8 +13,8 @@ use crate::codes;
 use crate::filter::Filter;
 use crate::filter::ast::Relation;
 use crate::policy::{
-    AttributeTest, AttributeValue, BitRate, Class, Condition, Edge, Located, Name, NfInstance,
-    Node, Pipeline, Policy, Setting, Share, scaled,
+    AttributeTest, AttributeValue, BitRate, Class, Condition, Edge, Latency, Located, Name,
+    NfInstance, Node, Pipeline, Policy, Setting, Share, Slo, scaled,
 };
 use crate::syntax::{Fault, Input, Parsed, bad_value, fail, sign, skip};
 
@@ -25,7 +25,8 @@ const MAX_TESTS: u32 = 1000;
 
 const TOP_HELP: &str =
     "a policy is a list of `nf NAME = FUNCTION { ... }` and `pipeline NAME { ... }`";
-const STATEMENT_HELP: &str = "write `class ports p0 filter \"ip\";` or a chain `in -> fw -> p1;`";
+const STATEMENT_HELP: &str =
+    "write `class ports p0 filter \"ip\";`, `slo min 1Gbps;` or a chain `in -> fw -> p1;`";
 const NAME_HELP: &str = "a name is a letter, then letters, digits, `_` and `-`";
 const RATE_HELP: &str = "write it as 4Gbps, 250Mbps or (on edges) 12.5%";
 
@@ -49,9 +50,10 @@ struct Grammar<'a> {
     tests: u32,
 }
 
-/// A chain of nodes joined by edges, or the class.
+/// A chain of nodes joined by edges, the class, or its objectives.
 enum Statement {
     Class(Class, Span),
+    Slo(Slo, Span),
     Chain(Vec<Edge>),
 }
 
@@ -198,9 +200,11 @@ impl<'a> Grammar<'a> {
         let mut pipeline = Pipeline {
             name,
             class: Class::default(),
+            slo: Slo::default(),
             edges: Vec::new(),
         };
         let mut class_at: Option<Span> = None;
+        let mut slo_at: Option<Span> = None;
         loop {
             rest = skip(rest);
             if let Ok((behind, ())) = sign("}")(rest) {
@@ -231,6 +235,19 @@ impl<'a> Grammar<'a> {
                     pipeline.class = class;
                     behind
                 }
+                Ok((behind, Statement::Slo(slo, span))) => {
+                    if let Some(first) = slo_at {
+                        let message = "a pipeline has one `slo`";
+                        self.found.push(
+                            Diagnostic::error(codes::DUPLICATE_NAME, self.file, span, message)
+                                .related(first, "first `slo`")
+                                .help("write all objectives behind one `slo`"),
+                        );
+                    }
+                    slo_at = Some(span);
+                    pipeline.slo = slo;
+                    behind
+                }
                 Err(error) => {
                     self.report(error);
                     next_statement(rest)
@@ -244,6 +261,11 @@ impl<'a> Grammar<'a> {
             Ok((rest, "class")) => {
                 let (behind, class) = self.class(rest)?;
                 (behind, Statement::Class(class, self.span(input, rest)))
+            }
+            // An NF may be called so.
+            Ok((rest, "slo")) if !skip(rest).starts_with('-') => {
+                let (behind, slo) = self.slo(rest)?;
+                (behind, Statement::Slo(slo, self.span(input, rest)))
             }
             _ => {
                 let (behind, edges) = self.chain(input)?;
@@ -281,6 +303,71 @@ impl<'a> Grammar<'a> {
             rest = behind;
         }
         Ok((rest, class))
+    }
+
+    fn slo(&self, input: Input<'a>) -> Parsed<'a, Slo> {
+        const HELP: &str = "write `slo min 1Gbps max 4Gbps latency 200us weight 2;`, any of them";
+        let mut slo = Slo::default();
+        let mut rest = input;
+        if let Ok((behind, ())) = keyword("min")(rest) {
+            let (behind, rate) = self.rate(behind)?;
+            slo.min = Some(rate);
+            rest = behind;
+        }
+        if let Ok((behind, ())) = keyword("max")(rest) {
+            let (behind, rate) = self.rate(behind)?;
+            slo.max = Some(rate);
+            rest = behind;
+        }
+        if let Ok((behind, ())) = keyword("latency")(rest) {
+            let (behind, latency) = self.latency(behind)?;
+            slo.latency = Some(latency);
+            rest = behind;
+        }
+        if let Ok((behind, ())) = keyword("weight")(rest) {
+            let start = skip(behind);
+            let (behind, text) = digits(start)?;
+            let Some(weight) = text.parse().ok().filter(|w| (1..=1_000_000).contains(w)) else {
+                let message = format!("`{text}` is no weight");
+                return bad_value(start, message, "give a whole number from 1 to 1000000");
+            };
+            slo.weight = Some(Located::new(weight, self.span(start, behind)));
+            rest = behind;
+        }
+        match slo.is_empty() {
+            true => fail(skip(rest), "expected an objective", HELP),
+            false => Ok((rest, slo)),
+        }
+    }
+
+    fn rate(&self, input: Input<'a>) -> Parsed<'a, Located<BitRate>> {
+        let (rest, share) = self.share(input)?;
+        match share.value {
+            Share::Rate(rate) => Ok((rest, Located::new(rate, share.span))),
+            Share::Fraction(_) => bad_value(
+                skip(input),
+                "an objective is a rate, not a share",
+                RATE_HELP,
+            ),
+        }
+    }
+
+    fn latency(&self, input: Input<'a>) -> Parsed<'a, Located<Latency>> {
+        let start = skip(input);
+        let number = |c: char| c.is_ascii_digit() || c == '.';
+        let (rest, text) = take_while::<_, _, Fault<'a>>(number).parse(start)?;
+        let unit = Latency::UNITS.iter().find_map(|(unit, ns)| {
+            let rest = rest.trim_start_matches(' ').strip_prefix(unit)?;
+            Some((rest, *ns))
+        });
+        match unit.and_then(|(rest, ns)| Some((rest, scaled(text, ns)?))) {
+            Some((rest, ns)) => Ok((rest, Located::new(Latency(ns), self.span(start, rest)))),
+            None => fail(
+                start,
+                "expected a time",
+                "write it as 200us, 2.5ms or 800ns",
+            ),
+        }
     }
 
     fn chain(&mut self, input: Input<'a>) -> Parsed<'a, Vec<Edge>> {

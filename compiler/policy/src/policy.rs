@@ -7,6 +7,7 @@
 //!
 //! pipeline residential {
 //!     class ports p0, p1 filter "ip and (tcp or udp)" rate 4Gbps;
+//!     slo min 1Gbps latency 200us weight 2;
 //!     in -> nat -> ids;
 //!     ids -[ids.verdict == safe]-> p4;
 //!     ids -[ids.verdict == unsafe and "tcp port 80", rate 10%]-> norm -> p5;
@@ -24,7 +25,8 @@
 //!   it is dropped and counted. An edge without a filter takes all that is left.
 //! - A packet filter on an edge looks at the packet as it leaves the node. `nf.attribute` is what an NF
 //!   upstream declared for the packet.
-//! - Rates are estimates for sizing; they change no packet.
+//! - Rates are estimates for sizing; they change no packet. `slo` says what a plan has to reach for the
+//!   class ([`Slo`]); it changes no packet either.
 //!
 //! # Grammar
 //!
@@ -33,10 +35,12 @@
 //! nf        = "nf" NAME "=" NAME [ "{" { NAME "=" value [ ";" | "," ] } "}" ] [ ";" ]
 //! value     = STRING | NUMBER | NAME | ADDRESS
 //! pipeline  = "pipeline" NAME "{" { statement ";" } "}"
-//! statement = class | NAME edge NAME { edge NAME }
+//! statement = class | slo | NAME edge NAME { edge NAME }
+//! slo       = "slo" [ "min" RATE ] [ "max" RATE ] [ "latency" TIME ] [ "weight" NUMBER ]
 //! class     = "class" [ "ports" NAME { "," NAME } ] [ "filter" STRING ] [ "rate" RATE ]
 //! edge      = "->" | "-[" ( condition [ "," "rate" share ] | "rate" share ) "]->"
 //! share     = RATE | PERCENT                    4Gbps, 250Mbps, 12.5%
+//! TIME      = a number with `ns`, `us` or `ms`  200us
 //! condition = all { "or" all }
 //! all       = unary { "and" unary }
 //! unary     = "not" unary | "(" condition ")" | STRING | NAME "." NAME relation ( NAME | NUMBER )
@@ -143,6 +147,9 @@ pub struct Pipeline {
     pub name: Name,
     /// Which packets.
     pub class: Class,
+    /// What a plan has to reach for them.
+    #[serde(default, skip_serializing_if = "Slo::is_empty")]
+    pub slo: Slo,
     /// Edges, in the order of the text: the first of a node's edges that takes a packet has it.
     pub edges: Vec<Edge>,
 }
@@ -170,6 +177,34 @@ impl Default for Class {
         }
     }
 }
+
+/// Service-level objectives of a traffic class. What is not given is not asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slo {
+    /// Bits per second that must be carried, at most the offered load.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<Located<BitRate>>,
+    /// Bits per second above which more is worth nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<Located<BitRate>>,
+    /// Longest time from external port to external port, without queues.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<Located<Latency>>,
+    /// What a bit per second of this class is worth, relative to those of other classes; 1 if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<Located<u32>>,
+}
+
+impl Slo {
+    /// Whether nothing is asked for.
+    pub fn is_empty(&self) -> bool {
+        *self == Slo::default()
+    }
+}
+
+/// A time in nanoseconds; as text a number with a unit, such as `200us`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Latency(pub u64);
 
 /// A node of a pipeline.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -377,10 +412,49 @@ impl fmt::Display for Pipeline {
             write!(f, " rate {rate}")?;
         }
         writeln!(f, ";")?;
+        if !self.slo.is_empty() {
+            writeln!(f, "    {};", self.slo)?;
+        }
         for edge in &self.edges {
             writeln!(f, "    {edge};")?;
         }
         writeln!(f, "}}")
+    }
+}
+
+impl fmt::Display for Slo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "slo")?;
+        if let Some(min) = &self.min {
+            write!(f, " min {}", min.value)?;
+        }
+        if let Some(max) = &self.max {
+            write!(f, " max {}", max.value)?;
+        }
+        if let Some(latency) = &self.latency {
+            write!(f, " latency {}", latency.value)?;
+        }
+        if let Some(weight) = &self.weight {
+            write!(f, " weight {}", weight.value)?;
+        }
+        Ok(())
+    }
+}
+
+impl Latency {
+    /// Units with their nanoseconds, largest first.
+    pub(crate) const UNITS: [(&'static str, u64); 3] =
+        [("ms", 1_000_000), ("us", 1_000), ("ns", 1)];
+}
+
+impl fmt::Display for Latency {
+    /// In the largest unit that needs no fraction.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fits = Latency::UNITS
+            .iter()
+            .find(|(_, ns)| self.0 > 0 && self.0.is_multiple_of(*ns));
+        let (unit, ns) = fits.copied().unwrap_or(("ns", 1));
+        write!(f, "{}{unit}", self.0 / ns)
     }
 }
 

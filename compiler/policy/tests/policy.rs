@@ -9,8 +9,8 @@ use proptest::sample::select;
 use trisect_ir::diag::{Diagnostic, Span};
 use trisect_policy::filter::ast::Relation;
 use trisect_policy::policy::{
-    AttributeTest, AttributeValue, BitRate, Class, Condition, Edge, Located, NfInstance, Node,
-    Pipeline, Setting, Share,
+    AttributeTest, AttributeValue, BitRate, Class, Condition, Edge, Latency, Located, NfInstance,
+    Node, Pipeline, Setting, Share, Slo,
 };
 use trisect_policy::{Filter, NfDescription, Policy, Rack, parse_policy};
 
@@ -24,6 +24,7 @@ nf mon = monitor;
 
 pipeline residential {
     class ports p0, p1 filter "ip and (tcp or udp)" rate 4Gbps;
+    slo min 1Gbps max 3.5Gbps latency 200us weight 2;
     in -> nat -> fw -> p4
 }
 
@@ -227,6 +228,66 @@ fn racks_that_contradict_themselves() {
 }
 
 #[test]
+fn racks_may_leave_out_what_the_model_has() {
+    let figures = "stages = 12\nsram_kib = 1280\ntcam_kib = 66\nentries = 100000\n";
+    let rack = Rack::from_toml(&RACK.replace(figures, ""), "rack.toml").expect("valid");
+    assert_eq!(rack.switches[0].stages, None);
+    assert_eq!(Rack::from_toml(&rack.to_string(), "again"), Ok(rack));
+    let none = RACK.replace("stages = 12", "stages = 0");
+    let found = Rack::from_toml(&none, "rack.toml").expect_err("must be refused");
+    assert_eq!((found[0].code.0, found[0].span.text(&none)), (241, "0"));
+}
+
+#[test]
+fn objectives_are_read() {
+    let policy = parse_policy(CENTRAL_OFFICE, "x.policy").expect("valid");
+    let slo = &policy.pipelines[0].slo;
+    assert_eq!(slo.min.as_ref().map(|r| r.value.0), Some(1_000_000_000));
+    assert_eq!(slo.max.as_ref().map(|r| r.value.0), Some(3_500_000_000));
+    assert_eq!(slo.latency.as_ref().map(|l| l.value.0), Some(200_000));
+    assert_eq!(slo.weight.as_ref().map(|w| w.value), Some(2));
+    assert!(policy.pipelines[1].slo.is_empty());
+    // An NF may be called `slo`.
+    let named = "nf slo = x pipeline p { in -> slo; slo -> p1; }";
+    assert!(parse_policy(named, "x").is_ok());
+    let wrong = |slo: &str| {
+        let text = format!("pipeline p {{ {slo}; in -> p1; }}");
+        let found = errors(&text);
+        (found[0].code.0, found[0].span.text(&text).to_owned())
+    };
+    assert_eq!(wrong("slo"), (200, String::new()));
+    assert_eq!(wrong("slo min 10%").0, 200);
+    assert_eq!(wrong("slo latency 5").0, 200);
+    assert_eq!(wrong("slo weight 0").0, 200);
+    assert_eq!(wrong("slo min 1Gbps; slo max 2Gbps").0, 203);
+}
+
+#[test]
+fn objectives_that_no_plan_can_meet() {
+    let rack = Rack::from_toml(RACK, "rack.toml").expect("valid");
+    let found = |statements: &str| -> Vec<(u16, String)> {
+        let text = format!("pipeline p {{ {statements} in -> p1; }}");
+        let policy = parse_policy(&text, "x").expect("well formed");
+        let found = policy.check("x", &BTreeMap::new(), &rack);
+        let place = |d: &Diagnostic| (d.code.0, d.span.text(&text).to_owned());
+        found.iter().map(place).collect()
+    };
+    assert_eq!(
+        found("class rate 2Gbps; slo min 2Gbps max 2Gbps latency 1ns;"),
+        []
+    );
+    let one = |place: &str| vec![(215, place.to_owned())];
+    assert_eq!(found("class rate 2Gbps; slo min 2.5Gbps;"), one("2.5Gbps"));
+    // Without a rate, the ports' line rates are offered.
+    assert_eq!(found("class ports p0; slo min 11Gbps;"), one("11Gbps"));
+    assert_eq!(found("slo min 11Gbps;"), []);
+    assert_eq!(found("slo min 2Gbps max 1Gbps;"), one("1Gbps"));
+    assert_eq!(found("slo min 0bps;"), one("0bps"));
+    assert_eq!(found("slo max 0bps;"), one("0bps"));
+    assert_eq!(found("slo latency 0us;"), one("0us"));
+}
+
+#[test]
 fn policies_against_library_and_rack() {
     let ids = "name = \"ids\"\nprogram = \"ids.p4\"\ncycles_per_packet = 9\n\
                [[attribute]]\nname = \"verdict\"\nmethod = \"metadata\"\n\
@@ -366,6 +427,12 @@ fn pipeline() -> impl Strategy<Value = Policy> {
             Policy {
                 pipelines: vec![Pipeline {
                     name: located("p".to_string()),
+                    slo: Slo {
+                        min: (rate > 0).then(|| located(BitRate(u64::from(rate)))),
+                        max: None,
+                        latency: Some(located(Latency(u64::from(rate)))),
+                        weight: Some(located(1 + rate % 1000)),
+                    },
                     class: Class {
                         ports: ports.into_iter().map(located).collect(),
                         filter: located(filter),
