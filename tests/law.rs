@@ -38,6 +38,7 @@ fn plans(project: &Project) -> Vec<Plan> {
                 registry: &registry,
                 strategy: *strategy,
                 traffic: Traffic::default(),
+                profile: project.profile.as_ref(),
             })
             .expect("there is a plan")
         })
