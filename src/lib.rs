@@ -12,9 +12,11 @@
 //! - The plan is the one hand-over point: [`artifacts`] and the rack are made from it alone.
 
 pub mod artifacts;
+pub mod measure;
 pub mod own;
 pub mod pages;
 pub mod problems;
+pub mod profile;
 pub mod project;
 pub mod registry;
 pub mod run;

@@ -69,6 +69,7 @@ impl Project {
             folder: own.file.parent().unwrap_or(Path::new("")).to_path_buf(),
             pipeline: Pipeline::Program(Box::new(program)),
             rack,
+            profile: None,
             warnings: problems,
         })
     }

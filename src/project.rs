@@ -6,6 +6,7 @@
 //! rack.toml             the rack
 //! NAME.nf.toml, *.p4    network functions of the project's own, looked up before the library
 //! *.entries, ...        configuration that the policy names
+//! profile.toml          what `trisect profile` counted and measured
 //! traffic/PORT.pcap     bundled traffic by ingress port
 //! ```
 
@@ -18,7 +19,7 @@ use trisect_p4::Options;
 use trisect_plan::Source;
 use trisect_policy::nf::ConfigKind;
 use trisect_policy::policy::NfInstance;
-use trisect_policy::{NfDescription, Policy, Rack};
+use trisect_policy::{NfDescription, Policy, Profile, Rack};
 
 /// A project that was read, checked and whose network functions are compiled and configured.
 #[derive(Clone, Debug)]
@@ -31,9 +32,14 @@ pub struct Project {
     pub pipeline: Pipeline,
     /// The rack.
     pub rack: Rack,
+    /// What was counted and measured, if the project was profiled.
+    pub profile: Option<Profile>,
     /// What is worth knowing but stops nothing.
     pub warnings: Problems,
 }
+
+/// Name of the file with a project's profile.
+pub const PROFILE_FILE: &str = "profile.toml";
 
 /// What packets go through.
 #[derive(Clone, Debug)]
@@ -124,8 +130,27 @@ impl Project {
                 programs,
             },
             rack,
+            profile: None,
             warnings: problems,
         })
+    }
+
+    /// The project with a profile: this file, else the folder's own, if there is one.
+    ///
+    /// # Errors
+    /// A file that is named but not there, or holds no profile.
+    pub fn with_profile(mut self, file: Option<&Path>) -> Result<Self, Problems> {
+        let own = self.folder.join(PROFILE_FILE);
+        let path = match file {
+            Some(path) => path,
+            // A program of one's own has no folder.
+            None if self.folder.as_os_str().is_empty() || !own.exists() => return Ok(self),
+            None => &own,
+        };
+        let (file, text) = read(path, "write one with `trisect profile`")?;
+        let profile = Profile::from_toml(&text, &file);
+        self.profile = Some(profile.map_err(|found| Problems::of(found, &file, &text))?);
+        Ok(self)
     }
 
     /// What a plan is made from.

@@ -39,6 +39,7 @@ fn plans(project: &Project) -> Vec<Plan> {
                 strategy: *strategy,
                 traffic: Traffic::default(),
                 time_limit: None,
+                profile: project.profile.as_ref(),
             })
             .expect("there is a plan")
         })

@@ -40,6 +40,7 @@ fn plan(project: &Project, strategy: Strategy) -> Plan {
         strategy,
         traffic: Traffic::default(),
         time_limit: None,
+        profile: project.profile.as_ref(),
     })
     .expect("there is a plan")
 }
@@ -73,6 +74,110 @@ fn better_strategies_leave_less_to_the_hosts() {
                 costs.iter().take(2).all(|c| !no_worse(*c, costs[2])),
                 "{costs:?}"
             );
+        }
+    }
+}
+
+#[test]
+fn a_profile_changes_cycles_and_shares() {
+    let unprofiled = project("l3-firewall");
+    let captures = unprofiled.traffic().expect("it has traffic");
+    let traffic = trisect::run::bundled(&captures).expect("captures read");
+    let mut profile = trisect::profile::of_project(&unprofiled, &traffic).expect("it runs");
+    // Measured cycles differ from run to run.
+    for (i, nf) in profile.nfs.iter_mut().enumerate() {
+        assert!(nf.packets > 0 && nf.cycles > 0, "{nf:?}");
+        nf.cycles = 1000 + i as u64;
+    }
+    let counted: Vec<_> = profile
+        .nodes
+        .iter()
+        .filter(|n| !n.ways.is_empty())
+        .collect();
+    assert!(counted.len() > 3);
+    let profiled = Project {
+        profile: Some(profile.clone()),
+        ..unprofiled.clone()
+    };
+    let before = plan(&unprofiled, Strategy::Host);
+    let after = plan(&profiled, Strategy::Host);
+    assert_eq!(before.pgraph.profile, None);
+    let taken = after.pgraph.profile.clone().expect("a profile was taken");
+    assert_eq!(taken.packets, profile.packets);
+    assert!(taken.parted > 3, "{taken:?}");
+    for nf in &profile.nfs {
+        let planned = after
+            .pgraph
+            .nfs
+            .iter()
+            .find(|n| n.name == nf.name)
+            .expect("an NF");
+        assert_eq!(planned.cycles, nf.cycles);
+    }
+    // What the nodes of an NF cost on a host in sum is what was measured for it.
+    let frequency = |plan: &Plan, name: &str| {
+        plan.nodes
+            .iter()
+            .find(|n| n.name == name)
+            .map_or(0.0, |n| n.frequency)
+    };
+    for nf in &profile.nfs {
+        let of_nf = profile
+            .nodes
+            .iter()
+            .filter(|n| n.name.starts_with(&format!("{}.", nf.name)));
+        let sum: f64 = of_nf
+            .filter_map(|n| Some(n.cycles? as f64 * n.packets as f64 / nf.packets as f64))
+            .sum();
+        assert!(sum > 0.0, "{nf:?}");
+    }
+    // A firewall drops more than the five percent that are assumed, or less: as counted.
+    let changed = before
+        .nodes
+        .iter()
+        .any(|n| (n.frequency - frequency(&after, &n.name)).abs() > 0.01);
+    assert!(changed);
+    let stranger = trisect_policy::profile::NfProfile {
+        name: "stranger".to_owned(),
+        packets: 1,
+        cycles: 1,
+    };
+    let mut other = profile;
+    other.nfs.push(stranger);
+    let wrong = trisect_plan::pgraph::PGraph::new;
+    let Pipeline::Policy {
+        policy, library, ..
+    } = &unprofiled.pipeline
+    else {
+        panic!("the example has a policy")
+    };
+    let error = wrong(
+        policy,
+        library,
+        &unprofiled.rack,
+        Traffic::default(),
+        Some(&other),
+    )
+    .expect_err("it is another pipeline's");
+    assert_eq!(error.code().0, 314);
+}
+
+#[test]
+fn every_switch_model_is_planned_for_within_its_limits() {
+    for model in trisect_bmv2::SwitchModel::builtin() {
+        let mut project = project("l3-firewall");
+        let switch = &mut project.rack.switches[0];
+        switch.model = model.name.clone();
+        (switch.stages, switch.sram_kib) = (None, None);
+        (switch.tcam_kib, switch.entries) = (None, None);
+        let plan = plan(&project, Strategy::Best);
+        let device = &plan.devices[0];
+        assert_eq!(device.uses.exceeding(&device.budget), [], "{}", model.name);
+        let on_switch = device.nodes;
+        match model.tables.is_empty() {
+            // All of it fits a programmable switch.
+            true => assert_eq!(on_switch, plan.nodes.len(), "{}", model.name),
+            false => assert!(on_switch > 0 && on_switch < plan.nodes.len()),
         }
     }
 }

@@ -30,6 +30,10 @@ pub enum Command {
     Compare(Compare),
     /// Say where each node of a plan runs and why, or print the page of a diagnostic code.
     Explain(Explain),
+    /// Run a capture through a pipeline and write down what was counted and measured, for later compilations.
+    Profile(Profile),
+    /// Measure what packet I/O costs on this machine, and write it into a rack file or print it.
+    Calibrate(Calibrate),
     /// List the targets, or show what one can do.
     Targets(Targets),
     /// List the network functions of the library, or show one.
@@ -92,6 +96,10 @@ pub struct Source {
     /// Rack description to use instead of the project's `rack.toml`.
     #[arg(long, value_name = "FILE")]
     pub rack: Option<PathBuf>,
+    /// What `trisect profile` wrote, instead of the project's `profile.toml`: measured cycles and counted
+    /// shares in place of estimates.
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
     /// Your own program.
     #[command(flatten)]
     pub own: Own,
@@ -237,6 +245,48 @@ pub enum Stage {
     Plan,
 }
 
+/// `trisect profile`.
+#[derive(Debug, Args)]
+pub struct Profile {
+    /// Folder with `policy.tri`, `rack.toml` and the files they name.
+    #[arg(required_unless_present = "p4", conflicts_with = "p4")]
+    pub project: Option<PathBuf>,
+    /// Rack description to use instead of the project's `rack.toml`.
+    #[arg(long, value_name = "FILE")]
+    pub rack: Option<PathBuf>,
+    /// Your own program.
+    #[command(flatten)]
+    pub own: Own,
+    /// Capture to run (pcap or pcapng, Ethernet) instead of the project's `traffic/PORT.pcap` files; a
+    /// program of your own has none of these.
+    #[arg(long, value_name = "FILE", required_unless_present = "project")]
+    pub pcap: Option<PathBuf>,
+    /// External port that all packets of --pcap come in on. By default each packet takes a port of the
+    /// first traffic class that accepts it (for a program of your own: any), by a hash of its flow.
+    #[arg(long, value_name = "PORT", requires = "pcap")]
+    pub ingress: Option<String>,
+    /// File to write instead of the project's `profile.toml`.
+    #[arg(long, short, value_name = "FILE", required_unless_present = "project")]
+    pub output: Option<PathBuf>,
+    /// Print the profile as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `trisect calibrate`.
+#[derive(Debug, Args)]
+pub struct Calibrate {
+    /// Rack description in which `ghz` and `io_cycles` of a server are replaced; else they are printed.
+    #[arg(long, value_name = "FILE", requires = "server")]
+    pub rack: Option<PathBuf>,
+    /// The server that this machine is.
+    #[arg(long, value_name = "NAME", requires = "rack")]
+    pub server: Option<String>,
+    /// Print as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `trisect explain`.
 #[derive(Debug, Args)]
 pub struct Explain {
@@ -278,6 +328,8 @@ impl Command {
             Self::Compile(args) => args.json,
             Self::Compare(args) => args.json,
             Self::Explain(args) => args.json,
+            Self::Profile(args) => args.json,
+            Self::Calibrate(args) => args.json,
             Self::Targets(args) => args.json,
             Self::Nfs(args) => args.json,
             Self::P4(command) => command.json(),

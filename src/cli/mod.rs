@@ -1,12 +1,14 @@
 //! The command line: from arguments to the library, and from its answers to text or JSON.
 
 mod args;
+mod calibrate;
 mod compare;
 mod compile;
 mod explain;
 mod listing;
 mod p4;
 mod plan;
+mod profile;
 mod run;
 mod table;
 
@@ -39,6 +41,8 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::main(&args),
         Command::Targets(args) => listing::targets(&args),
         Command::Nfs(args) => listing::nfs(&args),
+        Command::Calibrate(args) => calibrate::main(&args),
+        Command::Profile(args) => profile::main(&args),
         Command::P4(command) => p4::main(&command),
     };
     match ended {

@@ -1,10 +1,10 @@
 //! Making a plan, and showing it as text.
 
-use super::args::{Cutting, Source, StrategyArg};
+use super::args::{Cutting, Own, Source, StrategyArg};
 use super::table::table;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use trisect::own::OwnProgram;
 use trisect::problems::Problems;
@@ -30,17 +30,27 @@ impl From<StrategyArg> for Strategy {
     }
 }
 
-/// Reads the project or program; warnings go to standard error.
+/// Reads the project or program with its profile; warnings go to standard error.
 pub fn project(source: &Source) -> Result<Project, Problems> {
-    let rack = source.rack.as_deref();
-    let project = match (&source.project, &source.own.p4) {
+    let project = unprofiled(&source.project, &source.rack, &source.own)?;
+    project.with_profile(source.profile.as_deref())
+}
+
+/// Reads the project or program; warnings go to standard error.
+pub fn unprofiled(
+    folder: &Option<PathBuf>,
+    rack: &Option<PathBuf>,
+    own: &Own,
+) -> Result<Project, Problems> {
+    let rack = rack.as_deref();
+    let project = match (folder, &own.p4) {
         (Some(folder), _) => Project::load(folder, rack)?,
         (None, file) => {
             let own = OwnProgram {
                 file: file.clone().unwrap_or_default(),
-                include_dirs: source.own.include.clone(),
-                defines: source.own.define.clone(),
-                entries: source.own.entries.clone(),
+                include_dirs: own.include.clone(),
+                defines: own.define.clone(),
+                entries: own.entries.clone(),
             };
             // The arguments' grammar asks for --p4 and --rack together.
             Project::of_program(&own, rack.unwrap_or(Path::new("")))?
@@ -61,6 +71,7 @@ pub fn make(project: &Project, cutting: &Cutting) -> anyhow::Result<Plan> {
         strategy: cutting.strategy.into(),
         traffic: Default::default(),
         time_limit: cutting.time_limit.map(Duration::from_secs_f64),
+        profile: project.profile.as_ref(),
     })
     .map_err(Problems::from)?)
 }
@@ -151,7 +162,16 @@ fn short(why: &WhyNot) -> String {
 
 /// The cut, the devices and what limits the rack.
 pub fn text(plan: &Plan) -> String {
-    let mut out = format!("{}: strategy {}\n\n", plan.name, plan.strategy);
+    let mut out = format!("{}: strategy {}\n", plan.name, plan.strategy);
+    if let Some(profile) = &plan.pgraph.profile {
+        out.push_str(&format!(
+            "Profile of {} packets: cycles of {} measured, {} nodes part packets as counted\n",
+            profile.packets,
+            profile.nfs.join(", "),
+            profile.parted
+        ));
+    }
+    out.push('\n');
     let rows = rows(plan).into_iter().map(|r| {
         vec![
             r.node,

@@ -224,3 +224,81 @@ fn every_packet_can_be_sampled() {
     let summary = &report["summary"];
     assert_eq!(summary["trajectories"], summary["packets"]);
 }
+
+#[test]
+fn profile_counts_the_same_each_time_and_compile_reads_it() {
+    let project = super::Project::like("nat-lb");
+    let first = json(&["profile", project.folder(), "--json"]);
+    let file = project.path("profile.toml");
+    let text = fs::read_to_string(&file).expect("written");
+    let second = json(&["profile", project.folder(), "--json"]);
+    let counts = |profile: &Value| -> Vec<(String, Value, Value, Value)> {
+        let nodes = profile["node"].as_array().expect("nodes");
+        assert!(nodes.len() > 5);
+        let of = |n: &Value| {
+            (
+                n["name"].to_string(),
+                n["packets"].clone(),
+                n["ways"].clone(),
+                n["hits"].clone(),
+            )
+        };
+        nodes.iter().map(of).collect()
+    };
+    assert_eq!(counts(&first), counts(&second));
+    let plan = good(&[
+        "compile",
+        project.folder(),
+        "--strategy",
+        "host",
+        "--emit",
+        "cut",
+    ]);
+    assert!(plan.contains("Profile of "), "{plan}");
+    let elsewhere = project.path("other.toml");
+    fs::write(&elsewhere, text.replace("packets = ", "packets = -")).expect("written");
+    let elsewhere = elsewhere.display().to_string();
+    let arguments = [
+        "compile",
+        project.folder(),
+        "--profile",
+        &elsewhere,
+        "--emit",
+        "cut",
+    ];
+    let output = trisect(&arguments);
+    assert!(
+        stderr(&output).contains("error[E0242]"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn calibrate_changes_two_values_of_a_rack_file() {
+    let measured = json(&["calibrate", "--json"]);
+    assert!(measured["ghz"].as_f64().expect("a clock") > 0.0);
+    assert!(measured["io_cycles"].as_u64().expect("cycles") > 0);
+    let project =
+        super::Project::like("l3-firewall").change("rack.toml", "ghz = 2.4", "ghz = 2.4  # ours");
+    let rack = project.path("rack.toml");
+    let before = fs::read_to_string(&rack).expect("readable");
+    let name = rack.display().to_string();
+    good(&["calibrate", "--rack", &name, "--server", "s1"]);
+    let after = fs::read_to_string(&rack).expect("readable");
+    let different: Vec<_> = before
+        .lines()
+        .zip(after.lines())
+        .filter(|(a, b)| a != b)
+        .collect();
+    assert!(different.len() <= 2, "{different:?}");
+    assert!(after.contains("  # ours"));
+    assert_eq!(before.lines().count(), after.lines().count());
+    trisect_policy::Rack::from_toml(&after, "rack.toml").expect("still a rack");
+    let output = trisect(&["calibrate", "--rack", &name, "--server", "s9"]);
+    assert!(
+        stderr(&output).contains("error[E0506]"),
+        "{}",
+        stderr(&output)
+    );
+}

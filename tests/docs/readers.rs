@@ -15,6 +15,7 @@
 //! | `rack-toml`    | a rack description                                                     |
 //! | `model-toml`   | a resource model of a switch                                           |
 //! | `nic-model-toml` | a capability file of a NIC                                           |
+//! | `profile-toml` | a profile                                                              |
 //! | `plan-toml`    | a rack description that a plan is made for                             |
 //! | `ir`           | an IR program in text form                                             |
 //! | `stf`          | a packet test for `examples/packet-tests/router.p4`                     |
@@ -224,6 +225,9 @@ pub fn read(block: &Block<'_>) -> Vec<Diagnostic> {
             .err()
             .unwrap_or_default(),
         "nic-model-toml" => trisect_rte_flow::Capabilities::parse(text, "model.toml")
+            .err()
+            .unwrap_or_default(),
+        "profile-toml" => trisect_policy::Profile::from_toml(text, "profile.toml")
             .err()
             .unwrap_or_default(),
         "plan-toml" => planned(text),

@@ -56,6 +56,9 @@ pub enum PlanError {
     /// A device of the rack cannot be made.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// A profile is of another pipeline.
+    #[error("the profile knows an NF `{0}`, which the policy does not have")]
+    OtherProfile(String),
     /// The policy has cyclic pipelines.
     #[error("pipeline `{0}` has a cycle")]
     Cycle(String),
@@ -106,7 +109,8 @@ impl PlanError {
             Self::NoCut(_) => 310,
             Self::Split(_) => 312,
             Self::Invalid { .. } => 313,
-            Self::Objectives { .. } => 314,
+            Self::Objectives { .. } => 316,
+            Self::OtherProfile(_) => 314,
         })
     }
     /// The way out.
@@ -128,6 +132,7 @@ impl PlanError {
             }
             Self::Rack(_) => "describe one switch and at least one server with a NIC linked to it",
             Self::Device(_) => "see `trisect targets` for targets, models and their limits",
+            Self::OtherProfile(_) => "profile again, or remove profile.toml",
             Self::Cycle(_) => "remove one of its edges",
             Self::NowhereToRun { .. } => {
                 "change the NF, or add a device that can do it; hosts can run everything that the IR has"

@@ -30,6 +30,7 @@ pub mod merge;
 pub mod pgraph;
 pub mod place;
 pub mod plan;
+pub mod profile;
 mod sampling;
 pub mod site;
 pub mod split;

@@ -4,9 +4,12 @@ use crate::error::PlanError;
 use crate::site::{ServerId, Site};
 use crate::split::Ports;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use trisect_ir::{NodeId, Program};
 use trisect_policy::rack::Rack;
 use trisect_target::{
-    Device, DeviceError, DeviceSpec, Registry, Resources, Target, TargetKind, resource,
+    Artifact, Device, DeviceError, DeviceSpec, LowerError, Refusal, Registry, Resources, Target,
+    TargetKind, Use, Verdict, resource,
 };
 
 /// One server of the rack, in figures.
@@ -65,6 +68,39 @@ pub struct Machines {
     deep_switch: Box<dyn Device>,
     nics: Vec<Box<dyn Device>>,
     hosts: Vec<Box<dyn Device>>,
+}
+
+/// A host some of whose nodes were measured.
+struct Measured {
+    host: Box<dyn Device>,
+    /// Cycles per packet by node name.
+    cycles: BTreeMap<String, u64>,
+}
+
+impl Device for Measured {
+    fn budget(&self) -> Resources {
+        self.host.budget()
+    }
+    fn check(&self, program: &Program, node: NodeId) -> Verdict {
+        let verdict = self.host.check(program, node);
+        let name = &program.control.nodes[node].name;
+        match (verdict, self.cycles.get(name)) {
+            (Verdict::Able(used), Some(cycles)) => Verdict::Able(Use {
+                cycles: *cycles,
+                ..used
+            }),
+            (verdict, _) => verdict,
+        }
+    }
+    fn fit(&self, piece: &Program) -> Result<Use, Vec<Refusal>> {
+        self.host.fit(piece)
+    }
+    fn packet_cycles(&self) -> u64 {
+        self.host.packet_cycles()
+    }
+    fn lower(&self, piece: &Program) -> Result<Vec<Artifact>, LowerError> {
+        self.host.lower(piece)
+    }
 }
 
 impl Machines {
@@ -146,11 +182,17 @@ impl Machines {
                 limits: Resources::new().with(resource::RULES, nic.rules),
             })?);
             let hosts = target(TargetKind::Host)?;
-            machines.hosts.push(hosts.device(&DeviceSpec {
-                name: server.name.clone(),
-                model: default(hosts),
-                limits: Resources::new(),
-            })?);
+            machines.hosts.push(
+                hosts.device(&DeviceSpec {
+                    name: server.name.clone(),
+                    model: default(hosts),
+                    limits: server
+                        .memory_gib
+                        .map(|gib| (resource::MEMORY_BYTES.to_owned(), u64::from(gib) << 30))
+                        .into_iter()
+                        .collect(),
+                })?,
+            );
             machines.ports.servers.push(nic.link.port);
             machines.servers.push(ServerFigures {
                 name: server.name.clone(),
@@ -164,6 +206,17 @@ impl Machines {
             });
         }
         Ok(machines)
+    }
+    /// Puts measured cycles, by node name, in the place of the hosts' estimates.
+    pub(crate) fn measured(&mut self, cycles: &BTreeMap<String, u64>) {
+        let hosts = std::mem::take(&mut self.hosts).into_iter();
+        let measured = hosts.map(|host| -> Box<dyn Device> {
+            Box::new(Measured {
+                host,
+                cycles: cycles.clone(),
+            })
+        });
+        self.hosts = measured.collect();
     }
     /// The device at a site.
     pub fn device(&self, site: Site) -> Option<&dyn Device> {

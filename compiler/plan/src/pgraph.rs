@@ -3,8 +3,10 @@
 //! pipeline has the smallest such graph: one NF that all external ports feed.
 
 use crate::error::PlanError;
+use crate::profile::Profiled;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use trisect_policy::Profile;
 use trisect_policy::filter::Filter;
 use trisect_policy::nf::{Affinity, NfDescription};
 use trisect_policy::policy::{self, Condition, Policy, Share};
@@ -17,6 +19,9 @@ pub struct PGraph {
     pub nfs: Vec<PNf>,
     /// Pipelines, in the policy's order: the first whose class takes a packet has it.
     pub pipelines: Vec<PPipeline>,
+    /// What was taken from a profile; `None`: all figures are estimates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profiled>,
 }
 
 /// An NF instance of the policy.
@@ -132,7 +137,8 @@ impl Traffic {
 }
 
 impl PGraph {
-    /// The graph of a checked policy.
+    /// The graph of a checked policy. A profile's measured cycles replace those of the descriptions, and its
+    /// counts stand where the policy gives no rates.
     ///
     /// # Errors
     /// Functions and ports that are not there, cycles.
@@ -141,6 +147,7 @@ impl PGraph {
         library: &BTreeMap<String, NfDescription>,
         rack: &Rack,
         traffic: Traffic,
+        profile: Option<&Profile>,
     ) -> Result<Self, PlanError> {
         let used: Vec<&policy::NfInstance> = policy
             .nfs
@@ -150,6 +157,7 @@ impl PGraph {
         let mut graph = Self {
             nfs: Vec::new(),
             pipelines: Vec::new(),
+            profile: None,
         };
         for nf in used {
             let function = &nf.function.value;
@@ -169,7 +177,7 @@ impl PGraph {
             });
         }
         for pipeline in &policy.pipelines {
-            let built = graph.pipeline(pipeline, rack, traffic)?;
+            let built = graph.pipeline(pipeline, rack, traffic, profile)?;
             for (nf, pps) in graph.nfs.iter_mut().enumerate().map(|(i, nf)| {
                 let into = built.edges.iter().filter(|e| e.to == PNode::Nf(i));
                 (nf, into.map(|e| e.pps).sum::<f64>())
@@ -177,6 +185,9 @@ impl PGraph {
                 nf.pps += pps;
             }
             graph.pipelines.push(built);
+        }
+        if let Some(profile) = profile {
+            crate::profile::measured_nfs(&mut graph, profile)?;
         }
         Ok(graph)
     }
@@ -213,6 +224,7 @@ impl PGraph {
                     edge(PNode::Nf(0), PNode::Chosen),
                 ],
             }],
+            profile: None,
         }
     }
 
@@ -248,6 +260,7 @@ impl PGraph {
         pipeline: &policy::Pipeline,
         rack: &Rack,
         traffic: Traffic,
+        profile: Option<&Profile>,
     ) -> Result<PPipeline, PlanError> {
         let port = |name: &str| {
             rack.port_number(name)
@@ -294,6 +307,9 @@ impl PGraph {
                 Share::Fraction(millionths) => Load::Fraction(f64::from(millionths) / 1e6),
             }));
         }
+        if let Some(profile) = profile {
+            counted_shares(pipeline, profile, &mut shares);
+        }
         let mut built = PPipeline {
             name: pipeline.name.value.clone(),
             ports,
@@ -321,6 +337,30 @@ impl PGraph {
         };
         built.spread(&shares)?;
         Ok(built)
+    }
+}
+
+/// Puts counted parts where the policy says nothing about an edge.
+fn counted_shares(pipeline: &policy::Pipeline, profile: &Profile, shares: &mut [Option<Load>]) {
+    let mut leaving: BTreeMap<&policy::Node, Vec<usize>> = BTreeMap::new();
+    for (i, edge) in pipeline.edges.iter().enumerate() {
+        leaving.entry(&edge.from.value).or_default().push(i);
+    }
+    for (node, edges) in leaving {
+        let name = match node {
+            policy::Node::In => "in",
+            policy::Node::Nf(name) => name,
+            policy::Node::Port(_) | policy::Node::Drop => continue,
+        };
+        let conditional: Vec<bool> = edges
+            .iter()
+            .map(|i| pipeline.edges[*i].condition.is_some())
+            .collect();
+        let counted =
+            crate::profile::edge_shares(profile, &pipeline.name.value, name, &conditional);
+        for (i, part) in edges.into_iter().zip(counted.into_iter().flatten()) {
+            shares[i].get_or_insert(Load::Fraction(part));
+        }
     }
 }
 

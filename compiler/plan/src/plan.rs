@@ -10,15 +10,14 @@ use crate::machines::{Machines, ServerFigures};
 use crate::merge::{self, Merged, Sources};
 use crate::pgraph::{PGraph, Traffic};
 use crate::place::{self, Capacity, Placement};
+use crate::profile;
 use crate::site::{Assignment, ServerId, Site};
 use crate::split::{Pieces, Ports};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-<<<<<<< HEAD
 use std::time::Duration;
-=======
->>>>>>> front
 use trisect_ir::{MetaId, NodeKind, Program};
+use trisect_policy::Profile;
 use trisect_policy::nf::NfDescription;
 use trisect_policy::policy::Policy;
 use trisect_policy::rack::Rack;
@@ -65,6 +64,8 @@ pub struct Input<'a> {
     /// Wall-clock time after which the best cut so far is taken. Without it a search ends after so much work,
     /// at the same cut on every machine.
     pub time_limit: Option<Duration>,
+    /// What was measured, in place of estimates.
+    pub profile: Option<&'a Profile>,
 }
 
 /// What is read off a cut.
@@ -181,7 +182,7 @@ pub struct Prediction {
 
 impl Source<'_> {
     /// The programs by NF name, if there is one that is the whole pipeline.
-    fn own_program(&self) -> BTreeMap<String, Program> {
+    pub(crate) fn own_program(&self) -> BTreeMap<String, Program> {
         match self {
             Self::Policy { .. } => BTreeMap::new(),
             Self::Program { name, program } => {
@@ -197,19 +198,20 @@ impl Plan {
     /// # Errors
     /// See [`PlanError`].
     pub fn make(input: &Input<'_>) -> Result<Self, PlanError> {
-        let machines = Machines::new(input.rack, input.registry)?;
+        let mut machines = Machines::new(input.rack, input.registry)?;
         let (own, none) = (input.source.own_program(), BTreeMap::new());
-        let (pgraph, programs, library) = match input.source {
+        let (mut pgraph, programs, library) = match input.source {
             Source::Policy {
                 policy,
                 library,
                 programs,
             } => {
-                let graph = PGraph::new(policy, library, input.rack, input.traffic)?;
+                let graph = PGraph::new(policy, library, input.rack, input.traffic, input.profile)?;
                 (graph, programs, library)
             }
             Source::Program { name, program } => {
-                let cycles = host_cycles(program, &machines);
+                let measured = input.profile.and_then(|p| p.nf(name)).map(|nf| nf.cycles);
+                let cycles = measured.unwrap_or_else(|| host_cycles(program, &machines));
                 let graph = PGraph::of_program(name, cycles, input.rack, input.traffic);
                 (graph, &own, &none)
             }
@@ -221,7 +223,7 @@ impl Plan {
             .map(|s| s.hz)
             .fold(f64::INFINITY, f64::min);
         let igraph = IGraph::new(&pgraph, slowest, &rewrites);
-        let merged = merge::merge(Sources {
+        let mut merged = merge::merge(Sources {
             graph: &pgraph,
             instances: &igraph,
             programs,
@@ -229,6 +231,11 @@ impl Plan {
             rewrites: &rewrites,
             ports: &(0..input.rack.external_ports().count() as u16).collect(),
         })?;
+        if let Some(profile) = input.profile {
+            let (taken, cycles) = profile::counted(&mut merged, &pgraph, &igraph, profile);
+            pgraph.profile = Some(taken);
+            machines.measured(&cycles);
+        }
         trisect_ir::verify(&merged.program).map_err(|error| PlanError::Invalid {
             what: "the merged pipeline".to_owned(),
             error: error.to_string(),

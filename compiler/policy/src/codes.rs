@@ -46,6 +46,8 @@ pub const NF_INVALID: Code = Code(231);
 pub const RACK_SYNTAX: Code = Code(240);
 /// A rack description contradicts itself.
 pub const RACK_INVALID: Code = Code(241);
+/// A profile is not TOML of the expected shape, or has an impossible figure.
+pub const PROFILE: Code = Code(242);
 /// An entries file does not follow the grammar.
 pub const ENTRIES_SYNTAX: Code = Code(250);
 /// An entry does not fit its table: number or kind of keys, action, arguments.

@@ -7,6 +7,7 @@
 //! | NF description      | [`NfDescription::from_toml`] | [`nf`]           |
 //! | rack description    | [`Rack::from_toml`]          | [`rack`]         |
 //! | entries of a table  | [`parse_entries`]            | [`entries`]      |
+//! | profile             | [`Profile::from_toml`]       | [`profile`]      |
 //! | backends, patterns  | [`configure`]                | [`config`], [`patterns`] |
 //!
 //! Every reader takes a text and the name of its file and answers with the value or with
@@ -31,6 +32,7 @@ pub mod nf;
 mod parse;
 pub mod patterns;
 pub mod policy;
+pub mod profile;
 pub mod rack;
 mod syntax;
 
@@ -41,4 +43,5 @@ pub use filter::Filter;
 pub use nf::NfDescription;
 pub use patterns::parse_patterns;
 pub use policy::Policy;
+pub use profile::Profile;
 pub use rack::Rack;

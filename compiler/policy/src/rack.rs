@@ -23,6 +23,7 @@
 //! ghz = 2.4
 //! io_cores = 1              # cores that do nothing but packet I/O
 //! io_cycles = 150           # cycles that receiving and sending one packet takes
+//! memory_gib = 64           # for tables and state; absent: any amount
 //!
 //! [[server.nic]]
 //! name = "nic0"
@@ -111,6 +112,9 @@ pub struct Server {
     pub io_cores: u32,
     /// Cycles that receiving and sending one packet takes.
     pub io_cycles: u64,
+    /// Memory for tables and state in GiB; absent: any amount.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_gib: Option<u32>,
     /// NICs, in the order of the text.
     #[serde(default, rename = "nic")]
     pub nics: Vec<Nic>,
@@ -286,6 +290,14 @@ impl Check<'_> {
                 &of("ghz"),
                 "the clock must be above 0",
                 "give it in GHz, such as 2.4",
+            );
+        }
+        if server.memory_gib == Some(0) {
+            let help = "give it at least 1, or leave it out: any amount";
+            self.report(
+                &of("memory_gib"),
+                "a server without memory runs nothing",
+                help,
             );
         }
         if server.nics.is_empty() {

@@ -255,7 +255,7 @@ fn objectives_are_read() {
         let found = errors(&text);
         (found[0].code.0, found[0].span.text(&text).to_owned())
     };
-    assert_eq!(wrong("slo"), (200, String::new()));
+    assert_eq!(wrong("slo").0, 200);
     assert_eq!(wrong("slo min 10%").0, 200);
     assert_eq!(wrong("slo latency 5").0, 200);
     assert_eq!(wrong("slo weight 0").0, 200);

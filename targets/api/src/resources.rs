@@ -20,6 +20,8 @@ pub mod names {
     pub const ENTRIES: &str = "entries";
     /// States of the parser.
     pub const PARSER_STATES: &str = "parser_states";
+    /// Bytes of a server's memory.
+    pub const MEMORY_BYTES: &str = "memory_bytes";
     /// Flow rules.
     pub const RULES: &str = "rules";
     /// Flow groups.

@@ -232,6 +232,13 @@ pub(crate) fn entries_of(table: &str) -> String {
     format!("{table}_entries")
 }
 
+/// The value at a path such as `stage.sram.blocks`.
+fn value_at<'t>(root: &'t toml::Table, path: &str) -> Option<&'t toml::Value> {
+    let mut keys = path.split('.');
+    let first = root.get(keys.next()?)?;
+    keys.try_fold(first, |value, key| value.get(key))
+}
+
 struct Reader<'a> {
     text: &'a str,
     file: &'a str,
@@ -272,7 +279,7 @@ impl Reader<'_> {
                 self.report(&[Step::Key("table")], message, "begin it with [[table]]");
             }
         }
-        self.contradictions(&model);
+        self.contradictions(root, &model);
         // An impossible figure needs no source.
         if self.found.is_empty() {
             self.sources(root, &mut model);
@@ -301,11 +308,7 @@ impl Reader<'_> {
 
     fn figure(&mut self, root: &toml::Table, figure: &Figure) -> Option<u32> {
         let steps: Vec<Step<'_>> = figure.path.split('.').map(Step::Key).collect();
-        let mut keys = figure.path.split('.');
-        let mut value = root.get(keys.next()?)?;
-        for key in keys {
-            value = value.get(key)?;
-        }
+        let value = value_at(root, figure.path)?;
         self.number(value, &steps, figure.path, figure.least, figure.most)
     }
 
@@ -415,8 +418,9 @@ impl Reader<'_> {
         })
     }
 
-    fn contradictions(&mut self, model: &SwitchModel) {
-        let has = |path: &str| model.figures.contains_key(path);
+    fn contradictions(&mut self, root: &toml::Table, model: &SwitchModel) {
+        // What is there and impossible has been reported.
+        let has = |path: &str| value_at(root, path).is_some();
         for kind in ["sram", "tcam"] {
             let part = |name: &str| format!("stage.{kind}.{name}");
             let geometry = has(&part("width")) && has(&part("depth"));

@@ -18,6 +18,7 @@ mod facts;
 mod hash;
 mod helpers;
 mod info;
+mod memory;
 mod packet;
 mod program;
 mod target;

@@ -1,11 +1,11 @@
 //! The target `host`: everything runs here; the question is only how many cycles it takes.
 
-use crate::cost;
 use crate::program::{CompileError, HostProgram, Options};
+use crate::{cost, memory};
 use trisect_ir::{NodeId, NodeKind, Program};
 use trisect_target::{
     Artifact, Capability, Device, DeviceError, DeviceSpec, LowerError, Model, Refusal, Resources,
-    Support, Target, TargetKind, Use, Verdict,
+    Support, Target, TargetKind, Use, Verdict, resource,
 };
 
 /// The only model: a core that Cranelift generates code for.
@@ -19,6 +19,27 @@ pub struct HostTarget;
 #[derive(Clone, Debug)]
 struct Host {
     budget: Resources,
+}
+
+impl Host {
+    /// So many bytes, if memory is limited at all.
+    fn memory(&self, bytes: u64) -> Resources {
+        match self.budget.get(resource::MEMORY_BYTES) {
+            Some(_) => Resources::new().with(resource::MEMORY_BYTES, bytes),
+            None => Resources::new(),
+        }
+    }
+    fn shortages(&self, used: &Resources) -> Vec<Refusal> {
+        let short = used.exceeding(&self.budget).into_iter();
+        short
+            .map(|shortage| Refusal {
+                code: trisect_ir::diag::Code(481),
+                operation: format!("{} {}", shortage.needed, shortage.quantity),
+                capability: format!("the server has {}", shortage.available),
+                hint: "make tables smaller, or give the server more memory".to_owned(),
+            })
+            .collect()
+    }
 }
 
 impl Target for HostTarget {
@@ -81,10 +102,14 @@ impl Device for Host {
         self.budget.clone()
     }
     fn check(&self, program: &Program, node: NodeId) -> Verdict {
-        Verdict::Able(Use {
-            resources: Resources::new(),
-            cycles: cost::node(program, node),
-        })
+        let resources = self.memory(memory::of_node(program, node));
+        match self.shortages(&resources) {
+            short if short.is_empty() => Verdict::Able(Use {
+                resources,
+                cycles: cost::node(program, node),
+            }),
+            short => Verdict::Unable(short),
+        }
     }
     fn fit(&self, piece: &Program) -> Result<Use, Vec<Refusal>> {
         let limits: Vec<Refusal> = crate::program::limits(piece)
@@ -96,11 +121,13 @@ impl Device for Host {
                 hint: "split the value into several fields".to_owned(),
             })
             .collect();
-        if !limits.is_empty() {
-            return Err(limits);
+        let resources = self.memory(memory::of_program(piece));
+        let refusals = [limits, self.shortages(&resources)].concat();
+        if !refusals.is_empty() {
+            return Err(refusals);
         }
         Ok(Use {
-            resources: Resources::new(),
+            resources,
             cycles: self.packet_cycles() + longest_path(piece),
         })
     }
@@ -180,6 +207,27 @@ mod tests {
         };
         assert!(cycles("ids") > cycles("l3-forwarder"));
         assert!(cycles("l3-forwarder") > cycles("ttl"));
+    }
+
+    #[test]
+    fn state_takes_memory() {
+        let nf = trisect_p4::library::find("source-nat").unwrap();
+        let options = trisect_p4::Options::default();
+        let options = options.with_define("EXTERNAL_ADDRESS", "32w0xC0000201");
+        let program = nf.compile(&options).unwrap();
+        let with = |bytes| {
+            let limits = Resources::new().with(resource::MEMORY_BYTES, bytes);
+            let spec = DeviceSpec {
+                name: "s1".into(),
+                model: MODEL.into(),
+                limits,
+            };
+            HostTarget.device(&spec).unwrap().fit(&program)
+        };
+        let used = with(1 << 30).unwrap().resources.get(resource::MEMORY_BYTES);
+        assert!(used.is_some_and(|bytes| bytes > 100_000), "{used:?}");
+        let why = with(100_000).unwrap_err();
+        assert_eq!(why[0].code.0, 481);
     }
 
     #[test]
