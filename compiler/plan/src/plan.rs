@@ -241,7 +241,7 @@ impl Plan {
             error: error.to_string(),
         })?;
         let facts = Facts::new(&merged.program);
-        let placement = place(&facts, &merged, &pgraph, &igraph, &machines);
+        let placement = place(&facts, &merged, &pgraph, &igraph, &machines)?;
         let sources = cut::Sources {
             facts: &facts,
             merged: &merged,
@@ -341,7 +341,7 @@ fn place(
     pgraph: &PGraph,
     igraph: &IGraph,
     machines: &Machines,
-) -> Placement {
+) -> Result<Placement, PlanError> {
     let servers: Vec<Capacity> = machines
         .servers
         .iter()
@@ -349,7 +349,7 @@ fn place(
             cycles: s.capacity(),
         })
         .collect();
-    let free = place::place(igraph, &servers, &[]);
+    let free = place::place(igraph, &servers, &[])?;
     let on_hosts = |placement: &Placement| {
         let mut assignment = Assignment::all(facts.effects.len(), Site::Switch);
         for node in facts.sited() {
@@ -379,7 +379,7 @@ fn place(
         })
     };
     if ordered(&free) {
-        return free;
+        return Ok(free);
     }
     let mut groups: Vec<BTreeSet<usize>> = Vec::new();
     for pipeline in &pgraph.pipelines {
