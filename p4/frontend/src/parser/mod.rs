@@ -26,7 +26,7 @@ use scope::Scopes;
 const MAX_HEIGHT: usize = 400;
 /// Deepest nesting of expressions, types, statements and declarations. A level takes up to 5.5 kB of stack without much
 /// optimisation, and a thread may have no more than 2 MiB.
-const MAX_NESTING: usize = 256;
+const MAX_NESTING: usize = 320;
 /// Deepest nesting of attempts that may be taken back (types that could be comparisons).
 const MAX_SPECULATION: usize = 4;
 
