@@ -1,169 +1,5 @@
 //! A mutator that works on tokens: bytes changed at random seldom make a program again.
 
-/// Words and punctuation that the front end tells apart.
-const DICTIONARY: &[&str] = &[
-    "abstract",
-    "action",
-    "actions",
-    "apply",
-    "bit",
-    "bool",
-    "break",
-    "const",
-    "continue",
-    "control",
-    "default",
-    "default_action",
-    "else",
-    "entries",
-    "enum",
-    "error",
-    "exit",
-    "extern",
-    "false",
-    "for",
-    "header",
-    "header_union",
-    "if",
-    "in",
-    "inout",
-    "int",
-    "key",
-    "list",
-    "match_kind",
-    "out",
-    "package",
-    "parser",
-    "priority",
-    "return",
-    "select",
-    "size",
-    "start",
-    "state",
-    "string",
-    "struct",
-    "switch",
-    "table",
-    "this",
-    "transition",
-    "true",
-    "tuple",
-    "type",
-    "typedef",
-    "value_set",
-    "varbit",
-    "void",
-    "accept",
-    "reject",
-    "exact",
-    "lpm",
-    "ternary",
-    "NoAction",
-    "packet_in",
-    "packet_out",
-    "extract",
-    "emit",
-    "lookahead",
-    "advance",
-    "isValid",
-    "setValid",
-    "next",
-    "last",
-    "push_front",
-    "hit",
-    "miss",
-    "action_run",
-    "main",
-    "_",
-    "a",
-    "T",
-    "0",
-    "1",
-    "8w255",
-    "4s7",
-    "0xFFFF_FFFF",
-    "0b1",
-    "0o7",
-    "999999999999",
-    "bit<8>",
-    "bit<999999999999>",
-    "int<0>",
-    "varbit<1>",
-    "@name(\"x\")",
-    "@hidden",
-    "\"s\"",
-    "\"",
-    "{#}",
-    "...",
-    "..",
-    "&&&",
-    "|+|",
-    "|-|",
-    "|+|=",
-    "<<=",
-    ">>=",
-    "++",
-    "+:",
-    "==",
-    "!=",
-    "<=",
-    ">=",
-    "&&",
-    "||",
-    "<<",
-    ">>",
-    "+=",
-    "(",
-    ")",
-    "{",
-    "}",
-    "[",
-    "]",
-    "<",
-    ">",
-    ";",
-    ":",
-    ",",
-    ".",
-    "=",
-    "?",
-    "!",
-    "~",
-    "-",
-    "+",
-    "*",
-    "/",
-    "%",
-    "&",
-    "|",
-    "^",
-    "@",
-    "/*",
-    "*/",
-    "//",
-    "\n#include <core.p4>\n",
-    "\n#include <v1model.p4>\n",
-    "\n#include \"self.p4\"\n",
-    "\n#define a a a\n",
-    "\n#define T(x) x##x #x\n",
-    "\n#define F(...) __VA_ARGS__\n",
-    "\n#undef a\n",
-    "\n#if a + 1 > 0\n",
-    "\n#ifdef T\n",
-    "\n#elif 1\n",
-    "\n#else\n",
-    "\n#endif\n",
-    "\n#line 7 \"x\"\n",
-    "\n@pragma a 1\n",
-    "__LINE__",
-    "__FILE__",
-    "\\\n",
-    "\r\n",
-    "\0",
-    "\u{a0}",
-    "\u{feff}",
-];
-
 /// A small generator of random numbers (xorshift): the seed decides everything.
 struct Random(u64);
 
@@ -176,15 +12,15 @@ impl Random {
     }
 }
 
-/// Changes the first `size` bytes of `data` and gives the new size, at most `max_size`.
-pub fn mutate(data: &mut [u8], size: usize, max_size: usize, seed: u32) -> usize {
+/// Changes the first `size` bytes of `data` and gives the new size, at most `max_size`. New tokens come from `words`.
+pub fn mutate(data: &mut [u8], size: usize, max_size: usize, seed: u32, words: &[&str]) -> usize {
     let mut random = Random(u64::from(seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     if random.below(4) == 0 {
         return libfuzzer_sys::fuzzer_mutate(data, size, max_size);
     }
     let mut tokens: Vec<Vec<u8>> = split(&data[..size]);
     for _ in 0..=random.below(4) {
-        change(&mut tokens, &mut random);
+        change(&mut tokens, &mut random, words);
     }
     let mut out = tokens.concat();
     out.truncate(max_size.min(data.len()));
@@ -192,10 +28,10 @@ pub fn mutate(data: &mut [u8], size: usize, max_size: usize, seed: u32) -> usize
     out.len()
 }
 
-fn change(tokens: &mut Vec<Vec<u8>>, random: &mut Random) {
+fn change(tokens: &mut Vec<Vec<u8>>, random: &mut Random, words: &[&str]) {
     let at = random.below(tokens.len() + 1);
     let pick = |random: &mut Random| {
-        let word = DICTIONARY[random.below(DICTIONARY.len())];
+        let word = words[random.below(words.len())];
         format!(" {word} ").into_bytes()
     };
     if at == tokens.len() || random.below(6) == 0 {
