@@ -3,30 +3,32 @@
 
 use std::collections::BTreeSet;
 
-use super::syntax::{Node, walk};
+use super::Visitor;
+use super::syntax::Node;
 use crate::ast::{Annotation, AnnotationBody, DeclKind, Expr, ExprKind, Program};
 use crate::codes;
 use crate::diag::Diagnostic;
 use crate::span::Span;
 
-pub(super) fn check(program: &Program, found: &mut Vec<Diagnostic>) {
+pub(super) fn rule<'a>(_: &'a Program, found: &'a mut Vec<Diagnostic>) -> Visitor<'a, Node<'a>> {
     let mut constants = BTreeSet::new();
     let mut lists = Vec::new();
-    walk(program, &mut |node| match node {
+    Box::new(move |node| match node {
         Node::Decl(decl) => {
             if let DeclKind::Const(decl) = &decl.kind {
                 constants.insert(decl.name.as_str());
             }
         }
-        Node::Annotations(list) => lists.push(list),
+        Node::Annotations(list) if !list.is_empty() => lists.push(list),
+        // A constant may be declared behind its use.
+        Node::End => lists.iter().for_each(|list| {
+            for (at, annotation) in list.iter().enumerate() {
+                check_structured(annotation, &constants, found);
+                check_repeated(annotation, list.get(..at).unwrap_or_default(), found);
+            }
+        }),
         _ => {}
-    });
-    for list in lists {
-        for (at, annotation) in list.iter().enumerate() {
-            check_structured(annotation, &constants, found);
-            check_repeated(annotation, list.get(..at).unwrap_or_default(), found);
-        }
-    }
+    })
 }
 
 fn check_structured(

@@ -1,15 +1,19 @@
 //! What may be called where (specification, appendix "Restrictions on compile time and run time calls"): tables and
 //! controls in `apply` blocks, actions there and in actions, parsers and what belongs to parsing in parser states.
 
-use super::code::{Node, Where, walk};
+use super::Visitor;
+use super::code::{Node, Part, Where};
 use super::syntax::Place;
 use crate::codes;
 use crate::diag::Diagnostic;
 use crate::span::Span;
 use crate::typed::{BlockKind, Call, Callee, Expr, ExprKind, FunctionId, Program, StmtKind, Type};
 
-pub(super) fn check(program: &Program, found: &mut Vec<Diagnostic>) {
-    walk(program, &mut |place, node| {
+pub(super) fn rule<'a>(
+    program: &'a Program,
+    found: &'a mut Vec<Diagnostic>,
+) -> Visitor<'a, Part<'a>> {
+    Box::new(move |(place, node)| {
         let wrong = match node {
             Node::Stmt(stmt) => match &stmt.kind {
                 StmtKind::SwitchAction { table, .. } => {
@@ -19,11 +23,12 @@ pub(super) fn check(program: &Program, found: &mut Vec<Diagnostic>) {
             }
             .map(|wrong| (stmt.span, wrong)),
             Node::Expr(expr) => check_expr(program, place, expr).map(|wrong| (expr.span, wrong)),
+            Node::Body(_) => None,
         };
         if let Some((span, wrong)) = wrong {
             found.push(wrong.report(span));
         }
-    });
+    })
 }
 
 /// What is wrong, and the way out.

@@ -22,9 +22,14 @@ pub(super) enum Where {
     CompileTime,
 }
 
+/// A part of the code, and what it is part of.
+pub(super) type Part<'a> = (Where, Node<'a>);
+
 /// A part of the code.
 #[derive(Clone, Copy)]
 pub(super) enum Node<'a> {
+    /// A body, whose statements come next.
+    Body(&'a [Stmt]),
     /// A statement.
     Stmt(&'a Stmt),
     /// An expression, or a part of one.
@@ -32,15 +37,15 @@ pub(super) enum Node<'a> {
 }
 
 /// A body that a function, action, state or control has.
-pub(super) struct Body<'a> {
+struct Body<'a> {
     /// What it belongs to.
-    pub(super) place: Place,
+    place: Place,
     /// The statements.
-    pub(super) stmts: &'a [Stmt],
+    stmts: &'a [Stmt],
 }
 
 /// All bodies of the program.
-pub(super) fn bodies(program: &Program) -> Vec<Body<'_>> {
+fn bodies(program: &Program) -> Vec<Body<'_>> {
     let mut all = Vec::new();
     let methods = method_bodies(program);
     for (id, function) in program.functions.iter() {
@@ -83,12 +88,14 @@ fn method_bodies(program: &Program) -> BTreeSet<FunctionId> {
 }
 
 /// Gives every statement and expression of the program to `on`.
-pub(super) fn walk<'a>(program: &'a Program, on: &mut dyn FnMut(Where, Node<'a>)) {
+pub(super) fn walk<'a>(program: &'a Program, on: &mut dyn FnMut(Part<'a>)) {
     for body in bodies(program) {
-        stmts(body.stmts, &mut |node| on(Where::Body(body.place), node));
+        let of = Where::Body(body.place);
+        on((of, Node::Body(body.stmts)));
+        stmts(body.stmts, &mut |node| on((of, node)));
     }
     for parser in program.parsers.values() {
-        let on = &mut |node| on(Where::Body(Place::State), node);
+        let on = &mut |node| on((Where::Body(Place::State), node));
         locals(&parser.locals, on);
         for state in &parser.states {
             transition(&state.next, on);
@@ -96,16 +103,16 @@ pub(super) fn walk<'a>(program: &'a Program, on: &mut dyn FnMut(Where, Node<'a>)
     }
     for control in program.controls.values() {
         locals(&control.locals, &mut |node| {
-            on(Where::Body(Place::Apply), node);
+            on((Where::Body(Place::Apply), node));
         });
     }
     for table in program.tables.values() {
         for key in &table.keys {
-            expr(&key.expr, &mut |node| on(Where::Key, node));
+            expr(&key.expr, &mut |node| on((Where::Key, node)));
         }
-        self::table(table, &mut |node| on(Where::Table, node));
+        self::table(table, &mut |node| on((Where::Table, node)));
     }
-    let on = &mut |node| on(Where::CompileTime, node);
+    let on = &mut |node| on((Where::CompileTime, node));
     for instance in program.instances.values() {
         args(&instance.args, on);
     }
@@ -172,7 +179,7 @@ fn keysets<'a>(of: &'a [KeySet], on: &mut dyn FnMut(Node<'a>)) {
 }
 
 /// Gives these statements and everything in them to `on`.
-pub(super) fn stmts<'a>(of: &'a [Stmt], on: &mut dyn FnMut(Node<'a>)) {
+fn stmts<'a>(of: &'a [Stmt], on: &mut dyn FnMut(Node<'a>)) {
     for each in of {
         stmt(each, on);
     }

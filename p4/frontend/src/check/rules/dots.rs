@@ -1,12 +1,13 @@
 //! `...` stands for all elements that are not given, so it comes last (specification 8.13).
 
-use super::syntax::{Node, walk};
+use super::Visitor;
+use super::syntax::Node;
 use crate::ast::{ExprKind, Program};
 use crate::codes;
 use crate::diag::Diagnostic;
 
-pub(super) fn check(program: &Program, found: &mut Vec<Diagnostic>) {
-    walk(program, &mut |node| {
+pub(super) fn rule<'a>(_: &'a Program, found: &'a mut Vec<Diagnostic>) -> Visitor<'a, Node<'a>> {
+    Box::new(move |node| {
         let Node::Expr(expr) = node else { return };
         let ExprKind::List(elements) = &expr.kind else {
             return;
@@ -21,5 +22,5 @@ pub(super) fn check(program: &Program, found: &mut Vec<Diagnostic>) {
                     .with_help("put `...` last, or give each element"),
             );
         }
-    });
+    })
 }

@@ -1,14 +1,15 @@
 //! `exit` ends the control that runs, so it stands in `apply` blocks and actions (specification 12.5). (The parser sees to
 //! the states of parsers.)
 
-use super::syntax::{Node, Place, walk};
+use super::Visitor;
+use super::syntax::{Node, Place};
 use crate::ast::{Program, StmtKind};
 use crate::codes;
 use crate::diag::Diagnostic;
 
-pub(super) fn check(program: &Program, found: &mut Vec<Diagnostic>) {
+pub(super) fn rule<'a>(_: &'a Program, found: &'a mut Vec<Diagnostic>) -> Visitor<'a, Node<'a>> {
     let mut place = Place::Apply;
-    walk(program, &mut |node| match node {
+    Box::new(move |node| match node {
         Node::Body(of) => place = of,
         Node::Stmt(stmt)
             if matches!(stmt.kind, StmtKind::Exit)
@@ -25,5 +26,5 @@ pub(super) fn check(program: &Program, found: &mut Vec<Diagnostic>) {
             );
         }
         _ => {}
-    });
+    })
 }

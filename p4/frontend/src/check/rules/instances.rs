@@ -1,14 +1,15 @@
 //! Where instances may be declared (specification 11.3): all of them exist before the first packet, so they
 //! stand at top level and among the declarations of parsers and controls, never among statements.
 
-use super::syntax::{Node, walk};
+use super::Visitor;
+use super::syntax::Node;
 use crate::ast::{DeclKind, Program, StmtKind};
 use crate::codes;
 use crate::diag::Diagnostic;
 
-pub(super) fn check(program: &Program, found: &mut Vec<Diagnostic>) {
+pub(super) fn rule<'a>(_: &'a Program, found: &'a mut Vec<Diagnostic>) -> Visitor<'a, Node<'a>> {
     let mut place = None;
-    walk(program, &mut |node| match node {
+    Box::new(move |node| match node {
         Node::Body(of) => place = Some(of),
         Node::Stmt(stmt) => {
             let StmtKind::Decl(decl) = &stmt.kind else {
@@ -31,5 +32,5 @@ pub(super) fn check(program: &Program, found: &mut Vec<Diagnostic>) {
             );
         }
         _ => {}
-    });
+    })
 }

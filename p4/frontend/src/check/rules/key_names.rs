@@ -1,13 +1,14 @@
 //! The control plane knows keys by name. Names of simple expressions are the expressions as written; any other
 //! key needs `@name` (specification 20.3.3.2).
 
-use super::syntax::{Node, walk};
+use super::Visitor;
+use super::syntax::Node;
 use crate::ast::{BinOp, DeclKind, Expr, ExprKind, Program, find_annotation};
 use crate::codes;
 use crate::diag::Diagnostic;
 
-pub(super) fn check(program: &Program, found: &mut Vec<Diagnostic>) {
-    walk(program, &mut |node| {
+pub(super) fn rule<'a>(_: &'a Program, found: &'a mut Vec<Diagnostic>) -> Visitor<'a, Node<'a>> {
+    Box::new(move |node| {
         let Node::Decl(decl) = node else { return };
         let DeclKind::Table(table) = &decl.kind else {
             return;
@@ -28,7 +29,7 @@ pub(super) fn check(program: &Program, found: &mut Vec<Diagnostic>) {
                 );
             }
         }
-    });
+    })
 }
 
 /// Names, fields, elements, slices, masked values and `isValid()`.

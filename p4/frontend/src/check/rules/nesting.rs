@@ -3,7 +3,8 @@
 
 use std::collections::HashSet;
 
-use super::code::{Node, walk};
+use super::Visitor;
+use super::code::{Node, Part};
 use crate::ast::Direction;
 use crate::codes;
 use crate::diag::Diagnostic;
@@ -13,7 +14,10 @@ use crate::typed::{
     VarKind,
 };
 
-pub(super) fn check(program: &Program, found: &mut Vec<Diagnostic>) {
+pub(super) fn rule<'a>(
+    program: &'a Program,
+    found: &'a mut Vec<Diagnostic>,
+) -> Visitor<'a, Part<'a>> {
     let mut check = Check {
         program,
         seen: HashSet::new(),
@@ -24,7 +28,13 @@ pub(super) fn check(program: &Program, found: &mut Vec<Diagnostic>) {
     check.parameters();
     check.results();
     check.instances();
-    check.calls();
+    Box::new(move |(_, node)| {
+        if let Node::Expr(expr) = node
+            && let ExprKind::Call(call) = &expr.kind
+        {
+            check.call(call, expr.span);
+        }
+    })
 }
 
 struct Check<'p, 'd> {
@@ -362,16 +372,6 @@ impl Check<'_, '_> {
                 InstanceOf::Parser(_) | InstanceOf::Control(_) => {}
             }
         }
-    }
-
-    fn calls(&mut self) {
-        let program = self.program;
-        walk(program, &mut |_, node| {
-            let Node::Expr(expr) = node else { return };
-            if let ExprKind::Call(call) = &expr.kind {
-                self.call(call, expr.span);
-            }
-        });
     }
 
     fn call(&mut self, call: &Call, span: Span) {

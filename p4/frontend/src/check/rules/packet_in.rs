@@ -1,13 +1,17 @@
 //! The methods of `packet_in` take what can be read from a packet (specification 13.8).
 
-use super::code::{Node, walk};
+use super::Visitor;
+use super::code::{Node, Part};
 use crate::codes;
 use crate::diag::Diagnostic;
 use crate::span::Span;
 use crate::typed::{Call, Callee, ExprKind, Program, Type};
 
-pub(super) fn check(program: &Program, found: &mut Vec<Diagnostic>) {
-    walk(program, &mut |_, node| {
+pub(super) fn rule<'a>(
+    program: &'a Program,
+    found: &'a mut Vec<Diagnostic>,
+) -> Visitor<'a, Part<'a>> {
+    Box::new(move |(_, node)| {
         let Node::Expr(expr) = node else { return };
         let ExprKind::Call(call) = &expr.kind else {
             return;
@@ -15,7 +19,7 @@ pub(super) fn check(program: &Program, found: &mut Vec<Diagnostic>) {
         if let Some(diagnostic) = check_call(program, call, expr.span) {
             found.push(diagnostic);
         }
-    });
+    })
 }
 
 fn check_call(program: &Program, call: &Call, span: Span) -> Option<Diagnostic> {

@@ -1,13 +1,14 @@
 //! Declarations of parameters (specification 6.8): directions, defaults and `@optional`, as far as they do not
 //! depend on types.
 
-use super::syntax::{Node, Owner, walk};
+use super::Visitor;
+use super::syntax::{Node, Owner};
 use crate::ast::{Direction, Param, Program, find_annotation};
 use crate::codes;
 use crate::diag::Diagnostic;
 
-pub(super) fn check(program: &Program, found: &mut Vec<Diagnostic>) {
-    walk(program, &mut |node| {
+pub(super) fn rule<'a>(_: &'a Program, found: &'a mut Vec<Diagnostic>) -> Visitor<'a, Node<'a>> {
+    Box::new(move |node| {
         let Node::Params(owner, params) = node else {
             return;
         };
@@ -16,7 +17,7 @@ pub(super) fn check(program: &Program, found: &mut Vec<Diagnostic>) {
             check_optional(owner, param, found);
             check_compile_time(owner, param, found);
         }
-    });
+    })
 }
 
 fn is_optional(param: &Param) -> bool {

@@ -1,7 +1,8 @@
 //! A function that returns something returns on every path (specification 10.1); what stands behind a jump never
 //! runs.
 
-use super::code::{Node, bodies, stmts};
+use super::Visitor;
+use super::code::{Node, Part};
 use crate::codes;
 use crate::diag::Diagnostic;
 use crate::typed::{Case, Program, Stmt, StmtKind, Type};
@@ -39,33 +40,38 @@ fn all_cases_end<L>(cases: &[Case<L>]) -> bool {
 }
 
 /// Warns of statements behind `return`, `exit`, `break` and `continue`.
-pub(super) fn check_unreachable(program: &Program, found: &mut Vec<Diagnostic>) {
-    for body in bodies(program) {
-        check_behind(body.stmts, found);
-        stmts(body.stmts, &mut |node| {
-            let Node::Stmt(stmt) = node else { return };
-            match &stmt.kind {
-                StmtKind::Block(inner)
-                | StmtKind::For { body: inner, .. }
-                | StmtKind::ForRange { body: inner, .. }
-                | StmtKind::ForEach { body: inner, .. } => check_behind(inner, found),
-                StmtKind::If(_, then, otherwise) => {
-                    check_behind(then, found);
-                    check_behind(otherwise, found);
-                }
-                StmtKind::SwitchAction { cases, .. } => {
-                    cases
-                        .iter()
-                        .for_each(|case| check_behind(&case.body, found));
-                }
-                StmtKind::SwitchValue { cases, .. } => {
-                    cases
-                        .iter()
-                        .for_each(|case| check_behind(&case.body, found));
-                }
-                _ => {}
-            }
-        });
+pub(super) fn unreachable_rule<'a>(
+    _: &'a Program,
+    found: &'a mut Vec<Diagnostic>,
+) -> Visitor<'a, Part<'a>> {
+    Box::new(move |(_, node)| match node {
+        Node::Body(stmts) => check_behind(stmts, found),
+        Node::Stmt(stmt) => check_within(stmt, found),
+        Node::Expr(_) => {}
+    })
+}
+
+fn check_within(stmt: &Stmt, found: &mut Vec<Diagnostic>) {
+    match &stmt.kind {
+        StmtKind::Block(inner)
+        | StmtKind::For { body: inner, .. }
+        | StmtKind::ForRange { body: inner, .. }
+        | StmtKind::ForEach { body: inner, .. } => check_behind(inner, found),
+        StmtKind::If(_, then, otherwise) => {
+            check_behind(then, found);
+            check_behind(otherwise, found);
+        }
+        StmtKind::SwitchAction { cases, .. } => {
+            cases
+                .iter()
+                .for_each(|case| check_behind(&case.body, found));
+        }
+        StmtKind::SwitchValue { cases, .. } => {
+            cases
+                .iter()
+                .for_each(|case| check_behind(&case.body, found));
+        }
+        _ => {}
     }
 }
 

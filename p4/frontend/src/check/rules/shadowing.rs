@@ -1,7 +1,7 @@
 //! A declaration among statements may hide outer names, but not those of the parameters around it: the parameter
 //! would be out of reach without anybody having meant it.
 
-use super::syntax::{Node, stmts};
+use super::syntax::declarations;
 use crate::ast::{Decl, DeclKind, Ident, Param, Program, Stmt};
 use crate::codes;
 use crate::diag::Diagnostic;
@@ -56,11 +56,7 @@ fn check_inner<'a>(decls: &'a [Decl], scope: &mut Vec<&'a Ident>, found: &mut Ve
 }
 
 fn check_stmts<'a>(of: &'a [Stmt], scope: &mut Vec<&'a Ident>, found: &mut Vec<Diagnostic>) {
-    stmts(of, &mut |node| {
-        if let Node::Decl(decl) = node {
-            check_name(decl, scope, found);
-        }
-    });
+    declarations(of, &mut |decl| check_name(decl, scope, found));
 }
 
 fn check_name(decl: &Decl, scope: &[&Ident], found: &mut Vec<Diagnostic>) {

@@ -54,6 +54,7 @@ pub(super) enum Owner {
 }
 
 /// A part of the tree.
+#[derive(Clone, Copy)]
 pub(super) enum Node<'a> {
     /// A declaration, at top level or anywhere inside.
     Decl(&'a Decl),
@@ -67,6 +68,8 @@ pub(super) enum Node<'a> {
     Annotations(&'a [Annotation]),
     /// The parameters of one thing.
     Params(Owner, &'a [Param]),
+    /// The end of the program.
+    End,
 }
 
 /// Gives every part of the program to `on`.
@@ -74,10 +77,48 @@ pub(super) fn walk<'a>(program: &'a Program, on: &mut dyn FnMut(Node<'a>)) {
     for each in &program.decls {
         decl(each, Place::Function, on);
     }
+    on(Node::End);
 }
 
-/// Gives every statement in these, however deep, to `on`.
-pub(super) fn stmts<'a>(of: &'a [Stmt], on: &mut dyn FnMut(Node<'a>)) {
+/// Gives every declaration among these statements, however deep, to `on`.
+pub(super) fn declarations<'a>(of: &'a [Stmt], on: &mut dyn FnMut(&'a Decl)) {
+    of.iter().for_each(|stmt| declarations_in(stmt, on));
+}
+
+fn declarations_in<'a>(of: &'a Stmt, on: &mut dyn FnMut(&'a Decl)) {
+    match &of.kind {
+        StmtKind::Decl(decl) => on(decl),
+        StmtKind::Block(block) => declarations(&block.stmts, on),
+        StmtKind::If {
+            then, otherwise, ..
+        } => {
+            declarations_in(then, on);
+            otherwise.iter().for_each(|stmt| declarations_in(stmt, on));
+        }
+        StmtKind::Switch { cases, .. } => {
+            for block in cases.iter().filter_map(|case| case.body.as_ref()) {
+                declarations(&block.stmts, on);
+            }
+        }
+        StmtKind::For { init, body, .. } => {
+            declarations(init, on);
+            declarations_in(body, on);
+        }
+        StmtKind::ForIn { var, body, .. } => {
+            on(var);
+            declarations_in(body, on);
+        }
+        StmtKind::Assign { .. }
+        | StmtKind::Call(_)
+        | StmtKind::Return(_)
+        | StmtKind::Empty
+        | StmtKind::Exit
+        | StmtKind::Break
+        | StmtKind::Continue => {}
+    }
+}
+
+fn stmts<'a>(of: &'a [Stmt], on: &mut dyn FnMut(Node<'a>)) {
     for stmt in of {
         self::stmt(stmt, on);
     }

@@ -1,13 +1,17 @@
 //! The properties that a table must have, and their order (specification 14.2.1).
 
-use super::syntax::{Node, walk};
+use super::Visitor;
+use super::syntax::Node;
 use crate::ast::{DeclKind, Ident, Program, TableDecl, TableProperty, TablePropertyKind as Kind};
 use crate::codes;
 use crate::diag::Diagnostic;
 
-pub(super) fn check(program: &Program, found: &mut Vec<Diagnostic>) {
+pub(super) fn rule<'a>(
+    program: &'a Program,
+    found: &'a mut Vec<Diagnostic>,
+) -> Visitor<'a, Node<'a>> {
     let no_action = no_action(program);
-    walk(program, &mut |node| {
+    Box::new(move |node| {
         if let Node::Decl(decl) = node
             && let DeclKind::Table(table) = &decl.kind
         {
@@ -15,7 +19,7 @@ pub(super) fn check(program: &Program, found: &mut Vec<Diagnostic>) {
             check_default(table, no_action, found);
             check_entries(table, found);
         }
-    });
+    })
 }
 
 fn property(table: &TableDecl, is: fn(&Kind) -> bool) -> Option<(usize, &TableProperty)> {
