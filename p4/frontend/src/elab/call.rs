@@ -220,8 +220,12 @@ impl<'a> Elab<'a> {
         Ok(steps)
     }
 
-    /// What an action touches besides its parameters, where it stands.
-    pub(super) fn captured(&self, action: ActionId, block: &Frame<'a>) -> Captured {
+    /// What an action touches besides its parameters, where it stands. Only its arguments ask for that, so that nothing
+    /// is looked at for an action without any: a footprint may be as large as all headers together.
+    pub(super) fn captured(&self, action: ActionId, args: &[Arg], block: &Frame<'a>) -> Captured {
+        if args.is_empty() {
+            return Captured::default();
+        }
         let uses = Uses::of_action(self.tree, action);
         let print = |ids: &std::collections::BTreeSet<VarId>| {
             let mut found = Footprint::default();
@@ -320,7 +324,7 @@ impl<'a> Elab<'a> {
         let mut frame = Frame::new(Some(block.clone()), names);
         let label = self.new_label();
         frame.result = Some((label, Value::Unit));
-        let captured = self.captured(id, &block);
+        let captured = self.captured(id, &call.args, &block);
         let (mut all, outs) = self.collect(|e| {
             e.bind(
                 &action.params,

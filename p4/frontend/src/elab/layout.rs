@@ -253,8 +253,8 @@ impl<'a> Elab<'a> {
         span: Span,
     ) -> R<HeaderTypeId> {
         let key = (id, args.to_vec());
-        if let Some(found) = self.header_types.iter().find(|(known, _)| *known == key) {
-            return Ok(found.1);
+        if let Some(found) = self.header_types.get(&key) {
+            return Ok(*found);
         }
         let name = self.tree.show(&Type::Header(id, args.clone()));
         let mut fields = Vec::new();
@@ -278,7 +278,7 @@ impl<'a> Elab<'a> {
             ));
         }
         let ty = self.ir.header_types.push(header);
-        self.header_types.push((key, ty));
+        self.header_types.insert(key, ty);
         Ok(ty)
     }
 

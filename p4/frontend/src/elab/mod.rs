@@ -47,7 +47,7 @@ mod v1model;
 mod value;
 mod walk;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use trisect_ir::{self as ir, Expr, HeaderTypeId, MetaId, Op, TableId};
@@ -128,12 +128,12 @@ struct Elab<'a> {
     root: Rc<Frame<'a>>,
     /// The frame in work.
     frame: Rc<Frame<'a>>,
-    header_types: Vec<((StructId, Vec<Type>), HeaderTypeId)>,
+    header_types: HashMap<(StructId, Vec<Type>), HeaderTypeId>,
     slots: Vec<Slot>,
     stacks: usize,
     labels: u32,
-    /// Names in use, by kind of entity.
-    names: BTreeSet<(&'static str, String)>,
+    /// Names in use, by kind of entity, with the last number that was put behind each.
+    names: BTreeMap<(&'static str, String), u32>,
     /// How often each instance is applied.
     applications: BTreeMap<InstanceId, usize>,
     /// Frames of blocks that may be applied more than once.
@@ -174,11 +174,11 @@ impl<'a> Elab<'a> {
             arch: Arch::Pna,
             frame: root.clone(),
             root,
-            header_types: Vec::new(),
+            header_types: HashMap::new(),
             slots: Vec::new(),
             stacks: 0,
             labels: 0,
-            names: BTreeSet::new(),
+            names: BTreeMap::new(),
             applications: applications(tree),
             shared_frames: Vec::new(),
             global_actions: global_actions(tree),
@@ -334,13 +334,20 @@ impl<'a> Elab<'a> {
 
     /// `name`, or with a number behind if it is taken.
     fn unique(&mut self, kind: &'static str, name: &str) -> String {
-        let mut candidate = name.to_owned();
-        let mut number = 1;
-        while !self.names.insert((kind, candidate.clone())) {
+        let Some(mut number) = self.names.get(&(kind, name.to_owned())).copied() else {
+            self.names.insert((kind, name.to_owned()), 1);
+            return name.to_owned();
+        };
+        let free = loop {
             number += 1;
-            candidate = format!("{name}_{number}");
-        }
-        candidate
+            let candidate = (kind, format!("{name}_{number}"));
+            if !self.names.contains_key(&candidate) {
+                break candidate;
+            }
+        };
+        self.names.insert((kind, name.to_owned()), number);
+        self.names.insert(free.clone(), 1);
+        free.1
     }
 
     /// Runs `body` with an empty list of steps and returns what it appended.

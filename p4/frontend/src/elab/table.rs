@@ -248,7 +248,7 @@ impl<'a> Elab<'a> {
         let (mut ops, exits) = result?;
         ops.splice(0..0, implicit);
         let own = self.action_name(pending.source, &block);
-        let name = if self.names.contains(&("action", own.clone())) {
+        let name = if self.names.contains_key(&("action", own.clone())) {
             let name = &self.tree.actions[pending.source].name;
             format!("{}.{name}", self.ir.tables[table].name)
         } else {
@@ -296,7 +296,7 @@ impl<'a> Elab<'a> {
             let value = self.action_data(&var.name, &ty, var.span)?;
             frame.bind(*param, value);
         }
-        let captured = self.captured(pending.source, block);
+        let captured = self.captured(pending.source, pending.bound, block);
         let order: Vec<u32> = (0..pending.bound.len() as u32).collect();
         let caller = block_of(&self.frame);
         let (mut steps, outs) = self.with_frame(caller, |e| {
