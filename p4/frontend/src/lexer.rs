@@ -61,13 +61,38 @@ pub struct Token {
     pub span: Span,
 }
 
-/// All punctuation, longest first, so that the first that fits is the right one.
-const PUNCTUATION: &[&str] = &[
-    "|+|=", "|-|=", "<<=", ">>=", "&&&", "...", "{#}", "|+|", "|-|", "..", "<<", ">>", "&&", "||",
-    "==", "!=", ">=", "<=", "++", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "+:", "##", "+",
-    "-", "*", "/", "%", "|", "&", "^", "~", "(", ")", "[", "]", "{", "}", "<", ">", "!", ":", ",",
-    "?", ".", "=", ";", "@", "#",
-];
+/// The punctuation that begins with a character, longest first, so that the first that fits is the right one.
+fn punctuation(first: char) -> &'static [&'static str] {
+    match first {
+        '|' => &["|+|=", "|-|=", "|+|", "|-|", "||", "|=", "|"],
+        '<' => &["<<=", "<<", "<=", "<"],
+        '>' => &[">>=", ">>", ">=", ">"],
+        '&' => &["&&&", "&&", "&=", "&"],
+        '.' => &["...", "..", "."],
+        '{' => &["{#}", "{"],
+        '=' => &["==", "="],
+        '!' => &["!=", "!"],
+        '+' => &["++", "+=", "+:", "+"],
+        '-' => &["-=", "-"],
+        '*' => &["*=", "*"],
+        '/' => &["/=", "/"],
+        '%' => &["%=", "%"],
+        '^' => &["^=", "^"],
+        '#' => &["##", "#"],
+        '~' => &["~"],
+        '(' => &["("],
+        ')' => &[")"],
+        '[' => &["["],
+        ']' => &["]"],
+        '}' => &["}"],
+        ':' => &[":"],
+        ',' => &[","],
+        '?' => &["?"],
+        ';' => &[";"],
+        '@' => &["@"],
+        _ => &[],
+    }
+}
 
 /// Reads tokens from one text.
 #[derive(Debug)]
@@ -273,7 +298,10 @@ impl<'a> Lexer<'a> {
 
     fn punctuation(&mut self, first: char) -> Tok {
         let rest = self.rest();
-        match PUNCTUATION.iter().find(|text| rest.starts_with(**text)) {
+        match punctuation(first)
+            .iter()
+            .find(|text| rest.starts_with(**text))
+        {
             Some(text) => {
                 self.pos += text.len();
                 Tok::Punct(text)
