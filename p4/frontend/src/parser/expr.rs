@@ -1,6 +1,6 @@
 //! Expressions, by precedence climbing, and keysets.
 
-use super::{Fail, MAX_NESTING, Parse, Parser};
+use super::{Fail, MAX_HEIGHT, Parse, Parser};
 use crate::ast::{Arg, BinOp, Expr, ExprKind, Ident, NamedExpr, TypeKind, TypeRef, UnOp};
 use crate::codes;
 use crate::diag::Diagnostic;
@@ -66,8 +66,8 @@ impl Parser<'_, '_> {
     fn node(&mut self, kind: ExprKind, start: Span, below: usize) -> Parse<Expr> {
         let span = self.since(start);
         self.height = below + 1;
-        if self.height > MAX_NESTING {
-            return Err(self.too_deep(span));
+        if self.height > MAX_HEIGHT {
+            return Err(self.too_deep(MAX_HEIGHT, span));
         }
         Ok(Expr { kind, span })
     }

@@ -22,9 +22,11 @@ use crate::lexer::{Tok, Token};
 use crate::span::Span;
 use scope::Scopes;
 
-/// Deepest nesting of expressions, types, statements and declarations, and greatest height of an
-/// expression's tree: what walks the tree may recurse.
-pub const MAX_NESTING: usize = 400;
+/// Greatest height of the tree of an expression or type, as of a chain of 400 operators: what walks the tree may recurse.
+const MAX_HEIGHT: usize = 400;
+/// Deepest nesting of expressions, types, statements and declarations. A level takes up to 5.5 kB of stack without much
+/// optimisation, and a thread may have no more than 2 MiB.
+const MAX_NESTING: usize = 320;
 /// Deepest nesting of attempts that may be taken back (types that could be comparisons).
 const MAX_SPECULATION: usize = 4;
 
@@ -379,7 +381,7 @@ impl<'t> Parser<'t, '_> {
     /// Runs `parse` one level deeper, unless that is too deep.
     fn nested<T>(&mut self, parse: impl FnOnce(&mut Self) -> Parse<T>) -> Parse<T> {
         if self.depth >= MAX_NESTING {
-            return Err(self.too_deep(self.span()));
+            return Err(self.too_deep(MAX_NESTING, self.span()));
         }
         self.depth += 1;
         let result = parse(self);
@@ -387,8 +389,8 @@ impl<'t> Parser<'t, '_> {
         result
     }
 
-    fn too_deep(&mut self, span: Span) -> Fail {
-        let message = format!("this is nested deeper than {MAX_NESTING} levels");
+    fn too_deep(&mut self, limit: usize, span: Span) -> Fail {
+        let message = format!("this is nested deeper than {limit} levels");
         self.error(
             Diagnostic::error(codes::NESTING, span, message).with_help("split it into named parts"),
         );

@@ -1,6 +1,6 @@
 //! Types.
 
-use super::{MAX_NESTING, Parse, Parser};
+use super::{MAX_HEIGHT, Parse, Parser};
 use crate::ast::{Expr, Ident, Path, TypeKind, TypeRef};
 use crate::span::Span;
 
@@ -168,8 +168,8 @@ impl Parser<'_, '_> {
             let size = Box::new(self.expression()?);
             self.expect("]")?;
             self.height = self.height.max(below) + 1;
-            if self.height > MAX_NESTING {
-                return Err(self.too_deep(start));
+            if self.height > MAX_HEIGHT {
+                return Err(self.too_deep(MAX_HEIGHT, start));
             }
             ty = TypeRef {
                 kind: TypeKind::Stack {
