@@ -33,6 +33,7 @@ mod similar;
 pub mod span;
 pub mod typed;
 
+use std::io::Read;
 use std::path::Path;
 
 pub use diag::{Diagnostic, Severity, render_all, to_json};
@@ -234,10 +235,13 @@ fn compile(
 /// The text of a file. Bytes that are no UTF-8 (they can only be in comments and strings of a valid
 /// program) become replacement characters.
 fn read_source(path: &Path) -> Result<String, std::io::Error> {
-    let size = std::fs::metadata(path)?.len();
-    if size > MAX_FILE_BYTES {
-        let message = format!("the file has {size} bytes; {MAX_FILE_BYTES} are the limit");
+    // A device or pipe may have no size that is known, and no end.
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path)?;
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        let message = format!("the file has more than {MAX_FILE_BYTES} bytes, which are the limit");
         return Err(std::io::Error::other(message));
     }
-    Ok(String::from_utf8_lossy(&std::fs::read(path)?).into_owned())
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
