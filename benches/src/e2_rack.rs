@@ -295,7 +295,7 @@ mod tests {
         }
         // Of each graph nothing is promised against chance; of all of them it is.
         assert!(chance / 200.0 < 0.6, "{chance}");
-        assert_eq!(above, 200);
+        assert!(above >= 195, "{above}");
     }
 
     #[test]
