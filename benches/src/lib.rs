@@ -1,6 +1,7 @@
 //! Shared parts of the benchmarks: the packets, and the loops by hand that compiled code is held
 //! against.
 
+pub mod e2_rack;
 pub mod p4_programs;
 
 use std::time::{Duration, Instant};

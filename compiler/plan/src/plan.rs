@@ -224,7 +224,7 @@ impl Plan {
             error: error.to_string(),
         })?;
         let facts = Facts::new(&merged.program);
-        let placement = place(&facts, &merged, &pgraph, &igraph, &machines);
+        let placement = place(&facts, &merged, &pgraph, &igraph, &machines)?;
         let (problem, solution) = cut::cut(&facts, &merged, &placement, &machines, input.strategy)?;
         for site in machines.sites() {
             if let Some(piece) = solution.pieces.at(site) {
@@ -325,7 +325,7 @@ fn place(
     pgraph: &PGraph,
     igraph: &IGraph,
     machines: &Machines,
-) -> Placement {
+) -> Result<Placement, PlanError> {
     let servers: Vec<Capacity> = machines
         .servers
         .iter()
@@ -333,7 +333,7 @@ fn place(
             cycles: s.capacity(),
         })
         .collect();
-    let free = place::place(igraph, &servers, &[]);
+    let free = place::place(igraph, &servers, &[])?;
     let on_hosts = |placement: &Placement| {
         let mut assignment = Assignment::all(facts.effects.len(), Site::Switch);
         for node in facts.sited() {
@@ -363,7 +363,7 @@ fn place(
         })
     };
     if ordered(&free) {
-        return free;
+        return Ok(free);
     }
     let mut groups: Vec<BTreeSet<usize>> = Vec::new();
     for pipeline in &pgraph.pipelines {
