@@ -85,7 +85,7 @@ pub fn at_best_load(
 /// the best of them on, the bottleneck is relieved by moves and swaps. Small problems (up to 24 units)
 /// are solved by branch and bound if that takes no more than a quarter of the steps.
 ///
-/// It is never below [`at_best_load`] with [`crate::packing`] or [`crate::e2`].
+/// It is never below [`at_best_load`] with [`crate::packing()`] or [`crate::e2`].
 pub fn best(problem: &Problem, effort: Effort) -> Answer {
     let mut bound = upper_bound(problem);
     let mut rng = Rng::new(effort.seed);

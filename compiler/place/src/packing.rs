@@ -146,11 +146,11 @@ pub(crate) fn grow(problem: &Problem, start: usize, growth: f64) -> Vec<u32> {
             }
         }
     }
-    for unit in 0..units {
-        if at[unit] == NOWHERE {
-            let server = emptiest(&room);
-            at[unit] = server as u32;
-            room[server] -= problem.load[unit];
+    for (unit, server) in at.iter_mut().enumerate() {
+        if *server == NOWHERE {
+            let most = emptiest(&room);
+            *server = most as u32;
+            room[most] -= problem.load[unit];
         }
     }
     at

@@ -25,7 +25,7 @@ pub(crate) struct Search<'a> {
     floor: f64,
     /// Moves and swaps that may still be looked at.
     pub(crate) steps: u64,
-    /// What was moved, and from where, since [`Search::accept`].
+    /// What was moved, and from where, since the placement that the search would go back to.
     log: Vec<(u32, u32)>,
     /// By unit: traffic with the bottleneck.
     to_hot: Vec<f64>,
