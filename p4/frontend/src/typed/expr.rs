@@ -102,17 +102,16 @@ pub enum ExprKind {
 impl Expr {
     /// The expressions that this one is directly made of: its operands, or for a call the object that is called and
     /// the arguments in the order of the parameters.
-    #[must_use]
-    pub fn operands(&self) -> Vec<&Expr> {
-        match &self.kind {
+    pub fn operands(&self) -> impl Iterator<Item = &Expr> {
+        let (own, parts, args): ([Option<&Expr>; 3], &[Expr], &[Arg]) = match &self.kind {
             ExprKind::Const(_)
             | ExprKind::Var(_)
             | ExprKind::Instance(_)
             | ExprKind::This
             | ExprKind::Invalid
             | ExprKind::Default
-            | ExprKind::Hit { .. } => Vec::new(),
-            ExprKind::Aggregate(parts) => parts.iter().collect(),
+            | ExprKind::Hit { .. } => ([None; 3], &[], &[]),
+            ExprKind::Aggregate(parts) => ([None; 3], parts, &[]),
             ExprKind::Unary(_, e)
             | ExprKind::Cast(e)
             | ExprKind::Field(e, _)
@@ -120,16 +119,17 @@ impl Expr {
             | ExprKind::Slice(e, _, _)
             | ExprKind::Next(e)
             | ExprKind::Last(e)
-            | ExprKind::LastIndex(e) => vec![e],
+            | ExprKind::LastIndex(e) => ([Some(e), None, None], &[], &[]),
             ExprKind::Binary(_, a, b)
             | ExprKind::Index(a, b)
-            | ExprKind::SliceAt { base: a, lo: b, .. } => vec![a, b],
-            ExprKind::Ternary(cond, then, otherwise) => vec![cond, then, otherwise],
-            ExprKind::Call(call) => {
-                let args = call.args.iter().filter_map(|arg| arg.value.as_ref());
-                call.callee.object().into_iter().chain(args).collect()
+            | ExprKind::SliceAt { base: a, lo: b, .. } => ([Some(a), Some(b), None], &[], &[]),
+            ExprKind::Ternary(cond, then, otherwise) => {
+                ([Some(cond), Some(then), Some(otherwise)], &[], &[])
             }
-        }
+            ExprKind::Call(call) => ([call.callee.object(), None, None], &[], &call.args),
+        };
+        let args = args.iter().filter_map(|arg| arg.value.as_ref());
+        own.into_iter().flatten().chain(parts).chain(args)
     }
 }
 
