@@ -1,5 +1,7 @@
 //! The optimum is what an exhaustive search finds, and what is proven is true.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use trisect_optimise::arbitrary::{Random, Shape, rack};
 use trisect_optimise::{
     BEST, Goal, Learnt, Limits, NoSolution, Outcome, Problem, Row, Var, break_symmetry, conflict,

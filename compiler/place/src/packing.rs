@@ -104,7 +104,7 @@ pub(crate) fn grow(problem: &Problem, start: usize, growth: f64) -> Vec<u32> {
         .collect();
     let mut border: BinaryHeap<Candidate> = BinaryHeap::with_capacity(2 * units);
     let mut touched: Vec<u32> = Vec::with_capacity(units);
-    for server in 0..room.len() {
+    for (server, room) in room.iter_mut().enumerate() {
         border.clear();
         for unit in touched.drain(..) {
             here[unit as usize] = 0.0;
@@ -114,7 +114,7 @@ pub(crate) fn grow(problem: &Problem, start: usize, growth: f64) -> Vec<u32> {
                 Some(next) => {
                     let u = next.unit as usize;
                     let stale = at[u] != NOWHERE || next.gain != here[u] - open[u];
-                    if stale || problem.load[u] > room[server] {
+                    if stale || problem.load[u] > *room {
                         continue;
                     }
                     next.unit
@@ -123,14 +123,14 @@ pub(crate) fn grow(problem: &Problem, start: usize, growth: f64) -> Vec<u32> {
                     // A new seed: what has the least traffic with what is open.
                     let seed = (0..units)
                         .map(|i| (i + start) % units)
-                        .filter(|u| at[*u] == NOWHERE && problem.load[*u] <= room[server])
+                        .filter(|u| at[*u] == NOWHERE && problem.load[*u] <= *room)
                         .min_by(|a, b| open[*a].total_cmp(&open[*b]));
                     let Some(seed) = seed else { break };
                     seed as u32
                 }
             };
             at[unit as usize] = server as u32;
-            room[server] -= problem.load[unit as usize];
+            *room -= problem.load[unit as usize];
             for (v, rate) in problem.row(unit) {
                 open[v as usize] -= rate;
                 if at[v as usize] == NOWHERE {

@@ -419,8 +419,9 @@ fn class_parts(facts: &Facts, merged: &Merged, graph: &PGraph) -> Vec<Vec<(usize
         }
         for &next in facts.graph.succs(node) {
             let share = share(facts, &merged.shares, node, next);
-            for class in 0..classes {
-                parts[node.index()][class] += share * parts[next.index()][class];
+            let behind = parts[next.index()].clone();
+            for (part, of_next) in parts[node.index()].iter_mut().zip(behind) {
+                *part += share * of_next;
             }
         }
     }
