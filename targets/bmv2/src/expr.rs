@@ -28,6 +28,22 @@ pub(crate) struct Expressions<'a> {
     pub hoisted: Option<Vec<String>>,
 }
 
+/// How P4 and BMv2 write a comparison, and whether its operands are signed numbers.
+pub(crate) fn comparison_sign(op: BinOp) -> (&'static str, bool) {
+    match op {
+        BinOp::Eq => ("==", false),
+        BinOp::Ne => ("!=", false),
+        BinOp::Lt => ("<", false),
+        BinOp::Le => ("<=", false),
+        BinOp::Gt => (">", false),
+        BinOp::Ge => (">=", false),
+        BinOp::SLt => ("<", true),
+        BinOp::SLe => ("<=", true),
+        BinOp::SGt => (">", true),
+        _ => (">=", true),
+    }
+}
+
 /// P4 text, and whether it holds together without parentheses.
 struct Piece {
     text: String,
@@ -219,18 +235,7 @@ impl Expressions<'_> {
     }
 
     fn comparison(&mut self, op: BinOp, a: &Expr, b: &Expr) -> Piece {
-        let (sign, signed) = match op {
-            BinOp::Eq => ("==", false),
-            BinOp::Ne => ("!=", false),
-            BinOp::Lt => ("<", false),
-            BinOp::Le => ("<=", false),
-            BinOp::Gt => (">", false),
-            BinOp::Ge => (">=", false),
-            BinOp::SLt => ("<", true),
-            BinOp::SLe => ("<=", true),
-            BinOp::SGt => (">", true),
-            _ => (">=", true),
-        };
+        let (sign, signed) = comparison_sign(op);
         let cast = if signed {
             format!("(int<{}>)", self.width(a))
         } else {

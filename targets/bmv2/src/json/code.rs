@@ -17,6 +17,7 @@ use super::value::{
     SCRATCH, Term, argument, binary, boolean, choose, constant, field, header_field, leaf, local,
     meta, number, primitive, unary, validity,
 };
+use crate::expr::comparison_sign;
 use crate::names::Names;
 use crate::valid::{Valid, implied};
 
@@ -308,18 +309,7 @@ impl Code<'_> {
     fn comparison(&mut self, op: BinOp, a: &Expr, b: &Expr) -> Term {
         let width = self.width(a);
         let (a, b) = (self.data(a), self.data(b));
-        let (sign, is_signed) = match op {
-            BinOp::Eq => ("==", false),
-            BinOp::Ne => ("!=", false),
-            BinOp::Lt => ("<", false),
-            BinOp::Le => ("<=", false),
-            BinOp::Gt => (">", false),
-            BinOp::Ge => (">=", false),
-            BinOp::SLt => ("<", true),
-            BinOp::SLe => ("<=", true),
-            BinOp::SGt => (">", true),
-            _ => (">=", true),
-        };
+        let (sign, is_signed) = comparison_sign(op);
         if is_signed {
             binary(sign, signed(a, width), signed(b, width))
         } else {
