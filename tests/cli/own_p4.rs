@@ -324,6 +324,25 @@ fn a_program_that_loses_headers_goes_to_one_device_whole() {
 }
 
 /// A NIC finds the standard headers where the program finds none, and so must not look for them.
+/// Where the switch passes packets on unparsed, what the parser finds out is the server's own.
+#[test]
+fn what_the_parser_sets_is_not_lost_where_the_switch_does_not_parse() {
+    let program = SENDER
+        .replace("p.emit(h.eth);", "")
+        .replace("bit<8> unused;", "bit<9> port;")
+        .replace(
+            "p.extract(h.eth); transition",
+            "p.extract(h.eth); m.port = (bit<9>) h.eth.src[0:0] + 1; transition",
+        )
+        .replace("types.apply();", "s.egress_spec = m.port;");
+    let own = Own::new(&program);
+    for strategy in STRATEGIES {
+        let report = own.report(&["--strategy", strategy]);
+        assert_eq!(packets(&report, "0"), 0);
+        assert!(packets(&report, "1") + packets(&report, "2") > 0);
+    }
+}
+
 #[test]
 fn a_nic_does_not_parse_for_a_program_that_does_not() {
     let program = SENDER

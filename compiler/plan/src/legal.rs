@@ -158,6 +158,20 @@ pub(crate) fn left_whole(facts: &Facts, assignment: &Assignment) -> bool {
             .is_some_and(|first| matches!(first, Site::Host(_)) && sites.all(|s| s == first))
 }
 
+/// The metadata that travels to the device where the pipeline begins, if that is not the switch. A switch that does not
+/// parse the packet knows nothing that the parser sets; the other device finds that out by itself.
+pub(crate) fn entry_live(
+    facts: &Facts,
+    assignment: &Assignment,
+    entry: NodeId,
+) -> BTreeSet<MetaId> {
+    let mut live = facts.live_in(entry).clone();
+    if left_whole(facts, assignment) {
+        live.retain(|meta| !facts.initial_known(*meta));
+    }
+    live
+}
+
 struct Checker<'a, 'f> {
     facts: &'a Facts<'f>,
     assignment: &'a Assignment,

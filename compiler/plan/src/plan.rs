@@ -15,7 +15,7 @@ use crate::site::{Assignment, ServerId, Site};
 use crate::split::{Pieces, Ports};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use trisect_ir::{NodeKind, Program};
+use trisect_ir::{MetaId, NodeKind, Program};
 use trisect_policy::Profile;
 use trisect_policy::nf::NfDescription;
 use trisect_policy::policy::Policy;
@@ -447,25 +447,22 @@ fn devices(
 
 fn crossings(facts: &Facts, problem: &Problem, assignment: &Assignment) -> Vec<Crossing> {
     let name = |node| facts.program.control.nodes[node].name.clone();
-    let live = |node| -> Vec<String> {
-        facts
-            .live_in(node)
-            .iter()
-            .map(|m| facts.program.metas[*m].name.clone())
-            .collect()
-    };
+    let metas = &facts.program.metas;
+    let names = |live: &BTreeSet<MetaId>| live.iter().map(|m| metas[*m].name.clone()).collect();
+    let bits = |live: &BTreeSet<MetaId>| live.iter().map(|m| metas[*m].width).sum();
     let mut found = Vec::new();
     if let Some(entry) = facts.program.control.entry
         && assignment.site(entry) != Site::Switch
         && !facts.is_terminal(entry)
     {
+        let live = legal::entry_live(facts, assignment, entry);
         found.push(Crossing {
             from: String::new(),
             from_site: Site::Switch,
             to: name(entry),
             to_site: assignment.site(entry),
-            live: live(entry),
-            bits: facts.live_bits(entry),
+            live: names(&live),
+            bits: bits(&live),
             pps: problem.pps,
         });
     }
@@ -477,13 +474,14 @@ fn crossings(facts: &Facts, problem: &Problem, assignment: &Assignment) -> Vec<C
             _ => assignment.site(b),
         };
         if from_site != to_site {
+            let live = facts.live_in(b);
             found.push(Crossing {
                 from: name(a),
                 from_site,
                 to: name(b),
                 to_site,
-                live: live(b),
-                bits: facts.live_bits(b),
+                live: names(live),
+                bits: bits(live),
                 pps: problem.pps * problem.edge_frequency(facts, a, b),
             });
         }

@@ -235,12 +235,15 @@ impl<'a> Cut<'a> {
             }
         }
         for (i, (_, node)) in targets.into_iter().enumerate() {
-            let live = self.facts.live_in(node);
+            let live = match node == self.entry {
+                true => legal::entry_live(self.facts, self.assignment, node),
+                false => self.facts.live_in(node).clone(),
+            };
             self.continuations.push(Continuation {
                 spi: i as u32 + 1,
                 node,
                 site: self.site(node),
-                layout: Layout::new(self.facts.program, live),
+                layout: Layout::new(self.facts.program, &live),
             });
         }
         self.tlv_bytes = self
