@@ -75,6 +75,8 @@ pub const DECLARATION: &str = MISPLACED;
 pub const INSTANCE: &str = "E0173";
 /// The program copies packets or sends them again where one pass is needed.
 pub const REPLICATION: &str = "E0182";
+/// An extern model does not fit the program.
+pub const EXTERN_MODEL: &str = "E0184";
 /// Something uses itself in its own declaration.
 pub const RECURSION: &str = "E0183";
 /// `exit` where it cannot stand.

@@ -23,6 +23,7 @@ pub mod codes;
 pub mod diag;
 mod elab;
 pub mod embedded;
+mod extern_model;
 pub mod lexer;
 pub mod library;
 pub mod options;
@@ -81,7 +82,12 @@ pub fn parse_str(
     let tokens = pp::preprocess(name, text, options, &mut sources, &mut diagnostics);
     let before = diagnostics.len();
     let file_missing = diagnostics.iter().any(|d| d.code == codes::INCLUDE);
-    let program = parser::parse(&tokens, options.max_errors, &mut diagnostics);
+    let mut program = parser::parse(&tokens, options.max_errors, &mut diagnostics);
+    if let Some((model, _)) = &options.extern_model
+        && !diagnostics.iter().any(Diagnostic::is_error)
+    {
+        extern_model::put_in(&mut program, model, &sources, &mut diagnostics);
+    }
     if file_missing {
         // Without the declarations of a missing file, what uses them cannot be told from a mistake.
         diagnostics.truncate(before);
@@ -132,8 +138,9 @@ fn check_tree(
 /// Compiles a P4 file to a program of the IR that is one pass over a packet. The program is named after the file.
 ///
 /// # Errors
-/// All diagnostics found; at least one is an error. Programs that only have warnings compile. A v1model program that
-/// copies or resends packets ([`codes::REPLICATION`]) is more than one pass: see [`compile_passes_file`].
+/// All diagnostics found; at least one is an error. Programs that only have warnings compile; who wants to show these
+/// takes [`compile_passes_file`]. A v1model program that copies or resends packets ([`codes::REPLICATION`]) is more
+/// than one pass, which also only that function gives.
 pub fn compile_file(path: &Path, options: &Options) -> Result<trisect_ir::Program, Findings> {
     compile_passes_file(path, options)?.single_pass(&path.to_string_lossy())
 }
@@ -193,10 +200,16 @@ pub struct Compiled {
     /// Set for v1model programs that clone, resubmit, recirculate, multicast or truncate packets: the program
     /// is then run pass by pass, with a traffic manager in between ([`trisect_ir::bridge`]).
     pub bridge: Option<Bridge>,
+    /// What is worth knowing about the program.
+    pub warnings: Findings,
 }
 
 impl Compiled {
-    fn single_pass(self, file: &str) -> Result<trisect_ir::Program, Findings> {
+    /// The program, if it is one pass over a packet; `file` is what messages call it.
+    ///
+    /// # Errors
+    /// [`codes::REPLICATION`], behind the warnings.
+    pub fn single_pass(mut self, file: &str) -> Result<trisect_ir::Program, Findings> {
         if self.bridge.is_none() {
             return Ok(self.program);
         }
@@ -211,7 +224,8 @@ impl Compiled {
             "clone, multicast, resubmit, recirculate and truncate need a traffic manager, which only a switch has",
         )
         .with_help("run it by itself: trisect p4 run");
-        Err(vec![diagnostic.to_common(&sources)])
+        self.warnings.push(diagnostic.to_common(&sources));
+        Err(self.warnings)
     }
 }
 
@@ -223,13 +237,20 @@ fn compile(
     options: &Options,
 ) -> Result<Compiled, Findings> {
     let (tree, mut diagnostics) = check_tree(tree, options, diagnostics);
+    let mut made = None;
     if let Some(tree) = tree.filter(|_| !diagnostics.iter().any(Diagnostic::is_error)) {
-        match elab::elaborate(&tree, sources, name) {
-            Ok(program) => return Ok(program),
-            Err(found) => diagnostics.extend(found),
-        }
+        let (compiled, found) = elab::elaborate(&tree, sources, name);
+        made = compiled;
+        diagnostics.extend(found);
     }
-    Err(diagnostics.iter().map(|d| d.to_common(sources)).collect())
+    let findings = diagnostics.iter().map(|d| d.to_common(sources)).collect();
+    match made {
+        Some(compiled) => Ok(Compiled {
+            warnings: findings,
+            ..compiled
+        }),
+        None => Err(findings),
+    }
 }
 
 /// The text of a file. Bytes that are no UTF-8 (they can only be in comments and strings of a valid

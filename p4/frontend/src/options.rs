@@ -17,6 +17,8 @@ pub struct Options {
     pub defines: Vec<(String, String)>,
     /// Macros that are not defined after all, as `-U` of other compilers.
     pub undefines: Vec<String>,
+    /// A P4 file, name and text, whose functions are the bodies of the program's extern functions.
+    pub extern_model: Option<(String, String)>,
     /// Errors after which the rest is not looked at.
     pub max_errors: usize,
 }
@@ -29,6 +31,7 @@ impl Default for Options {
             embedded: true,
             defines: Vec::new(),
             undefines: Vec::new(),
+            extern_model: None,
             max_errors: 50,
         }
     }
@@ -46,6 +49,13 @@ impl Options {
     #[must_use]
     pub fn with_file(mut self, path: impl Into<String>, text: impl Into<String>) -> Self {
         self.files.insert(path.into(), text.into());
+        self
+    }
+
+    /// The options with bodies for extern functions.
+    #[must_use]
+    pub fn with_extern_model(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
+        self.extern_model = Some((name.into(), text.into()));
         self
     }
 

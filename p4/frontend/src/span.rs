@@ -155,6 +155,12 @@ impl SourceMap {
         FileId(u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX))
     }
 
+    /// The last file of this name that was added.
+    pub(crate) fn find(&self, name: &str) -> Option<FileId> {
+        let at = self.files.iter().rposition(|file| file.name == name)?;
+        u32::try_from(at).ok().map(FileId)
+    }
+
     /// Records that the line beginning at `offset` of `file` is line `line` of `name` (`#line`), or of the
     /// file named before if no name is given. Marks are recorded in the order of their offsets; those of a
     /// file that is read again are known already.

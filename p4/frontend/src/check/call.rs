@@ -1,6 +1,6 @@
 //! Calls.
 
-use super::args::Called;
+use super::args::{Called, Passed};
 use super::scope::Binding;
 use super::{Checker, codes};
 use crate::ast::{self, Ident, TypeRef};
@@ -196,17 +196,7 @@ impl<'a> Checker<'a> {
         if is_assert {
             return self.static_assert(&passed, span);
         }
-        let call = Call {
-            callee,
-            type_args: given.to_vec(),
-            args: passed,
-            order,
-        };
-        Expr {
-            kind: ExprKind::Call(Box::new(call)),
-            ty,
-            span,
-        }
+        Self::call_expr(callee, given.to_vec(), (passed, order), ty, span)
     }
 
     /// Type arguments as written, or as many to be found.
@@ -475,12 +465,23 @@ impl<'a> Checker<'a> {
         ty: Type,
         span: Span,
     ) -> Expr {
-        let Some((args, order)) = self.pass(called, args, span) else {
-            return Self::wrong(span);
-        };
+        match self.pass(called, args, span) {
+            Some(passed) => Self::call_expr(callee, Vec::new(), passed, ty, span),
+            None => Self::wrong(span),
+        }
+    }
+
+    /// A call with its arguments and the order in which they were written.
+    fn call_expr(
+        callee: Callee,
+        type_args: Vec<Type>,
+        (args, order): Passed,
+        ty: Type,
+        span: Span,
+    ) -> Expr {
         let call = Call {
             callee,
-            type_args: Vec::new(),
+            type_args,
             args,
             order,
         };
@@ -493,17 +494,7 @@ impl<'a> Checker<'a> {
 
     /// A call without arguments.
     pub(super) fn called(&self, callee: Callee, ty: Type, span: Span) -> Expr {
-        let call = Call {
-            callee,
-            type_args: Vec::new(),
-            args: Vec::new(),
-            order: Vec::new(),
-        };
-        Expr {
-            kind: ExprKind::Call(Box::new(call)),
-            ty,
-            span,
-        }
+        Self::call_expr(callee, Vec::new(), Default::default(), ty, span)
     }
 
     /// `C.apply(args)`: applies an instance made for this place; or a size: `H.minSizeInBits()`.

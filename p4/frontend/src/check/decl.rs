@@ -4,6 +4,7 @@ use super::scope::Binding;
 use super::types::StructKind;
 use super::{Checker, Context, Place, codes, keep};
 use crate::ast::{self, DeclKind};
+use crate::diag::Diagnostic;
 use crate::typed::{BlockKind, ExternDef, InstanceId, InstanceOf};
 
 impl<'a> Checker<'a> {
@@ -90,7 +91,8 @@ impl<'a> Checker<'a> {
         if !matches!(instance.of, InstanceOf::Package(..)) {
             let at = instance.span;
             let message = "`main` is the instance of a package, nothing else";
-            self.error(codes::DECLARATION, at, message);
+            let error = Diagnostic::error(codes::DECLARATION, at, message);
+            self.report(error.with_help("give this another name"));
         }
     }
 

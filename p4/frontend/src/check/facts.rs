@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::Checker;
-use crate::typed::{StructId, Type};
+use super::types::StructKind;
+use crate::typed::{StructId, Type, TypeArgs};
 
 /// Deepest nesting of structs within structs.
 pub(super) const MAX_STRUCT_DEPTH: u32 = 200;
@@ -23,6 +24,8 @@ pub(super) struct Facts {
     pub depth: u32,
     /// Whether a varbit is somewhere in it.
     pub varbit: bool,
+    /// Whether it is a header or union, or one is somewhere in it.
+    pub headers: bool,
 }
 
 /// Facts of structs without type arguments, found when they were declared.
@@ -39,6 +42,7 @@ impl Facts {
             leaves: 1,
             depth: 0,
             varbit: false,
+            headers: false,
         }
     }
 
@@ -51,6 +55,7 @@ impl Facts {
             leaves: self.leaves.saturating_add(next.leaves),
             depth: self.depth.max(next.depth),
             varbit: self.varbit || next.varbit,
+            headers: self.headers || next.headers,
         }
     }
 
@@ -91,22 +96,8 @@ impl Checker<'_> {
             },
             Type::Stack(elem, size) => self.facts(&elem).times(u64::from(size)),
             Type::Tuple(parts) => self.sequence(parts.iter().cloned()),
-            Type::Struct(id, args) | Type::Header(id, args) if args.is_empty() => self.declared(id),
-            Type::Struct(id, args) | Type::Header(id, args) => {
-                let fields = self.program.structs[id].fields.len();
-                let facts = self.sequence((0..fields).map(|at| self.field_type(id, &args, at)));
-                deeper(facts)
-            }
-            Type::Union(id, args)
-                if args.is_empty() && self.tables.facts.known.contains_key(&id) =>
-            {
-                self.declared(id)
-            }
-            Type::Union(id, args) => {
-                let fields = self.program.structs[id].fields.len();
-                let types = (0..fields).map(|at| self.field_type(id, &args, at));
-                let either = types.map(|ty| self.facts(&ty)).reduce(Facts::or);
-                deeper(either.unwrap_or(Facts::scalar(Some(0))))
+            Type::Struct(id, args) | Type::Header(id, args) | Type::Union(id, args) => {
+                self.declared(id, &args)
             }
             _ => Facts::scalar(None),
         }
@@ -120,17 +111,33 @@ impl Checker<'_> {
         types.fold(empty, |sum, ty| sum.then(self.facts(&ty)))
     }
 
-    fn declared(&self, id: StructId) -> Facts {
-        if let Some(facts) = self.tables.facts.known.get(&id) {
+    /// Facts about a struct, header or union.
+    fn declared(&self, id: StructId, args: &TypeArgs) -> Facts {
+        if args.is_empty()
+            && let Some(facts) = self.tables.facts.known.get(&id)
+        {
             return *facts;
         }
-        let types = self.program.structs[id].fields.iter();
-        deeper(self.sequence(types.map(|field| field.ty.clone())))
+        let fields = self.program.structs[id].fields.len();
+        let types = (0..fields).map(|at| self.field_type(id, args, at));
+        let kind = self.struct_kind(id);
+        let fields = match kind {
+            StructKind::Struct | StructKind::Header => self.sequence(types),
+            StructKind::Union => {
+                let either = types.map(|ty| self.facts(&ty)).reduce(Facts::or);
+                either.unwrap_or(Facts::scalar(Some(0)))
+            }
+        };
+        Facts {
+            depth: fields.depth.saturating_add(1),
+            headers: fields.headers || kind != StructKind::Struct,
+            ..fields
+        }
     }
 
     /// Computes the facts of a struct that was just declared.
     pub(super) fn learn(&mut self, id: StructId) -> Facts {
-        let facts = self.declared(id);
+        let facts = self.declared(id, &Type::no_args());
         self.tables.facts.known.insert(id, facts);
         facts
     }
@@ -163,12 +170,5 @@ impl Checker<'_> {
         };
         self.tables.facts.known.insert(id, facts);
         facts
-    }
-}
-
-fn deeper(facts: Facts) -> Facts {
-    Facts {
-        depth: facts.depth.saturating_add(1),
-        ..facts
     }
 }

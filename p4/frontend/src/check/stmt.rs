@@ -1,6 +1,7 @@
 //! Statements.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use super::scope::Binding;
 use super::{Checker, codes};
@@ -296,7 +297,12 @@ impl<'a> Checker<'a> {
         let ty = self.shallow(&on.ty);
         match ty {
             Type::ActionRun(table) => {
-                let cases = self.cases(cases, |checker, label| checker.action_label(table, label));
+                let mut seen: HashMap<ActionId, Span> = HashMap::new();
+                let cases = self.cases(cases, |checker, label| {
+                    let action = checker.action_label(table, label)?;
+                    checker.label_once(&mut seen, action, label.span);
+                    Some(action)
+                });
                 Some(StmtKind::SwitchAction { table, cases })
             }
             Type::Unknown => {
@@ -322,12 +328,7 @@ impl<'a> Checker<'a> {
                     let value = checker.expr_as(label, &ty);
                     match &value.kind {
                         ExprKind::Const(constant) => {
-                            if let Some(before) = seen.insert(constant.clone(), label.span) {
-                                let message = "this label stands twice";
-                                let error =
-                                    Diagnostic::error(codes::DECLARED_TWICE, label.span, message);
-                                checker.report(error.with_note_at(before, "here before"));
-                            }
+                            checker.label_once(&mut seen, constant.clone(), label.span);
                         }
                         _ if checker.is_compile_time(&value) => {}
                         _ => checker.not_constant(&value, "a label"),
@@ -336,6 +337,17 @@ impl<'a> Checker<'a> {
                 });
                 Some(StmtKind::SwitchValue { on, cases })
             }
+        }
+    }
+
+    /// Says so if a label of a `switch` stands twice.
+    fn label_once<L: Hash + Eq>(&mut self, seen: &mut HashMap<L, Span>, label: L, span: Span) {
+        if let Some(before) = seen.insert(label, span) {
+            let message = "this label stands twice";
+            let error = Diagnostic::error(codes::DECLARED_TWICE, span, message)
+                .with_note_at(before, "here before")
+                .with_help("only the first one could ever be reached: take one of them out");
+            self.report(error);
         }
     }
 

@@ -163,7 +163,10 @@ impl<'a> Checker<'a> {
             StructKind::Struct => true,
             StructKind::Header => match &base {
                 Type::Enum(id) => self.program.enums[*id].repr.is_some(),
-                Type::Struct(..) => self.facts(&base).max_bits.is_some(),
+                Type::Struct(..) => {
+                    let facts = self.facts(&base);
+                    facts.max_bits.is_some() && !facts.headers
+                }
                 Type::Bool
                 | Type::Bit(_)
                 | Type::Int(_)
@@ -192,7 +195,11 @@ impl<'a> Checker<'a> {
         };
         let message = format!("a {what} cannot have a field of type `{}`", self.show(&ty));
         let error = Diagnostic::error(codes::FIELD_TYPE, span, message);
-        self.report(error.with_note(format!("its fields are {fields}")));
+        self.report(
+            error
+                .with_note(format!("its fields are {fields}"))
+                .with_help("give the field one of these types"),
+        );
         Type::Unknown
     }
 
@@ -233,15 +240,10 @@ impl<'a> Checker<'a> {
     /// `enum bit<8> E { A = 1 }`. Members may be used in the values of later ones.
     pub(super) fn serializable_enum(&mut self, decl: &'a ast::SerEnumDecl) {
         let repr = self.resolve(&decl.ty);
-        let base = self.base(&repr);
-        if !matches!(base, Type::Bit(_) | Type::Int(_) | Type::Unknown) {
-            let message = format!("`{}` cannot be the type under an enum", self.show(&repr));
-            let error = Diagnostic::error(codes::TYPE, decl.ty.span, message);
-            self.report(error.with_help("use `bit<w>` or `int<w>`"));
-        }
+        let repr = self.enum_base(repr, decl.ty.span);
         let id = self.program.enums.push(EnumDef {
             name: decl.name.name.clone(),
-            repr: Some(base.clone()),
+            repr: Some(repr.clone()),
             members: Vec::new(),
             span: decl.name.span,
         });
@@ -249,7 +251,7 @@ impl<'a> Checker<'a> {
         self.declare(&decl.name, Binding::Type(Type::Enum(id)));
         for (at, member) in decl.members.iter().enumerate() {
             let around = self.context.members_of.replace(id);
-            let value = self.expr_as(&member.value, &base);
+            let value = self.expr_as(&member.value, &repr);
             self.context.members_of = around;
             let value = match value.kind {
                 ExprKind::Const(Const::Int(value)) => value,
@@ -268,6 +270,23 @@ impl<'a> Checker<'a> {
             let members = &mut self.program.enums[id].members;
             members.push((member.name.name.clone(), Some(value)));
         }
+    }
+
+    /// The type, if it may stand under an enum; an error if not. What `type` makes may not, whatever it is made of
+    /// (specification 7.2.1).
+    fn enum_base(&mut self, repr: Type, span: Span) -> Type {
+        let repr = self.shallow(&repr);
+        if matches!(repr, Type::Bit(_) | Type::Int(_) | Type::Unknown) {
+            return repr;
+        }
+        let message = format!("`{}` cannot be the type under an enum", self.show(&repr));
+        let mut error = Diagnostic::error(codes::TYPE, span, message);
+        if let Type::New(id) = &repr {
+            let made = self.program.new_types[*id].span;
+            error = error.with_note_at(made, "`type` makes a type of its own here");
+        }
+        self.report(error.with_help("use `bit<w>` or `int<w>`, or a `typedef` of these"));
+        self.base(&repr)
     }
 
     /// `typedef T N;` and `type T N;`

@@ -7,7 +7,7 @@ use trisect_ir::{
     Expr, Field, FieldKind, Header as IrHeader, HeaderId, HeaderType, HeaderTypeId, LValue, MetaId,
 };
 
-use super::ops::to_bits;
+use super::ops::{slice, to_bits};
 use super::value::{Header, SlotId, Stack, Value};
 use super::{Elab, R, error, unsupported};
 use crate::typed::{self, EnumId, StructId, Type, TypeArgs};
@@ -100,6 +100,36 @@ impl<'a> Elab<'a> {
             Type::Tuple(parts) => Some(parts.to_vec()),
             Type::Stack(elem, size) => Some(vec![(**elem).clone(); *size as usize]),
             _ => None,
+        }
+    }
+
+    /// Bits of a value without headers when its parts stand behind each other; `None` for other values.
+    pub(super) fn packed_width(&self, ty: &Type) -> Option<u32> {
+        match (self.width(ty), self.tree.base(ty)) {
+            (Some(width), _) => Some(width),
+            (None, Type::Stack(elem, size)) => self.packed_width(elem)?.checked_mul(*size),
+            (None, Type::Struct(..) | Type::Tuple(_)) => {
+                let mut members = self.members(ty)?.into_iter();
+                members.try_fold(0u32, |sum, ty| sum.checked_add(self.packed_width(&ty)?))
+            }
+            _ => None,
+        }
+    }
+
+    /// The parts of a value that was packed: the first is in the `left` highest bits.
+    pub(super) fn unpacked(&self, packed: &Expr, ty: &Type, left: &mut u32) -> Value<'a> {
+        match self.width(ty) {
+            Some(0) => Value::Empty,
+            Some(width) => {
+                let high = *left;
+                *left = left.saturating_sub(width);
+                Value::Bits(slice(packed.clone(), high.saturating_sub(1), *left))
+            }
+            None => {
+                let members = self.members(ty).unwrap_or_default();
+                let parts = members.iter().map(|ty| self.unpacked(packed, ty, left));
+                Value::Fields(Rc::new(parts.collect()))
+            }
         }
     }
 
@@ -282,8 +312,8 @@ impl<'a> Elab<'a> {
         Ok(ty)
     }
 
-    /// The fields of a header, those of structs in it as `outer.inner`. The error says what it has that the
-    /// IR has not.
+    /// The fields of a header, those of structs in it as `outer.inner` and elements of arrays as `array[0]`. The error
+    /// says what it has that the IR has not.
     fn flatten_fields(
         &self,
         id: StructId,
@@ -293,24 +323,36 @@ impl<'a> Elab<'a> {
     ) -> Result<(), String> {
         let types = self.tree.field_types(id, args);
         for (field, ty) in self.tree.structs[id].fields.iter().zip(&types) {
-            let name = format!("{prefix}{}", field.name);
-            let kind = match (self.width(ty), self.tree.base(ty)) {
-                (Some(0), _) => continue,
-                (Some(width), _) => FieldKind::Fixed(width),
-                (None, Type::Varbit(max)) => FieldKind::Varbit(*max),
-                (None, Type::Struct(id, args)) => {
-                    self.flatten_fields(*id, args, &format!("{name}."), out)?;
-                    continue;
-                }
-                (None, other) => {
-                    return Err(format!("a field of type `{}`", self.tree.show(other)));
-                }
-            };
-            if matches!(out.last(), Some(last) if matches!(last.kind, FieldKind::Varbit(_))) {
-                return Err("a field behind its varbit".to_owned());
-            }
-            out.push(Field { name, kind });
+            self.flatten_field(ty, format!("{prefix}{}", field.name), out)?;
         }
+        Ok(())
+    }
+
+    fn flatten_field(&self, ty: &Type, name: String, out: &mut Vec<Field>) -> Result<(), String> {
+        let kind = match (self.width(ty), self.tree.base(ty)) {
+            (Some(0), _) => return Ok(()),
+            (Some(width), _) => FieldKind::Fixed(width),
+            (None, Type::Varbit(max)) => FieldKind::Varbit(*max),
+            (None, Type::Struct(id, args)) => {
+                return self.flatten_fields(*id, args, &format!("{name}."), out);
+            }
+            (None, Type::Stack(elem, size)) => {
+                for i in 0..*size {
+                    self.flatten_field(elem, format!("{name}[{i}]"), out)?;
+                }
+                return Ok(());
+            }
+            (None, other) => {
+                return Err(format!("a field of type `{}`", self.tree.show(other)));
+            }
+        };
+        if out.len() >= MAX_MEMBERS {
+            return Err(format!("more than {MAX_MEMBERS} fields"));
+        }
+        if matches!(out.last(), Some(last) if matches!(last.kind, FieldKind::Varbit(_))) {
+            return Err("a field behind its varbit".to_owned());
+        }
+        out.push(Field { name, kind });
         Ok(())
     }
 
@@ -322,6 +364,7 @@ impl<'a> Elab<'a> {
                 let types = self.tree.field_types(*id, args);
                 types.iter().map(|ty| self.leaves(ty)).sum()
             }
+            (None, Type::Stack(elem, size)) => self.leaves(elem) * size,
             _ => 1,
         }
     }
@@ -334,6 +377,13 @@ impl<'a> Elab<'a> {
             (None, Type::Struct(id, args)) => {
                 let types = self.tree.field_types(*id, args);
                 Value::Fields(Rc::new(self.header_members(header, &types, first)))
+            }
+            (None, Type::Stack(elem, size)) => {
+                let types = vec![(**elem).clone(); *size as usize];
+                Value::Stack(Rc::new(Stack {
+                    id: Stack::ARRAY,
+                    elems: self.header_members(header, &types, first),
+                }))
             }
             _ => Value::Place(LValue::field(header, first)),
         }

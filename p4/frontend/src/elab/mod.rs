@@ -74,39 +74,38 @@ const MAX_WORK: usize = 1 << 20;
 /// How deep calls, statements and expressions may be nested in each other.
 const MAX_DEPTH: usize = 420;
 
-/// Elaborates a checked program.
-///
-/// # Errors
-/// All diagnostics found, at least one of them an error.
+/// Elaborates a checked program. Without a program, at least one of the diagnostics is an error; with one, none is.
 pub(crate) fn elaborate(
     tree: &typed::Program,
     sources: &SourceMap,
     name: &str,
-) -> Result<Compiled, Vec<Diagnostic>> {
+) -> (Option<Compiled>, Vec<Diagnostic>) {
     let mut elab = Elab::new(tree, sources, name, false);
-    elab.run()?;
-    if elab.needs_bridge() {
+    elab.run();
+    if elab.errors() == 0 && elab.needs_bridge() {
         elab = Elab::new(tree, sources, name, true);
-        elab.run()?;
+        elab.run();
     }
-    match ir::verify(&elab.ir) {
-        Ok(()) => Ok(Compiled {
-            program: elab.ir,
-            bridge: elab.v1.bridge,
-        }),
-        Err(found) => {
-            let span = tree.main.map(|main| tree.instances[main].span);
-            let report = |error: &ir::VerifyError| {
-                Diagnostic::error(
-                    codes::UNSUPPORTED,
-                    span.unwrap_or_default(),
-                    error.to_string(),
-                )
-                .with_note("the program translates to something that no device can do")
-            };
-            Err(found.0.iter().map(report).collect())
-        }
+    if elab.errors() == 0
+        && let Err(found) = ir::verify(&elab.ir)
+    {
+        let span = tree.main.map(|main| tree.instances[main].span);
+        let report = |error: &ir::VerifyError| {
+            Diagnostic::error(
+                codes::UNSUPPORTED,
+                span.unwrap_or_default(),
+                error.to_string(),
+            )
+            .with_note("the program translates to something that no device can do")
+        };
+        elab.diagnostics.extend(found.0.iter().map(report));
     }
+    let compiled = (elab.errors() == 0).then_some(Compiled {
+        program: elab.ir,
+        bridge: elab.v1.bridge,
+        warnings: Vec::new(),
+    });
+    (compiled, elab.diagnostics)
 }
 
 /// Where the elaboration of an action stands.
@@ -198,13 +197,13 @@ impl<'a> Elab<'a> {
         }
     }
 
-    fn run(&mut self) -> Result<(), Vec<Diagnostic>> {
+    fn run(&mut self) {
         let result = self.program();
         self.keep(result);
-        match self.diagnostics.iter().any(Diagnostic::is_error) {
-            true => Err(std::mem::take(&mut self.diagnostics)),
-            false => Ok(()),
-        }
+    }
+
+    fn errors(&self) -> usize {
+        self.diagnostics.iter().filter(|d| d.is_error()).count()
     }
 
     fn program(&mut self) -> R<()> {

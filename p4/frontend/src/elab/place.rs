@@ -49,6 +49,21 @@ impl<'a> Elab<'a> {
         }
     }
 
+    /// Does something for each value that an index may choose, where it does choose that one.
+    fn each_choice(
+        &mut self,
+        index: &Expr,
+        of: &[Value<'a>],
+        mut work: impl FnMut(&mut Self, &Value<'a>) -> R<()>,
+    ) -> R<()> {
+        for (i, value) in of.iter().enumerate() {
+            let cond = self.is_index(index, i);
+            let (steps, ()) = self.collect(|e| work(e, value))?;
+            self.out.extend(branch(cond, steps, Vec::new()));
+        }
+        Ok(())
+    }
+
     /// The width of an expression where it stands.
     pub(super) fn width_in(&self, expr: &Expr) -> u32 {
         self.ir.width(expr, &self.context.params)
@@ -231,13 +246,7 @@ impl<'a> Elab<'a> {
         match (target, value) {
             (Value::Unit | Value::Empty | Value::Given(_), _) => Ok(()),
             (Value::Choice(index, of), value) => {
-                let (index, of) = (index.clone(), of.clone());
-                for (i, target) in of.iter().enumerate() {
-                    let cond = self.is_index(&index, i);
-                    let (steps, ()) = self.collect(|e| e.assign(target, value, span))?;
-                    self.out.extend(branch(cond, steps, Vec::new()));
-                }
-                Ok(())
+                self.each_choice(index, of, |e, target| e.assign(target, value, span))
             }
             (Value::Slot(slot), value) => {
                 let value = self.scalar(value, span)?;
@@ -250,15 +259,10 @@ impl<'a> Elab<'a> {
                 self.emit(Op::Set(*place, value));
                 Ok(())
             }
-            (Value::Header(_) | Value::Union(_) | Value::Varbit(_), Value::Choice(index, of)) => {
-                let (index, of) = (index.clone(), of.clone());
-                for (i, value) in of.iter().enumerate() {
-                    let cond = self.is_index(&index, i);
-                    let (steps, ()) = self.collect(|e| e.assign(target, value, span))?;
-                    self.out.extend(branch(cond, steps, Vec::new()));
-                }
-                Ok(())
-            }
+            (
+                Value::Header(_) | Value::Union(_) | Value::Varbit(_) | Value::Stack(_),
+                Value::Choice(index, of),
+            ) => self.each_choice(index, of, |e, value| e.assign(target, value, span)),
             (Value::Header(header), value) => self.assign_header(header, value, span),
             (Value::Varbit(dst), Value::Varbit(src)) => {
                 self.copy_varbit(*dst, *src);
@@ -309,16 +313,6 @@ impl<'a> Elab<'a> {
                 self.assign_all(&target.elems[..given], values, span)?;
                 for rest in &target.elems[given..] {
                     self.invalidate(rest)?;
-                }
-                Ok(())
-            }
-            (Value::Stack(target), Value::Choice(index, of)) => {
-                let (index, of) = (index.clone(), of.clone());
-                let target = Value::Stack(target.clone());
-                for (i, value) in of.iter().enumerate() {
-                    let cond = self.is_index(&index, i);
-                    let (steps, ()) = self.collect(|e| e.assign(&target, value, span))?;
-                    self.out.extend(branch(cond, steps, Vec::new()));
                 }
                 Ok(())
             }
@@ -443,11 +437,7 @@ impl<'a> Elab<'a> {
                 }
             }
             Value::Choice(index, of) => {
-                for (i, value) in of.iter().enumerate() {
-                    let cond = self.is_index(index, i);
-                    let (steps, ()) = self.collect(|e| e.invalidate(value))?;
-                    self.out.extend(branch(cond, steps, Vec::new()));
-                }
+                self.each_choice(index, of, Self::invalidate)?;
             }
             _ => {}
         }
@@ -466,12 +456,7 @@ impl<'a> Elab<'a> {
                 Ok(())
             }
             Value::Choice(index, of) => {
-                for (i, value) in of.iter().enumerate() {
-                    let cond = self.is_index(index, i);
-                    let (steps, ()) = self.collect(|e| e.set_validity(value, valid, span))?;
-                    self.out.extend(branch(cond, steps, Vec::new()));
-                }
-                Ok(())
+                self.each_choice(index, of, |e, value| e.set_validity(value, valid, span))
             }
             other => Err(error(
                 codes::TYPE,
@@ -521,14 +506,9 @@ impl<'a> Elab<'a> {
                 }
                 Ok(())
             }
-            Value::Choice(index, of) => {
-                for (i, value) in of.iter().enumerate() {
-                    let cond = self.is_index(index, i);
-                    let (steps, ()) = self.collect(|e| e.shift_stack(value, count, push, span))?;
-                    self.out.extend(branch(cond, steps, Vec::new()));
-                }
-                Ok(())
-            }
+            Value::Choice(index, of) => self.each_choice(index, of, |e, value| {
+                e.shift_stack(value, count, push, span)
+            }),
             other => Err(error(
                 codes::TYPE,
                 span,

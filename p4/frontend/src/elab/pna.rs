@@ -5,7 +5,7 @@
 
 use trisect_ir::{Expr, HashAlgorithm, LValue, Op, StdMeta};
 
-use super::externs::{ExternCall, ExternInstance, ExternKind, unknown_extern};
+use super::externs::{ExternCall, ExternInstance, ExternKind, unknown_function};
 use super::ops::resize;
 use super::value::{BlockInstance, Value};
 use super::{Elab, R, error};
@@ -107,7 +107,7 @@ impl<'a> Elab<'a> {
             // Every hit restarts the timer already.
             "restart_expire_timer" => Ok(Value::Unit),
             "SelectByDirection" => Ok(self.arg(call, 1)?.clone()),
-            _ => Err(unknown_extern(call)),
+            _ => Err(unknown_function(call)),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::value::Value;
 use super::{Elab, R, error};
 use crate::ast;
 use crate::typed::{self, Expr as Typed, SelectCase, Target, Type};
-use crate::{Span, codes};
+use crate::{Diagnostic, Span, codes};
 
 /// A select with what is left of it: scalars, and cases in order.
 pub(super) struct Chosen {
@@ -38,8 +38,12 @@ impl<'a> Elab<'a> {
         }
         let mut chosen = Vec::with_capacity(cases.len());
         for case in cases {
+            if let [typed::KeySet::ValueSet(id)] = case.sets.as_slice() {
+                self.warn_of_empty(*id);
+                continue;
+            }
             match self.select_case(&found, case)? {
-                Some(sets) => chosen.extend(sets.into_iter().map(|sets| (sets, case.target))),
+                Some(sets) => chosen.push((sets, case.target)),
                 None => return self.tested(&found, cases, span),
             }
         }
@@ -49,17 +53,15 @@ impl<'a> Elab<'a> {
         })
     }
 
-    /// The sets of a case, more than one for a value set, or `None` if they are not known at compile time.
+    /// The sets of a case, or `None` if they are not known at compile time.
     fn select_case(
         &mut self,
         keys: &[SelectKey<'a>],
         case: &'a SelectCase,
-    ) -> R<Option<Vec<Vec<KeySet>>>> {
+    ) -> R<Option<Vec<KeySet>>> {
         let all: usize = keys.iter().map(|key| key.parts.len()).sum();
-        match case.sets.as_slice() {
-            [typed::KeySet::ValueSet(id)] => return Ok(Some(self.value_set(*id, all))),
-            [typed::KeySet::Any] => return Ok(Some(vec![vec![KeySet::Any; all]])),
-            _ => {}
+        if let [typed::KeySet::Any] = case.sets.as_slice() {
+            return Ok(Some(vec![KeySet::Any; all]));
         }
         let mut sets = Vec::with_capacity(all);
         for (key, set) in keys.iter().zip(&case.sets) {
@@ -95,7 +97,7 @@ impl<'a> Elab<'a> {
                 }
             }
         }
-        Ok(Some(vec![sets]))
+        Ok(Some(sets))
     }
 
     /// The select as a test per case, where values are known at run time only.
@@ -155,9 +157,19 @@ impl<'a> Elab<'a> {
         }
     }
 
-    /// The members of a value set. They come from outside; without any, no packet is in it.
-    fn value_set(&mut self, id: typed::ValueSetId, _keys: usize) -> Vec<Vec<KeySet>> {
-        let _ = id;
-        Vec::new()
+    /// A value set is filled at run time, by the control plane, and is empty until then. The IR has no such sets.
+    fn warn_of_empty(&mut self, id: typed::ValueSetId) {
+        let set = &self.tree.value_sets[id];
+        let warning = Diagnostic::warning(
+            codes::UNSUPPORTED,
+            set.span,
+            format!("the value set `{}` stays empty", set.name),
+        )
+        .with_note("a control plane fills value sets at run time; Trisect has no way to do so")
+        .with_help("name the values in the `select`, or look them up in a table");
+        // The same set may stand in several cases, and in several copies of its parser.
+        if !self.diagnostics.contains(&warning) {
+            self.diagnostics.push(warning);
+        }
     }
 }

@@ -171,7 +171,11 @@ impl<'a> Elab<'a> {
             }
             let ty = self.ty(&key.expr.ty);
             if kind == MatchKind::Range && self.is_signed(&ty) {
-                return Err(unsupported(key.span, "a range of signed numbers"));
+                return Err(Box::new(
+                    unsupported(key.span, "a range of signed numbers")
+                        .with_note("tables compare the bounds of a range as unsigned numbers")
+                        .with_help("add an offset that makes the key unsigned, or test it in code"),
+                ));
             }
             if matches!(value, Value::Empty) {
                 return Err(unsupported(key.span, "a key without bits"));

@@ -8,18 +8,18 @@ use std::collections::BTreeMap;
 
 use num_bigint::BigInt;
 use trisect_ir::bridge::Bridge;
-use trisect_ir::{BinOp, Expr, HashAlgorithm, LValue, Op, StdMeta, SumTerm};
+use trisect_ir::{BinOp, Expr, HashAlgorithm, LValue, Op, StdMeta};
 
 use super::bridged::{Passes, Traffic};
 use super::externs::{
-    ExternCall, ExternInstance, ExternKind, hash_in_range, unknown_extern, whole_bytes,
+    ExternCall, ExternInstance, ExternKind, hash_in_range, unknown_function, whole_bytes,
 };
 use super::ops::{fold, resize, truth};
 use super::step::{Step, branch, push_op};
 use super::value::{BlockInstance, SlotId, Value};
-use super::{Elab, R, error, unsupported, walk};
+use super::{Elab, R, error, walk};
 use crate::typed::{self, Type};
-use crate::{Span, codes};
+use crate::{Diagnostic, Span, codes};
 
 /// The port that stands for dropping.
 const DROP_PORT: u64 = 511;
@@ -192,13 +192,11 @@ impl<'a> Elab<'a> {
             }
             "meter" | "direct_meter" => self.meter_object(instance, name == "direct_meter")?,
             "register" => self.register_object(instance, None)?,
+            "Checksum16" => ExternKind::Checksum16,
             "action_profile" => ExternKind::ActionProfile,
             "action_selector" => {
                 let number = self.ctor_number(instance, 0)?;
-                match algorithm_numbered(&number) {
-                    Some(algorithm) => ExternKind::ActionSelector(algorithm),
-                    None => return Err(unsupported(instance.span, "this hash algorithm")),
-                }
+                ExternKind::ActionSelector(algorithm_numbered(&number, instance.span)?)
             }
             _ => return Ok(None),
         }))
@@ -223,7 +221,7 @@ impl<'a> Elab<'a> {
             "hash" => self.v1model_hash(call),
             "update_checksum" | "update_checksum_with_payload" => self.update_checksum(call),
             "verify_checksum" | "verify_checksum_with_payload" => self.verify_checksum(call),
-            _ => Err(unknown_extern(call)),
+            _ => Err(unknown_function(call)),
         }
     }
 
@@ -268,27 +266,15 @@ impl<'a> Elab<'a> {
 
     fn algorithm(&mut self, call: &ExternCall<'a>, at: usize) -> R<HashAlgorithm> {
         let number = self.arg_number(call, at)?;
-        algorithm_numbered(&number).ok_or_else(|| unsupported(call.span, "this hash algorithm"))
+        algorithm_numbered(&number, call.span)
     }
 
     /// The checksum that a call (condition, data, checksum, algorithm) asks for, of this width.
     fn checksum_value(&mut self, call: &ExternCall<'a>, width: u32) -> R<Expr> {
         let data = self.arg(call, 1)?.clone();
-        let mut inputs = self.flatten(&data, call.span)?;
-        if call.name.ends_with("_with_payload") {
-            inputs.push(Expr::Payload);
-        }
-        let value = match self.algorithm(call, 3)? {
-            HashAlgorithm::Csum16 if !inputs.iter().any(Expr::is_bytes) => {
-                let term = SumTerm {
-                    subtract: false,
-                    value: self.checksum_data(&data, call.span)?,
-                };
-                let zero = Expr::num(16, 0);
-                Expr::OnesSum(Box::new(zero), vec![term]).not()
-            }
-            other => Expr::Hash(other, whole_bytes(self, inputs)),
-        };
+        let algorithm = self.algorithm(call, 3)?;
+        let with_payload = call.name.ends_with("_with_payload");
+        let value = self.checksum_of(algorithm, &data, with_payload, call.span)?;
         let found = self.width_in(&value);
         Ok(resize(value, found, width, false))
     }
@@ -335,13 +321,24 @@ impl<'a> Elab<'a> {
 
 /// The algorithm with this number in v1model's enum `HashAlgorithm`. The custom CRCs are simple_switch's until
 /// somebody gives them another polynomial.
-fn algorithm_numbered(number: &BigInt) -> Option<HashAlgorithm> {
+fn algorithm_numbered(number: &BigInt, span: Span) -> R<HashAlgorithm> {
     match u32::try_from(number) {
-        Ok(0 | 1) => Some(HashAlgorithm::Crc32),
-        Ok(2 | 3) => Some(HashAlgorithm::Crc16),
-        Ok(5) => Some(HashAlgorithm::Identity),
-        Ok(6) => Some(HashAlgorithm::Csum16),
-        Ok(7) => Some(HashAlgorithm::Xor16),
-        _ => None,
+        Ok(0 | 1) => Ok(HashAlgorithm::Crc32),
+        Ok(2 | 3) => Ok(HashAlgorithm::Crc16),
+        Ok(5) => Ok(HashAlgorithm::Identity),
+        Ok(6) => Ok(HashAlgorithm::Csum16),
+        Ok(7) => Ok(HashAlgorithm::Xor16),
+        _ => {
+            let error = Diagnostic::error(
+                codes::UNSUPPORTED,
+                span,
+                "the hash algorithm `random` is not supported",
+            );
+            Err(Box::new(
+                error
+                    .with_note("v1model does not say what it computes, and simple_switch has none")
+                    .with_help("use the function `random`, or another algorithm"),
+            ))
+        }
     }
 }

@@ -76,6 +76,11 @@ pub(super) struct Stack<'a> {
     pub elems: Vec<Value<'a>>,
 }
 
+impl Stack<'_> {
+    /// The `id` of arrays in headers, which have no cursor.
+    pub const ARRAY: usize = 0;
+}
+
 /// An instance of a parser or control. What is declared in it is elaborated when it is first applied.
 #[derive(Debug)]
 pub(super) struct BlockInstance<'a> {

@@ -165,75 +165,47 @@ impl Uses {
             ExprKind::Var(id) => {
                 self.reads.insert(*id);
             }
-            ExprKind::Const(_)
-            | ExprKind::Instance(_)
-            | ExprKind::This
-            | ExprKind::Invalid
-            | ExprKind::Default => {}
-            ExprKind::Aggregate(parts) => parts.iter().for_each(|part| self.expr(part)),
-            ExprKind::Unary(_, e)
-            | ExprKind::Cast(e)
-            | ExprKind::Field(e, _)
-            | ExprKind::Element(e, _)
-            | ExprKind::Slice(e, _, _) => self.expr(e),
-            ExprKind::Next(e) | ExprKind::Last(e) | ExprKind::LastIndex(e) => {
-                self.cursors += 1;
-                self.expr(e);
-            }
-            ExprKind::Binary(_, a, b)
-            | ExprKind::Index(a, b)
-            | ExprKind::SliceAt { base: a, lo: b, .. } => {
-                self.expr(a);
-                self.expr(b);
-            }
-            ExprKind::Ternary(c, a, b) => {
-                self.expr(c);
-                self.expr(a);
-                self.expr(b);
-            }
+            ExprKind::Next(_) | ExprKind::Last(_) | ExprKind::LastIndex(_) => self.cursors += 1,
             ExprKind::Hit { table, .. } => {
                 self.tables.insert(*table);
             }
             ExprKind::Call(call) => self.call(call),
+            _ => {}
+        }
+        for operand in expr.operands() {
+            self.expr(operand);
         }
     }
 
+    /// What a call names, but for what its operands do.
     fn call(&mut self, call: &Call) {
         match &call.callee {
-            Callee::Function(id) => {
+            Callee::Function(id) | Callee::Method { method: id, .. } => {
                 self.functions.insert(*id);
             }
             Callee::Action(id) => {
                 self.actions.insert(*id);
-            }
-            Callee::Method { object, method, .. } => {
-                self.functions.insert(*method);
-                self.expr(object);
             }
             Callee::Apply { block } => {
                 if let ExprKind::Instance(id) = &block.kind {
                     let times = if self.loops > 0 { 2 } else { 1 };
                     self.applied.extend(std::iter::repeat_n(*id, times));
                 }
-                self.expr(block);
             }
             Callee::Table(id) => {
                 self.tables.insert(*id);
             }
-            Callee::BuiltIn(_, of) => {
-                self.written(of);
-                self.expr(of);
-            }
+            Callee::BuiltIn(_, of) => self.written(of),
         }
-        call.args.iter().for_each(|arg| self.arg(arg));
+        call.args.iter().for_each(|arg| self.given_back(arg));
     }
 
-    fn arg(&mut self, arg: &Arg) {
-        if let Some(value) = &arg.value {
-            if matches!(arg.direction, Direction::Out | Direction::InOut) {
-                self.written(value);
-            }
-            self.expr(value);
+    /// What a call writes through an argument.
+    fn given_back(&mut self, arg: &Arg) {
+        if let Some(value) = &arg.value
+            && matches!(arg.direction, Direction::Out | Direction::InOut)
+        {
+            self.written(value);
         }
     }
 }
@@ -282,7 +254,8 @@ pub(super) fn written_fields(tree: &Program, ty: &Type) -> BTreeSet<String> {
         .flat_map(|table| &table.actions)
         .flat_map(|a| &a.bound)
     {
-        uses.arg(bound);
+        uses.given_back(bound);
+        bound.value.iter().for_each(|value| uses.expr(value));
     }
     let whole = uses.whole.contains(id);
     let fields = tree.structs[*id].fields.iter().enumerate();

@@ -31,7 +31,8 @@ const MAX_WARNINGS: usize = 100;
 /// Most bytes that are read, counting repeats.
 const MAX_BYTES: usize = 1 << 28;
 
-/// Preprocesses one text; the result ends with [`Tok::Eof`].
+/// Preprocesses a text, and the model of its extern functions behind it if there is one; the result ends with
+/// [`Tok::Eof`].
 pub fn preprocess(
     name: &str,
     text: &str,
@@ -59,7 +60,14 @@ pub fn preprocess(
     pp.max_diagnostics = pp.diagnostics.len() + options.max_errors + MAX_WARNINGS;
     pp.define_from_options();
     pp.open(name.to_owned(), Rc::from(text));
-    let end = pp.run();
+    let mut end = pp.run();
+    if let Some((name, text)) = &options.extern_model
+        && !pp.stopped
+    {
+        // Macros and include guards of the program hold here, too.
+        pp.open(name.clone(), Rc::from(text.as_str()));
+        end = pp.run();
+    }
     let mut tokens = pp.out;
     tokens.push(Token {
         tok: Tok::Eof,

@@ -99,6 +99,40 @@ pub enum ExprKind {
     Call(Box<Call>),
 }
 
+impl Expr {
+    /// The expressions that this one is directly made of: its operands, or for a call the object that is called and
+    /// the arguments in the order of the parameters.
+    pub fn operands(&self) -> impl Iterator<Item = &Expr> {
+        let (own, parts, args): ([Option<&Expr>; 3], &[Expr], &[Arg]) = match &self.kind {
+            ExprKind::Const(_)
+            | ExprKind::Var(_)
+            | ExprKind::Instance(_)
+            | ExprKind::This
+            | ExprKind::Invalid
+            | ExprKind::Default
+            | ExprKind::Hit { .. } => ([None; 3], &[], &[]),
+            ExprKind::Aggregate(parts) => ([None; 3], parts, &[]),
+            ExprKind::Unary(_, e)
+            | ExprKind::Cast(e)
+            | ExprKind::Field(e, _)
+            | ExprKind::Element(e, _)
+            | ExprKind::Slice(e, _, _)
+            | ExprKind::Next(e)
+            | ExprKind::Last(e)
+            | ExprKind::LastIndex(e) => ([Some(e), None, None], &[], &[]),
+            ExprKind::Binary(_, a, b)
+            | ExprKind::Index(a, b)
+            | ExprKind::SliceAt { base: a, lo: b, .. } => ([Some(a), Some(b), None], &[], &[]),
+            ExprKind::Ternary(cond, then, otherwise) => {
+                ([Some(cond), Some(then), Some(otherwise)], &[], &[])
+            }
+            ExprKind::Call(call) => ([call.callee.object(), None, None], &[], &call.args),
+        };
+        let args = args.iter().filter_map(|arg| arg.value.as_ref());
+        own.into_iter().flatten().chain(parts).chain(args)
+    }
+}
+
 /// A call of anything.
 #[derive(Clone, Debug)]
 pub struct Call {
@@ -139,6 +173,19 @@ pub enum Callee {
     Table(TableId),
     /// A method that every header, union or stack has.
     BuiltIn(BuiltIn, Box<Expr>),
+}
+
+impl Callee {
+    /// What denotes the object, block, header, union or stack that is called.
+    #[must_use]
+    pub fn object(&self) -> Option<&Expr> {
+        match self {
+            Self::Method { object: of, .. } | Self::Apply { block: of } | Self::BuiltIn(_, of) => {
+                Some(of)
+            }
+            Self::Function(_) | Self::Action(_) | Self::Table(_) => None,
+        }
+    }
 }
 
 /// Methods that the language itself defines. Sizes (`minSizeInBits` and so on) are constants and never

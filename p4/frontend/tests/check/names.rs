@@ -95,3 +95,12 @@ fn nothing_uses_itself() {
     wrong("extern E { void take(E other); }", &[("E0183", "E")]);
     wrong("control C() { C() c; apply { } }", &[("E0183", "C")]);
 }
+
+#[test]
+fn the_name_main_is_the_programs_own() {
+    wrong("extern main { }", &[("E0123", "main")]);
+    wrong("const int main = 1;", &[("E0123", "main")]);
+    wrong("control main() { apply { } }", &[("E0123", "main")]);
+    right("void main() { }");
+    right("struct S { bit<8> main; } control C() { apply { bit<8> main = 1; } }");
+}

@@ -97,6 +97,10 @@ fn what_a_table_gives_is_used() {
         &[("E0137", "b")],
     );
     wrong(
+        &format!("{top} switch (t.apply().action_run) {{ a: {{ }} a: {{ x = 1; }} }} }} }}"),
+        &[("E0131", "a")],
+    );
+    wrong(
         &format!("{top} x = t.apply(); }} }}"),
         &[("E0132", "t.apply()")],
     );

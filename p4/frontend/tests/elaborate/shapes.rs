@@ -136,3 +136,98 @@ fn a_parser_looks_ahead_at_a_whole_stack() {
     };
     assert_eq!(story.send(&[1, 2, 3, 4]), [1, 2, 3, 2]);
 }
+
+/// A header with an array of structs in it, between two other fields.
+const ARRAY: Story<'static> = Story {
+    top: "struct pair_t { bit<4> hi; bit<4> lo; } header a_t { bit<8> n; pair_t[3] p; bit<8> end; }",
+    headers: "a_t a;",
+    meta: "",
+    parser_locals: "",
+    states: "state start { pkt.extract(hdr.h); pkt.extract(hdr.a); transition accept; }",
+    locals: "",
+    apply: "",
+    deparse: "",
+};
+
+#[test]
+fn headers_hold_arrays() {
+    let packet = [1, 0, 2, 0, 9, 0x12, 0x34, 0x56, 0xff];
+    let story = Story {
+        apply: "hdr.h.b = (bit<8>) hdr.a.p[hdr.h.a].lo; hdr.a.p[hdr.h.c].hi = 0xe; hdr.a.p[0] = {7, 8};",
+        ..ARRAY
+    };
+    assert_eq!(story.send(&packet), [1, 4, 2, 0, 9, 0x78, 0x34, 0xe6, 0xff]);
+    // As a whole: copied, compared, made and taken apart.
+    let story = Story {
+        apply: "a_t copy = hdr.a; copy.p[1].lo = 0; hdr.h.b = copy == hdr.a ? 8w1 : 0;
+                pair_t[3] all = copy.p; hdr.a = {1, {{1, 2}, {3, 4}, all[2]}, 5};",
+        ..ARRAY
+    };
+    assert_eq!(story.send(&packet), [1, 0, 2, 0, 1, 0x12, 0x34, 0x56, 5]);
+    let story = Story {
+        states: "state start { a_t seen = pkt.lookahead<a_t>(); meta.x = (bit<8>) seen.p[1].hi;
+                 pkt.extract(hdr.h); pkt.extract(hdr.a); transition accept; }",
+        apply: "hdr.h.b = meta.x;",
+        ..ARRAY
+    };
+    assert_eq!(
+        story.send(&packet),
+        [1, 2 >> 4, 2, 0, 9, 0x12, 0x34, 0x56, 0xff]
+    );
+}
+
+#[test]
+fn registers_hold_structs() {
+    let top =
+        "struct inner_t { bool f; bit<3> g; bit<4>[2] n; } struct cell_t { bit<8> x; inner_t i; }";
+    let locals = "register<cell_t>(4) r;";
+    let apply = "cell_t c = {hdr.h.a, {true, 5, {1, 2}}}; r.write(1, c);
+         cell_t d; r.read(d, 1); hdr.h.b = d.x; hdr.h.c = d.i.f ? (bit<8>) d.i.g : 0;
+         hdr.h.d = d.i.n[0] ++ d.i.n[1]; r.read(d, 0); hdr.h.a = d.x;";
+    assert_eq!(run(top, locals, apply, [7, 0, 0, 0]), [0, 7, 5, 0x12]);
+    let headers = Story {
+        locals: "register<h_t>(4) r;",
+        apply: "r.write(0, hdr.h);",
+        ..Story::default()
+    };
+    assert_eq!(headers.refused(), "E0144");
+}
+
+#[test]
+fn checksum16_sums_its_data() {
+    // RFC 1071: the complement of 0x0102 + 0x0304.
+    let apply = "bit<16> sum = c.get({hdr.h.a, hdr.h.b, hdr.h.c, hdr.h.d}); hdr.h.a = sum[15:8]; hdr.h.b = sum[7:0];";
+    assert_eq!(
+        run("", "Checksum16() c;", apply, [1, 2, 3, 4]),
+        [0xfb, 0xf9, 3, 4]
+    );
+}
+
+#[test]
+fn what_no_target_has_is_refused() {
+    let random = Story {
+        apply: "hash(hdr.h.a, HashAlgorithm.random, 8w0, {hdr.h.b}, 8w255);",
+        ..Story::default()
+    };
+    assert_eq!(random.refused(), "E0144");
+    let signed = Story {
+        locals: "table t { key = { (int<8>) hdr.h.a: range @name(\"a\"); } actions = { NoAction; } default_action = NoAction; }",
+        apply: "t.apply();",
+        ..Story::default()
+    };
+    assert_eq!(signed.refused(), "E0144");
+    let behind = Story {
+        top: "header v_t { bit<8> n; varbit<32> v; bit<8> end; }",
+        headers: "v_t v;",
+        states: "state start { pkt.extract(hdr.v, 8); transition accept; }",
+        ..Story::default()
+    };
+    assert_eq!(behind.refused(), "E0144");
+    let copied = Story {
+        top: "header v_t { bit<8> n; varbit<32> v; }",
+        headers: "v_t v; v_t w;",
+        states: "state start { pkt.extract(hdr.v, 8); hdr.w.setValid(); hdr.w.v = hdr.v.v; transition accept; }",
+        ..Story::default()
+    };
+    assert_eq!(copied.refused(), "E0144");
+}

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use super::syntax::Place;
 use crate::typed::{
-    ActionCall, Arg, Call, Callee, Expr, ExprKind, FunctionId, KeySet, Local, Program, Stmt,
-    StmtKind, Table, Transition, VarKind,
+    ActionCall, Arg, Expr, FunctionId, KeySet, Local, Program, Stmt, StmtKind, Table, Transition,
+    VarKind,
 };
 
 /// What code is part of.
@@ -256,46 +256,7 @@ fn args<'a>(of: &'a [Arg], on: &mut dyn FnMut(Node<'a>)) {
 /// Gives this expression and all its parts to `on`.
 pub(super) fn expr<'a>(of: &'a Expr, on: &mut dyn FnMut(Node<'a>)) {
     on(Node::Expr(of));
-    match &of.kind {
-        ExprKind::Aggregate(parts) => exprs(parts, on),
-        ExprKind::Unary(_, inner)
-        | ExprKind::Cast(inner)
-        | ExprKind::Field(inner, _)
-        | ExprKind::Element(inner, _)
-        | ExprKind::Slice(inner, ..)
-        | ExprKind::Next(inner)
-        | ExprKind::Last(inner)
-        | ExprKind::LastIndex(inner) => expr(inner, on),
-        ExprKind::Binary(_, a, b) | ExprKind::Index(a, b) => {
-            expr(a, on);
-            expr(b, on);
-        }
-        ExprKind::SliceAt { base, lo, .. } => {
-            expr(base, on);
-            expr(lo, on);
-        }
-        ExprKind::Ternary(cond, then, otherwise) => {
-            expr(cond, on);
-            expr(then, on);
-            expr(otherwise, on);
-        }
-        ExprKind::Call(call) => self::call(call, on),
-        ExprKind::Const(_)
-        | ExprKind::Var(_)
-        | ExprKind::Instance(_)
-        | ExprKind::This
-        | ExprKind::Invalid
-        | ExprKind::Default
-        | ExprKind::Hit { .. } => {}
+    for operand in of.operands() {
+        expr(operand, on);
     }
-}
-
-fn call<'a>(of: &'a Call, on: &mut dyn FnMut(Node<'a>)) {
-    match &of.callee {
-        Callee::Method { object: inner, .. }
-        | Callee::Apply { block: inner }
-        | Callee::BuiltIn(_, inner) => expr(inner, on),
-        Callee::Function(_) | Callee::Action(_) | Callee::Table(_) => {}
-    }
-    args(&of.args, on);
 }

@@ -19,6 +19,7 @@ mod exits;
 mod instances;
 mod key_names;
 mod keys;
+mod main_name;
 mod nesting;
 mod packet_in;
 mod params;
@@ -62,6 +63,7 @@ const SYNTAX_PART_RULES: &[(&str, SyntaxPartRule)] = &[
 ];
 
 const SYNTAX_RULES: &[(&str, Rule<ast::Program>)] = &[
+    ("`main` is an instance", main_name::check),
     ("parsers come to an end", states::check),
     ("no declaration hides a parameter", shadowing::check),
 ];

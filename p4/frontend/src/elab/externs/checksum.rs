@@ -50,6 +50,38 @@ impl<'a> Elab<'a> {
         Ok(Value::Unit)
     }
 
+    /// `Checksum16.get(data)`
+    pub(super) fn checksum16_method(&mut self, call: &ExternCall<'a>) -> R<Value<'a>> {
+        let data = self.arg(call, 0)?.clone();
+        let value = self.checksum_of(HashAlgorithm::Csum16, &data, false, call.span)?;
+        Ok(Value::Bits(value))
+    }
+
+    /// A checksum over data, and over the payload behind it if that is asked for.
+    pub(in super::super) fn checksum_of(
+        &mut self,
+        algorithm: HashAlgorithm,
+        data: &Value<'a>,
+        with_payload: bool,
+        span: Span,
+    ) -> R<Expr> {
+        let mut inputs = self.flatten(data, span)?;
+        if with_payload {
+            inputs.push(Expr::Payload);
+        }
+        Ok(match algorithm {
+            HashAlgorithm::Csum16 if !inputs.iter().any(Expr::is_bytes) => {
+                let term = SumTerm {
+                    subtract: false,
+                    value: self.checksum_data(data, span)?,
+                };
+                let zero = Expr::num(16, 0);
+                Expr::OnesSum(Box::new(zero), vec![term]).not()
+            }
+            other => Expr::Hash(other, whole_bytes(self, inputs)),
+        })
+    }
+
     /// Data of a checksum as one value of whole 16-bit words.
     fn whole_words(&mut self, data: &Value<'a>, span: Span) -> R<Expr> {
         let value = self.checksum_data(data, span)?;
@@ -64,7 +96,7 @@ impl<'a> Elab<'a> {
     }
 
     /// Data of a checksum as one value; the IR fills the last word with zeros.
-    pub(in super::super) fn checksum_data(&mut self, data: &Value<'a>, span: Span) -> R<Expr> {
+    fn checksum_data(&mut self, data: &Value<'a>, span: Span) -> R<Expr> {
         let parts = self.flatten(data, span)?;
         if parts.iter().any(Expr::is_bytes) {
             return Err(unsupported(span, "a varbit in the data of this checksum"));
@@ -98,7 +130,7 @@ pub(in super::super) fn whole_bytes(elab: &Elab<'_>, inputs: Vec<Expr>) -> Vec<E
 }
 
 /// Values as one, the first most significant.
-fn joined(parts: Vec<Expr>) -> Option<Expr> {
+pub(super) fn joined(parts: Vec<Expr>) -> Option<Expr> {
     match <[Expr; 1]>::try_from(parts) {
         Ok([one]) => Some(one),
         Err(parts) if parts.is_empty() => None,

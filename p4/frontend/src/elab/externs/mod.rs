@@ -115,6 +115,8 @@ pub(super) enum ExternKind {
     Hash(HashAlgorithm, Type),
     /// The running sum.
     InternetChecksum(SlotId),
+    /// v1model's, which has no state.
+    Checksum16,
     PatternSet(ObjectId),
     /// With the type of a number.
     Allocator(ObjectId, Type),
@@ -416,6 +418,13 @@ pub(super) fn block_span(block: &BlockInstance<'_>) -> Span {
         BlockDef::Control(control) => control.span,
         BlockDef::Parser(parser) => parser.span,
     }
+}
+
+/// The error for an extern function that this compiler gives no meaning to.
+pub(super) fn unknown_function(call: &ExternCall<'_>) -> Box<crate::Diagnostic> {
+    Box::new(unknown_extern(call).with_help(
+        "`trisect p4 run --extern-model FILE` runs the program with a body that you give it",
+    ))
 }
 
 /// The error for something extern that this compiler gives no meaning to.

@@ -7,6 +7,7 @@ use trisect_ir::{
 use super::super::ops::{resize, to_bits};
 use super::super::value::Value;
 use super::super::{Elab, R, error, unsupported};
+use super::checksum::joined;
 use super::{Arch, ExternCall, ExternInstance, ExternKind, Object};
 use crate::ast::{self, AnnotationBody};
 use crate::typed::{Annotations, Type};
@@ -82,11 +83,13 @@ impl<'a> Elab<'a> {
         init: Option<usize>,
     ) -> R<ExternKind> {
         let ty = type_arg(instance, 0, 32);
-        let width = match self.width(&ty) {
+        let width = match self.packed_width(&ty) {
             Some(width) if width > 0 => width,
             _ => {
                 let message = format!("a register of `{}`", self.tree.show(&ty));
-                return Err(unsupported(instance.span, message));
+                return Err(Box::new(unsupported(instance.span, message).with_note(
+                    "its cells hold bits: numbers, enums, and structs of these",
+                )));
             }
         };
         let size = self.ctor_u32(instance, 0)?;
@@ -135,6 +138,7 @@ impl<'a> Elab<'a> {
                 let state = self.slot_meta(*slot);
                 self.checksum_method(state, call)
             }
+            ExternKind::Checksum16 => self.checksum16_method(call),
             ExternKind::PatternSet(id) => self.search(*id, call),
             ExternKind::Allocator(id, ty) => self.allocator_method(*id, ty, call),
             ExternKind::Attribute(slot) => {
@@ -224,23 +228,35 @@ impl<'a> Elab<'a> {
         ty: &Type,
         call: &ExternCall<'a>,
     ) -> R<Value<'a>> {
-        let width = self.width_of(ty, call.span)?;
+        let scalar = self.width(ty).is_some();
+        let width = match self.packed_width(ty) {
+            Some(width) => width,
+            None => self.width_of(ty, call.span)?,
+        };
         match (call.name, call.args.len()) {
             ("read", 1) => {
                 let (_, index) = self.arg_scalar(call, 0)?;
-                let meta = self.temporary("cell", width);
-                let dst = LValue::meta(meta);
-                self.emit(Op::Read { object, index, dst });
-                Ok(Value::Bits(Expr::Meta(meta)))
+                Ok(self.register_cell(object, index, ty, width))
             }
-            ("read", _) => {
+            ("read", _) if scalar => {
                 let (_, index) = self.arg_scalar(call, 1)?;
                 self.write_arg(call, 0, width, |dst| Op::Read { object, index, dst })?;
                 Ok(Value::Unit)
             }
+            ("read", _) => {
+                let (_, index) = self.arg_scalar(call, 1)?;
+                let cell = self.register_cell(object, index, ty, width);
+                if let Some(target) = call.args.first().and_then(|arg| arg.value.clone()) {
+                    self.assign(&target, &cell, call.span)?;
+                }
+                Ok(Value::Unit)
+            }
             _ => {
                 let (_, index) = self.arg_scalar(call, 0)?;
-                let (found, value) = self.arg_scalar(call, 1)?;
+                let (found, value) = match scalar {
+                    true => self.arg_scalar(call, 1)?,
+                    false => (width, self.packed(call, 1)?),
+                };
                 self.emit(Op::Write {
                     object,
                     index,
@@ -249,6 +265,24 @@ impl<'a> Elab<'a> {
                 Ok(Value::Unit)
             }
         }
+    }
+
+    /// What a cell of a register holds, read into a variable.
+    fn register_cell(&mut self, object: ObjectId, index: Expr, ty: &Type, width: u32) -> Value<'a> {
+        let meta = self.temporary("cell", width);
+        let dst = LValue::meta(meta);
+        self.emit(Op::Read { object, index, dst });
+        match self.width(ty) {
+            Some(_) => Value::Bits(Expr::Meta(meta)),
+            None => self.unpacked(&Expr::Meta(meta), ty, &mut { width }),
+        }
+    }
+
+    /// An argument as one number, its first part most significant.
+    fn packed(&mut self, call: &ExternCall<'a>, at: usize) -> R<Expr> {
+        let value = self.arg(call, at)?.clone();
+        let parts = self.flatten(&value, call.span)?;
+        joined(parts).ok_or_else(|| error(codes::WIDTH, call.span, "there is nothing to write"))
     }
 }
 
