@@ -50,7 +50,8 @@ impl Project {
         for (name, text) in &own.defines {
             options = options.with_define(name, text);
         }
-        let program = match compile_file(&own.file, &options, "give a P4 program with --p4") {
+        let help = "give a P4 program with --p4";
+        let program = match compile_file(&own.file, &options, help, &mut problems) {
             Ok(mut program) => {
                 problems.extend(fill(&mut program, &own.entries));
                 Some(program)

@@ -161,7 +161,13 @@ impl fmt::Display for Problems {
         for diagnostic in &self.diagnostics {
             match self.texts.get(&*diagnostic.file) {
                 Some(text) => f.write_str(&diagnostic.render(text))?,
-                None => writeln!(f, "error[{}]: {}", diagnostic.code, plain(diagnostic))?,
+                None => {
+                    let kind = match diagnostic.severity {
+                        Severity::Error => "error",
+                        Severity::Warning => "warning",
+                    };
+                    writeln!(f, "{kind}[{}]: {}", diagnostic.code, plain(diagnostic))?;
+                }
             }
         }
         Ok(())

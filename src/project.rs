@@ -11,7 +11,7 @@
 //! ```
 
 use crate::problems::Problems;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use trisect_ir::Program;
 use trisect_ir::diag::{Diagnostic, Severity, Span};
@@ -105,7 +105,7 @@ impl Project {
                 policy_file: &policy_file,
                 policy_text: &policy_text,
             };
-            match place.program(instance, description, origin) {
+            match place.program(instance, description, origin, &mut problems) {
                 Ok(program) => {
                     programs.insert(instance.name.value.clone(), program);
                 }
@@ -208,15 +208,16 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Compiles an instance's program and configures it.
+    /// Compiles an instance's program, whose warnings go to `warnings`, and configures it.
     fn program(
         &self,
         instance: &NfInstance,
         description: &NfDescription,
         origin: &Origin,
+        warnings: &mut Problems,
     ) -> Result<Program, Problems> {
         let options = self.options(instance, description)?;
-        let mut program = compile(origin, &options)?;
+        let mut program = compile(origin, &options, warnings)?;
         let mut problems = Problems::default();
         for setting in &instance.config {
             let Some(item) = description.config_item(&setting.name) else {
@@ -293,42 +294,44 @@ impl Place<'_> {
     }
 }
 
-fn compile(origin: &Origin, options: &Options) -> Result<Program, Problems> {
+/// Compiles a network function; its warnings go to `warnings`.
+fn compile(
+    origin: &Origin,
+    options: &Options,
+    warnings: &mut Problems,
+) -> Result<Program, Problems> {
     match origin {
         Origin::Library(name) => {
             let source = trisect_p4::library::find(name).map_or("", |nf| nf.source);
             let file = format!("{name}.p4");
-            trisect_p4::compile_str(&file, source, options)
-                .map_err(|found| Problems::of(found, &file, source))
+            let of = |found| Problems::of(found, &file, source);
+            let mut compiled =
+                trisect_p4::compile_passes_str(&file, source, options).map_err(of)?;
+            warnings.extend(of(std::mem::take(&mut compiled.warnings)));
+            compiled.single_pass(&file).map_err(of)
         }
-        Origin::File(path) => compile_file(path, options, "the NF's description names its program"),
+        Origin::File(path) => {
+            let help = "the NF's description names its program";
+            compile_file(path, options, help, warnings)
+        }
     }
 }
 
-/// Compiles a P4 file; `help` is for one that cannot be read.
+/// Compiles a P4 file that is one pass over a packet; its warnings go to `warnings`, and `help` is for one that cannot
+/// be read.
 pub(crate) fn compile_file(
     path: &Path,
     options: &Options,
     help: &str,
+    warnings: &mut Problems,
 ) -> Result<Program, Problems> {
-    // What is no UTF-8 in a comment is no error.
-    let bytes = std::fs::read(path).map_err(|error| Problems::unreadable(path, &error, help))?;
-    let (file, text) = (path.display().to_string(), String::from_utf8_lossy(&bytes));
-    trisect_p4::compile_file(path, options).map_err(|found| {
-        let included: BTreeSet<String> = found.iter().map(|d| d.file.to_string()).collect();
-        let mut problems = Problems::of(found, &file, &text);
-        for other in included.into_iter().filter(|other| *other != file) {
-            // Files that come with Trisect are nowhere on the disk.
-            if let Ok(bytes) = std::fs::read(&other) {
-                problems.extend(Problems::of(
-                    Vec::new(),
-                    &other,
-                    &String::from_utf8_lossy(&bytes),
-                ));
-            }
-        }
-        problems
-    })
+    // The front end would report this, too, but at a place in a file that is not there.
+    std::fs::read(path).map_err(|error| Problems::unreadable(path, &error, help))?;
+    let mut compiled =
+        trisect_p4::compile_passes_file(path, options).map_err(Problems::in_files)?;
+    warnings.extend(Problems::in_files(std::mem::take(&mut compiled.warnings)));
+    let file = path.to_string_lossy();
+    compiled.single_pass(&file).map_err(Problems::in_files)
 }
 
 /// The library's functions, and before them those of the folder, by name.

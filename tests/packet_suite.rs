@@ -144,8 +144,18 @@ fn first_line(text: impl ToString) -> String {
         .to_owned()
 }
 
+/// With what a program is compiled: its extern functions, if it has any, are modelled in a file of its name.
+fn options(program: &Path) -> Options {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/extern_models");
+    let model = models.join(program.file_name().unwrap_or_default());
+    match std::fs::read_to_string(&model) {
+        Ok(text) => Options::default().with_extern_model(model.display().to_string(), text),
+        Err(_) => Options::default(),
+    }
+}
+
 fn packet_test(program: &Path, script: &Path) -> Result<(), String> {
-    let compiled = trisect_p4::compile_passes_file(program, &Options::default())
+    let compiled = trisect_p4::compile_passes_file(program, &options(program))
         .map_err(|found| found.first().map(first_line).unwrap_or_default())?;
     let text = text_of(script);
     let script = stf::parse_named(&script.display().to_string(), &text)

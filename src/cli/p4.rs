@@ -6,6 +6,7 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use trisect::artifacts::ArtifactError;
 use trisect::problems::Problems;
+use trisect_p4::Compiled;
 use trisect_v1model::{CompiledV1, EngineKind, run_script, stf};
 
 /// What to do with a P4 program.
@@ -41,6 +42,9 @@ pub struct Source {
     /// Macro to define, as 1 without a value; may be repeated.
     #[arg(short = 'D', value_name = "NAME[=VALUE]")]
     pub define: Vec<String>,
+    /// P4 file whose functions are the bodies of the program's extern functions.
+    #[arg(long, value_name = "FILE")]
+    pub extern_model: Option<PathBuf>,
 }
 
 /// `trisect p4 check`.
@@ -133,6 +137,10 @@ fn run(args: &Run) -> anyhow::Result<Ended> {
     let script =
         stf::parse_named(&name, &text).map_err(|found| Problems::of(found, &name, &text))?;
     let compiled = compile(&args.source)?;
+    let compiled = CompiledV1 {
+        program: compiled.program,
+        bridge: compiled.bridge,
+    };
     let report = run_script(&script, &compiled, args.engine.kinds())
         .map_err(|found| Problems::of(found, &name, &text))?;
     if args.json {
@@ -192,17 +200,35 @@ fn emit(args: &Emit) -> anyhow::Result<Ended> {
     };
     match &args.output {
         None => print(&text)?,
-        Some(path) => {
-            std::fs::write(path, text).map_err(|error| Problems::unwritable(path, &error))?;
-        }
+        Some(path) => write_whole(path, &text)?,
     }
     Ok(Ended::Well)
 }
 
+/// Writes a file that is whole or absent: beside its place first, and moved there when it is complete.
+fn write_whole(path: &Path, text: &str) -> Result<(), Problems> {
+    let unwritable = |error| Problems::unwritable(path, &error);
+    if path.metadata().is_ok_and(|there| !there.is_file()) {
+        // A device or pipe stays what it is; a folder is refused.
+        return std::fs::write(path, text).map_err(unwritable);
+    }
+    // What a link leads to is written, not the link.
+    let place = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let name = place.file_name().unwrap_or_default().to_string_lossy();
+    let partial = place.with_file_name(format!(".{name}.new"));
+    let done = std::fs::write(&partial, text).and_then(|()| std::fs::rename(&partial, &place));
+    done.map_err(|error| {
+        // It may not even be there.
+        let _ = std::fs::remove_file(&partial);
+        unwritable(error)
+    })
+}
+
 /// The program, if it is one pass over a packet.
 fn single_pass(source: &Source) -> anyhow::Result<trisect_ir::Program> {
-    let options = options(source)?;
-    Ok(trisect_p4::compile_file(&source.program, &options).map_err(Problems::in_files)?)
+    let file = source.program.to_string_lossy();
+    let compiled = compile(source)?;
+    Ok(compiled.single_pass(&file).map_err(Problems::in_files)?)
 }
 
 /// What BMv2 cannot run.
@@ -237,17 +263,21 @@ fn options(source: &Source) -> Result<trisect_p4::Options, Problems> {
         let (name, value) = define.split_once('=').unwrap_or((define, "1"));
         (name.to_owned(), value.to_owned())
     }));
+    if let Some(model) = &source.extern_model {
+        let help = "it holds bodies for the program's extern functions";
+        options.extern_model = Some(read(model, help)?);
+    }
     Ok(options)
 }
 
-fn compile(source: &Source) -> anyhow::Result<CompiledV1> {
+/// Compiles the program; warnings go to standard error.
+fn compile(source: &Source) -> anyhow::Result<Compiled> {
     let options = options(source)?;
-    let compiled =
+    let mut compiled =
         trisect_p4::compile_passes_file(&source.program, &options).map_err(Problems::in_files)?;
-    Ok(CompiledV1 {
-        program: compiled.program,
-        bridge: compiled.bridge,
-    })
+    let warnings = Problems::in_files(std::mem::take(&mut compiled.warnings));
+    complain(&warnings.to_string());
+    Ok(compiled)
 }
 
 /// The name and the text of a file. Bytes that are no UTF-8 can only stand in comments.

@@ -6,6 +6,8 @@ mod bad_captures;
 mod bad_input;
 mod commands;
 mod own_p4;
+mod p4_check;
+mod p4_emit;
 mod packet_tests;
 
 use std::fs;

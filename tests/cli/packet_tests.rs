@@ -113,3 +113,117 @@ fn files_that_are_not_there_and_wrong_command_lines_are_refused() {
         assert_eq!(trisect(&arguments).status.code(), Some(2));
     }
 }
+
+/// A program that sends on what an extern function makes of the first byte.
+const EXTERN: &str = "#include <core.p4>
+#include <v1model.p4>
+extern void change(inout bit<8> value, in bit<8> by);
+const bit<8> STEP = 2;
+header byte_t { bit<8> value; }
+struct headers_t { byte_t one; }
+struct meta_t { }
+parser P(packet_in b, out headers_t h, inout meta_t m, inout standard_metadata_t s) {
+    state start { b.extract(h.one); transition accept; }
+}
+control V(inout headers_t h, inout meta_t m) { apply { } }
+control I(inout headers_t h, inout meta_t m, inout standard_metadata_t s) {
+    apply { change(h.one.value, 3); s.egress_spec = 1; }
+}
+control E(inout headers_t h, inout meta_t m, inout standard_metadata_t s) { apply { } }
+control C(inout headers_t h, inout meta_t m) { apply { } }
+control D(packet_out b, in headers_t h) { apply { b.emit(h.one); } }
+V1Switch(P(), V(), I(), E(), C(), D()) main;
+";
+
+fn with_model(model: Option<&str>) -> std::process::Output {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        fs::write(&file, text).expect("written");
+        file.display().to_string()
+    };
+    let program = path("test.p4", EXTERN);
+    let script = path("test.stf", "packet 0 05\nexpect 1 0b $\n");
+    let arguments = ["p4", "run", &program, "--stf", &script];
+    match model {
+        None => trisect(&arguments),
+        Some(text) => {
+            let model = path("model.p4", text);
+            trisect(&[&arguments[..], &["--extern-model", &model]].concat())
+        }
+    }
+}
+
+#[test]
+fn extern_functions_get_their_bodies_from_a_model() {
+    // It has a helper of its own, and sees what the program declares.
+    let model = "bit<8> twice(in bit<8> x) { return x * STEP; }
+void change(inout bit<8> value, in bit<8> by) { value = value + twice(by); }
+";
+    let output = with_model(Some(model));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("passed on interpreter and JIT"));
+    let wrong = model.replace("x * STEP", "x");
+    let output = with_model(Some(&wrong));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("differs"), "{}", stdout(&output));
+    let output = with_model(None);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    assert!(
+        text.contains("E0144") && text.contains("--extern-model"),
+        "{text}"
+    );
+}
+
+#[test]
+fn models_that_do_not_fit_are_refused() {
+    let body = "{ value = by; }";
+    let right = format!("void change(inout bit<8> value, in bit<8> by) {body}\n");
+    for (model, place, says) in [
+        (
+            format!("void change(inout bit<16> value, in bit<8> by) {body}"),
+            "model.p4:1:6",
+            "extern void change(inout bit<8> value, in bit<8> by);",
+        ),
+        (
+            format!("void change(out bit<8> value, in bit<8> by) {body}"),
+            "model.p4:1:6",
+            "test.p4",
+        ),
+        (
+            format!("void chnage(inout bit<8> value, in bit<8> by) {body}"),
+            "model.p4:1:6",
+            "did you mean `change`?",
+        ),
+        (
+            format!("{right}{right}"),
+            "model.p4:2:6",
+            "has a body already",
+        ),
+        (
+            String::from("const bit<8> x = 1;"),
+            "model.p4:1:1",
+            "no extern function",
+        ),
+    ] {
+        let output = with_model(Some(&model));
+        assert_eq!(output.status.code(), Some(1), "{model}");
+        let text = stderr(&output);
+        assert!(text.contains("E0184"), "{text}");
+        assert!(text.contains(place) && text.contains(says), "{text}");
+    }
+    // The model's own mistakes are shown in the model.
+    let output = with_model(Some(
+        "void change(inout bit<8> value, in bit<8> by) { value = b; }",
+    ));
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    assert!(
+        text.contains("E0130") && text.contains("model.p4:1:57"),
+        "{text}"
+    );
+    let output = trisect(&["p4", "check", "x.p4", "--extern-model", "nowhere.p4"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("E0500"), "{}", stderr(&output));
+}

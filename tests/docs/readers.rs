@@ -9,6 +9,7 @@
 //! | `p4`           | a P4 program                                                          |
 //! | `p4-top`       | declarations in front of a network function that does nothing          |
 //! | `p4-control`   | the locals and the `apply` of a network function's control             |
+//! | `p4-model`     | bodies for the extern function of a program                            |
 //! | `policy`       | a policy for the library and the rack of `examples/l3-firewall`        |
 //! | `nf-toml`      | an NF description                                                      |
 //! | `rack-toml`    | a rack description                                                     |
@@ -77,6 +78,17 @@ fn p4(text: &str) -> Vec<Diagnostic> {
             warnings.iter().map(|w| w.to_common(&sources)).collect()
         }
     }
+}
+
+/// A model for a program that declares and calls one extern function.
+fn model(text: &str) -> Vec<Diagnostic> {
+    let program = network_function(
+        "extern void count_kind(in bit<8> kind, out bit<8> n);",
+        "apply { count_kind(meta.a, meta.a); }",
+    );
+    let options = Options::default().with_extern_model("model.p4", text);
+    let compiled = trisect_p4::compile_str("example.p4", &program, &options);
+    compiled.err().unwrap_or_default()
 }
 
 /// A network function around declarations and the inside of its control.
@@ -203,6 +215,7 @@ pub fn read(block: &Block<'_>) -> Vec<Diagnostic> {
         "p4" => p4(text),
         "p4-top" => p4(&network_function(text, "apply { }")),
         "p4-control" => p4(&network_function("", text)),
+        "p4-model" => model(text),
         "policy" => policy(text),
         "nf-toml" => NfDescription::from_toml(text, "x.nf.toml")
             .err()
