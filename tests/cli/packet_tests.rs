@@ -117,8 +117,8 @@ fn files_that_are_not_there_and_wrong_command_lines_are_refused() {
 /// A program that sends on what an extern function makes of the first byte.
 const EXTERN: &str = "#include <core.p4>
 #include <v1model.p4>
-extern void change(inout bit<8> value, in bit<8> by);
 const bit<8> STEP = 2;
+extern void change(inout bit<8> value, in bit<8> by);
 header byte_t { bit<8> value; }
 struct headers_t { byte_t one; }
 struct meta_t { }
