@@ -292,7 +292,7 @@ fn the_library_does_the_same_on_simple_switch() {
 }
 
 /// Filetests whose programs BMv2 cannot run, with the code of the reason.
-const REFUSED_FILETESTS: [(&str, u16); 11] = [
+const REFUSED_FILETESTS: [(&str, u16); 13] = [
     ("allocator", 442),
     ("clean", 443),
     ("flow_expiry", 440),
@@ -304,6 +304,8 @@ const REFUSED_FILETESTS: [(&str, u16); 11] = [
     ("random", 442),
     ("reparse", 443),
     ("search", 441),
+    ("selector", 442),
+    ("varbit_strings", 441),
 ];
 
 #[test]

@@ -1,10 +1,21 @@
 //! Operations and expressions.
 
-use super::{BIN_OPS, Generator, Here, UN_OPS, VARBITS};
+use super::super::Random;
+use super::{Generator, Here, VARBITS};
 use trisect_ir::*;
 
+const UN_OPS: [UnOp; 2] = [UnOp::Not, UnOp::Neg];
+
+const BIN_OPS: [BinOp; 25] = {
+    use BinOp::*;
+    [
+        Add, Sub, Mul, Div, Rem, AddSat, SubSat, SAddSat, SSubSat, And, Or, Xor, Shl, Shr, Sar, Eq,
+        Ne, Lt, Le, Gt, Ge, SLt, SLe, SGt, SGe,
+    ]
+};
+
 impl Generator<'_> {
-    fn ops(
+    pub(super) fn ops(
         &mut self,
         most: usize,
         depth: usize,
@@ -167,7 +178,7 @@ impl Generator<'_> {
         }
     }
     /// Two headers of one type, or one header twice.
-    fn same_type(&mut self) -> (HeaderId, HeaderId) {
+    pub(super) fn same_type(&mut self) -> (HeaderId, HeaderId) {
         let dst = self.random.below(7) as u32;
         let other = (dst + 4) % 8;
         let src = if self.random.one_in(2) && other <= 6 {
@@ -222,7 +233,7 @@ impl Generator<'_> {
         }
         out
     }
-    fn target(&mut self, fields: bool) -> (LValue, u32) {
+    pub(super) fn target(&mut self, fields: bool) -> (LValue, u32) {
         let (place, width) = self.random.pick(&self.places(fields));
         if self.random.one_in(4) {
             let lo = self.random.below(width as usize) as u32;
@@ -256,7 +267,7 @@ impl Generator<'_> {
         Some(LValue { place, slice })
     }
     /// An expression of exactly this width.
-    fn expr(&mut self, width: u32, depth: usize, here: Here<'_>) -> Expr {
+    pub(super) fn expr(&mut self, width: u32, depth: usize, here: Here<'_>) -> Expr {
         if depth == 0 || self.random.one_in(5) {
             return self.leaf(width, here);
         }

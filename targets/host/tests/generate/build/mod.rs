@@ -1,18 +1,10 @@
 //! Programs.
 
+mod code;
+mod tables;
+
 use super::Random;
-use std::collections::BTreeMap;
 use trisect_ir::*;
-
-const UN_OPS: [UnOp; 2] = [UnOp::Not, UnOp::Neg];
-
-const BIN_OPS: [BinOp; 25] = {
-    use BinOp::*;
-    [
-        Add, Sub, Mul, Div, Rem, AddSat, SubSat, SAddSat, SSubSat, And, Or, Xor, Shl, Shr, Sar, Eq,
-        Ne, Lt, Le, Gt, Ge, SLt, SLe, SGt, SGe,
-    ]
-};
 
 /// Headers with a varbit: the first among those with other fields, the others with no other.
 const VARBITS: [HeaderId; 3] = [HeaderId(3), HeaderId(7), HeaderId(8)];

@@ -1,10 +1,12 @@
 //! Objects, and tables with their entries.
 
-use super::{CONTROL, Generator};
+use super::super::Random;
+use super::{CONTROL, Generator, Here, VARBITS};
+use std::collections::BTreeMap;
 use trisect_ir::*;
 
 impl Generator<'_> {
-    fn objects(&mut self) {
+    pub(super) fn objects(&mut self) {
         let unit = |r: &mut Random| {
             r.pick(&[
                 CountUnit::Packets,
@@ -82,7 +84,7 @@ impl Generator<'_> {
         }
     }
     /// Tables, each with its own actions; the last ones are flow tables.
-    fn tables(&mut self, structural: bool) {
+    pub(super) fn tables(&mut self, structural: bool) {
         for t in 0..5u32 {
             let id = TableId(t);
             let flow = t >= 3;
@@ -213,7 +215,7 @@ impl Generator<'_> {
             args: params.iter().map(|p| self.random.bits(p.width)).collect(),
         }
     }
-    fn set(&mut self, kind: Option<MatchKind>, width: u32) -> KeySet {
+    pub(super) fn set(&mut self, kind: Option<MatchKind>, width: u32) -> KeySet {
         let v = |r: &mut Random| r.bits(width);
         let shape = match kind {
             Some(MatchKind::Exact) => 0,
