@@ -91,7 +91,7 @@ pub struct FixedTable {
     pub kinds: Vec<MatchKind>,
     /// Header fields (`ipv4.dst`) and standard metadata (`ingress_port`) that its keys can be.
     pub fields: Vec<String>,
-    /// What its entries can do, of [`FIXED_ACTIONS`].
+    /// What its entries can do: `forward`, `drop`, `count`, `set-mac`, `decrement-ttl`, `set-metadata`.
     pub actions: Vec<String>,
     /// Whether classification and tunnels to servers are entries of it.
     pub steers: bool,
