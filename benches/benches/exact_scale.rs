@@ -10,8 +10,8 @@
 use std::time::{Duration, Instant};
 use trisect_optimise::arbitrary::{Shape, rack};
 use trisect_optimise::{
-    Goal, Learnt, Limits, NoSolution, Problem, break_symmetry, evaluate, greedy, search, solve,
-    solver,
+    Goal, Learnt, Limits, NoSolution, Problem, break_symmetry, canonical, evaluate, greedy, search,
+    solve, solver,
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -55,7 +55,8 @@ fn row(units: usize, seed: u64) {
     let found = search(&problem, &trisect_optimise::BEST, &[], steps, 1).unwrap_or_default();
     let search_ms = began.elapsed().as_secs_f64() * 1e3;
     let mut named = problem.clone();
-    break_symmetry(&mut named);
+    let equal = break_symmetry(&mut named);
+    let found = canonical(&problem, &equal, &found);
     let near = timed(&named, &found, 0.05);
     let end = timed(&named, &found, 1e-6);
     println!(

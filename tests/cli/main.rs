@@ -5,6 +5,7 @@
 mod bad_captures;
 mod bad_input;
 mod commands;
+mod compare;
 mod own_p4;
 mod p4_check;
 mod p4_emit;

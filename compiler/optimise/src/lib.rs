@@ -27,5 +27,5 @@ pub use problem::{
 };
 pub use search::{greedy, search};
 pub use solve::{BEST, Goal, Learnt, NoSolution, Reached, Solved, bounds, solve};
-pub use symmetry::break_symmetry;
+pub use symmetry::{break_symmetry, canonical};
 pub use tally::{Outcome, evaluate};

@@ -38,6 +38,37 @@ pub fn break_symmetry(problem: &mut Problem) -> Vec<Vec<usize>> {
     groups
 }
 
+/// The same assignment with equal servers named as [`break_symmetry`] asks: by group, in the order in which
+/// units come to them.
+pub fn canonical(problem: &Problem, groups: &[Vec<usize>], choice: &[usize]) -> Vec<usize> {
+    let server_of = |u: usize, c: usize| problem.sites[problem.units[u].choices[c].site].server;
+    let mut named: BTreeMap<usize, usize> = BTreeMap::new();
+    for group in groups {
+        let mut free = group.iter();
+        let used = choice
+            .iter()
+            .enumerate()
+            .filter_map(|(u, c)| server_of(u, *c));
+        for server in used.chain(group.iter().copied()) {
+            if group.contains(&server) && !named.contains_key(&server) {
+                named.extend(free.next().map(|name| (server, *name)));
+            }
+        }
+    }
+    let units = choice.iter().enumerate();
+    units
+        .map(|(u, c)| {
+            let site = &problem.sites[problem.units[u].choices[*c].site];
+            let name = site.server.and_then(|s| named.get(&s)).copied();
+            let same = |other: &crate::Site| other.role == site.role && other.server == name;
+            let at = problem.sites.iter().position(same);
+            at.filter(|_| name.is_some())
+                .and_then(|at| problem.choice_of(u, at))
+                .unwrap_or(*c)
+        })
+        .collect()
+}
+
 /// A unit is on `second` only if one before it is on `first`.
 fn order(problem: &mut Problem, first: usize, second: usize) {
     let sites_of = |server: usize| -> Vec<usize> {

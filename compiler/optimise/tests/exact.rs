@@ -4,8 +4,8 @@
 
 use trisect_optimise::arbitrary::{Random, Shape, rack};
 use trisect_optimise::{
-    BEST, Goal, Learnt, Limits, NoSolution, Outcome, Problem, Row, Var, break_symmetry, conflict,
-    evaluate, greedy, search, solve,
+    BEST, Goal, Learnt, Limits, NoSolution, Outcome, Problem, Row, Var, break_symmetry, canonical,
+    conflict, evaluate, greedy, search, solve,
 };
 
 /// All assignments with what they come to.
@@ -116,6 +116,21 @@ fn equal_servers_need_no_names() {
             1,
             "seed {seed}: all servers of these racks are alike"
         );
+        // An assignment keeps its worth under the names that are left, and those rules hold for it.
+        let found = search(&problem, &BEST, &[], 300, seed).unwrap();
+        let renamed = canonical(&problem, &groups, &found);
+        let worth = |choice: &[usize]| evaluate(&problem, choice).unwrap();
+        assert_eq!(compare(&worth(&found), &worth(&renamed)), 0, "seed {seed}");
+        for row in &problem.rules.rows {
+            let value = |(var, factor): &(Var, f64)| match var {
+                Var::At(u, s) if problem.units[*u].choices[renamed[*u]].site == *s => *factor,
+                _ => 0.0,
+            };
+            assert!(
+                row.terms.iter().map(value).sum::<f64>() <= row.most,
+                "seed {seed}"
+            );
+        }
         let named = solve(&problem, &BEST, Limits::default(), None, &mut accept).unwrap();
         assert_eq!(compare(&free.outcome, &named.outcome), 0, "seed {seed}");
     }

@@ -188,6 +188,9 @@ struct Wish<'h> {
     goals: Vec<Goal>,
     /// A cut to begin with.
     hint: Option<&'h [Site]>,
+    /// Whether the time limit holds. It does not for what others begin with, so that there is always a
+    /// plan.
+    timed: bool,
 }
 
 /// No cut was found.
@@ -299,7 +302,8 @@ impl<'a> Search<'a> {
                 .map(|(site, allowed)| allowed.iter().position(|s| s == site))
                 .collect()
         });
-        let limits = self.limits();
+        let mut limits = self.limits();
+        limits.time = limits.time.filter(|_| wish.timed);
         let mut checker = Checker::new(self.sources.facts, self.sources.machines, &self.problem);
         let sites_of = |choice: &[usize]| -> Vec<Site> {
             let choices = choice.iter().zip(&allowed);

@@ -121,7 +121,9 @@ impl Search<'_> {
             Strategy::NicFirst => {
                 self.near_host([Role::Nic, Role::Switch].map(|r| self.most_on(r)).to_vec())
             }
-            Strategy::MinBounce => self.wanting(BTreeSet::new(), vec![Goal::Bounces]),
+            Strategy::MinBounce => {
+                self.beginning_with(self.e2(), BTreeSet::new(), vec![Goal::Bounces])
+            }
             Strategy::E2 => self.e2(),
             Strategy::Best => {
                 let mut best = self.best().map_err(|error| self.reason(error))?;
@@ -175,17 +177,29 @@ impl Search<'_> {
             never,
             goals: self.goals(first),
             hint: None,
+            timed: false,
         })
     }
     /// The same, on the servers where instances were placed; the search begins with all on hosts.
     fn near_host(&self, first: Vec<Goal>) -> Result<Solution, NotFound> {
         let host = self.wanting(self.only_hosts(&BTreeSet::new()), Vec::new());
-        let hint = host.ok().map(|s| self.sites(&s.assignment));
-        self.solve(&Wish {
-            never: self.away(),
+        self.beginning_with(host, self.away(), first)
+    }
+    /// The same, beginning with a cut, which stays if the search ends without a better one.
+    fn beginning_with(
+        &self,
+        start: Result<Solution, NotFound>,
+        never: BTreeSet<(usize, Site)>,
+        first: Vec<Goal>,
+    ) -> Result<Solution, NotFound> {
+        let hint = start.as_ref().ok().map(|s| self.sites(&s.assignment));
+        let found = self.solve(&Wish {
+            never,
             goals: self.goals(first),
             hint: hint.as_deref(),
-        })
+            timed: true,
+        });
+        found.or(start)
     }
     fn goals(&self, mut first: Vec<Goal>) -> Vec<Goal> {
         for goal in BEST {
@@ -342,6 +356,7 @@ impl Search<'_> {
             never: BTreeSet::new(),
             goals: self.goals(Vec::new()),
             hint: hint.as_deref(),
+            timed: true,
         };
         match (self.solve(&wish), simple) {
             // A device refused something on the way: the simpler strategy may have found better.

@@ -1,0 +1,105 @@
+//! `trisect compare`, and objectives that cannot be met.
+
+use super::{Project, example, good, stderr, stdout, trisect};
+use std::path::Path;
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+#[test]
+fn strategies_stand_side_by_side() {
+    let folder = text(&example("l3-firewall"));
+    let json: serde_json::Value =
+        serde_json::from_str(&good(&["compare", &folder, "--json"])).expect("JSON");
+    let rows = json["strategies"].as_array().expect("a list");
+    let names: Vec<&str> = rows.iter().filter_map(|r| r["strategy"].as_str()).collect();
+    let all = [
+        "host",
+        "random",
+        "packing",
+        "greedy",
+        "switch-first",
+        "nic-first",
+        "min-bounce",
+        "e2",
+        "best",
+    ];
+    assert_eq!(names, all);
+    let figure = |strategy: usize, name: &str| rows[strategy][name].as_f64().expect("a number");
+    let figures = [
+        "scale",
+        "cores",
+        "latency_us",
+        "header_bytes",
+        "bounces",
+        "gap",
+        "solve_ms",
+    ];
+    for strategy in 0..all.len() {
+        for name in figures {
+            assert!(figure(strategy, name) >= 0.0, "{name}");
+        }
+        assert!(figure(strategy, "scale") <= figure(8, "scale") * 1.00001);
+    }
+    // The switch can do all of it, and does so for best.
+    assert_eq!(figure(8, "cores"), 0.0);
+    assert!(figure(0, "cores") > 0.0 && figure(0, "bounces") > 0.99);
+    assert!(figure(0, "gap") > 0.0 && figure(8, "gap") == 0.0);
+    let shown = good(&["compare", &folder, "--strategies", "e2,best"]);
+    assert!(shown.contains("STRATEGY") && shown.contains("best") && !shown.contains("packing"));
+}
+
+#[test]
+fn a_wrong_strategy_or_time_limit_is_a_wrong_command_line() {
+    let folder = text(&example("l3-firewall"));
+    for arguments in [
+        ["compare", &folder, "--strategies", "luck"],
+        ["compare", &folder, "--time-limit", "-1"],
+    ] {
+        assert_eq!(trisect(&arguments).status.code(), Some(2));
+    }
+}
+
+#[test]
+fn a_time_limit_leaves_a_plan() {
+    let folder = text(&example("nat-lb"));
+    let json = good(&[
+        "compare",
+        &folder,
+        "--strategies",
+        "nic-first,min-bounce,best",
+        "--time-limit",
+        "0.000001",
+        "--json",
+    ]);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let rows = json["strategies"].as_array().expect("a list");
+    assert_eq!(rows.len(), 3);
+    for row in rows {
+        assert!(
+            row["scale"].as_f64().is_some_and(|scale| scale > 1.0),
+            "{row}"
+        );
+    }
+}
+
+#[test]
+fn objectives_that_cannot_be_met_are_named() {
+    let class = "class ports p0 filter \"ip\" rate 2Gbps;";
+    let promised = format!("{class}\n    slo latency 1us;");
+    let project = Project::like("nat-lb").change("policy.tri", class, &promised);
+    let folder = project.folder();
+    let output = trisect(&["compile", folder, "--emit", "cut"]);
+    assert_eq!(output.status.code(), Some(1));
+    let errors = stderr(&output);
+    assert!(
+        errors.contains("E0316") && errors.contains("latency of out at most 1.000 us"),
+        "{errors}"
+    );
+    let output = trisect(&["compare", folder, "--strategies", "host,best"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
+    // What can be met is met.
+    let project = project.change("policy.tri", "latency 1us", "min 1Gbps latency 5us");
+    good(&["compile", project.folder(), "--emit", "cut"]);
+}
