@@ -18,5 +18,7 @@ pub mod pages;
 pub mod problems;
 pub mod profile;
 pub mod project;
+pub mod records;
 pub mod registry;
 pub mod run;
+pub mod sampling;

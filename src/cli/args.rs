@@ -26,6 +26,8 @@ pub enum Command {
     Run(Run),
     /// Compile a project, or your own P4 program, into a plan and one folder of artifacts per device.
     Compile(Compile),
+    /// Collect records of sampled packets, and say which ways these took.
+    Collect(Collect),
     /// Cut a project, or your own P4 program, by several strategies and show what each comes to.
     Compare(Compare),
     /// Say where each node of a plan runs and why, or print the page of a diagnostic code.
@@ -184,7 +186,26 @@ pub struct Run {
     /// entries and state that they used, and what they cost.
     #[arg(long, value_name = "DIR")]
     pub records: Option<PathBuf>,
+    /// Send the records of sampled packets as IPFIX to tcp:HOST:PORT or udp:HOST:PORT, or write them to a
+    /// file. Without --records they say nothing of entries and state.
+    #[arg(long, value_name = "PLACE")]
+    pub export: Option<String>,
     /// Print the report as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `trisect collect`.
+#[derive(Debug, Args)]
+pub struct Collect {
+    /// Where records come from: a folder that `trisect run --records` wrote, a file of IPFIX messages,
+    /// tcp:HOST:PORT (one connection, to its end), or udp:HOST:PORT.
+    #[arg(required = true, value_name = "SOURCE")]
+    pub sources: Vec<String>,
+    /// How many seconds a UDP port may be silent before its records are taken to be complete.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    pub idle: u64,
+    /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,
 }
@@ -326,6 +347,7 @@ impl Command {
         match self {
             Self::Run(args) => args.json,
             Self::Compile(args) => args.json,
+            Self::Collect(args) => args.json,
             Self::Compare(args) => args.json,
             Self::Explain(args) => args.json,
             Self::Profile(args) => args.json,

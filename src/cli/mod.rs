@@ -2,6 +2,7 @@
 
 mod args;
 mod calibrate;
+mod collect;
 mod compare;
 mod compile;
 mod explain;
@@ -37,6 +38,7 @@ pub fn main() -> ExitCode {
     let ended = match cli.command {
         Command::Run(args) => run::main(&args),
         Command::Compile(args) => compile::main(&args),
+        Command::Collect(args) => collect::main(&args),
         Command::Compare(args) => compare::main(&args),
         Command::Explain(args) => explain::main(&args),
         Command::Targets(args) => listing::targets(&args),

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use trisect::problems::{CANNOT_WRITE, Problems, RACK_FAILED, REPORT};
 use trisect::project::Project;
+use trisect::records::{self, Place};
 use trisect::run::{self, HostWork, Traffic};
 use trisect_plan::plan::Plan;
 use trisect_rack::{CheckReport, Expected, Progress, Report, Role, Summary};
@@ -71,6 +72,9 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
             Problems::error(CANNOT_WRITE, message, error.to_string(), help)
         })?;
         written.extend(files);
+    }
+    if let (Some(place), Some(sampler)) = (&args.export, &rack.sampler) {
+        records::export(&Place::parse(place), sampler.spec(), &report.records)?;
     }
 
     let work = expected

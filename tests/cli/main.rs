@@ -10,6 +10,7 @@ mod own_p4;
 mod p4_check;
 mod p4_emit;
 mod packet_tests;
+mod records;
 
 use std::fs;
 use std::path::{Path, PathBuf};

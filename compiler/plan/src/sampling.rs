@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use trisect_ir::{FieldKind, HeaderType, NodeKind};
 use trisect_sample::Field;
 
-/// Fields for sampling of which no node writes any source. Adding or removing a header of a kind
+/// Fields of headers for sampling of which no node writes any source: no switch sees payload, and all devices
+/// must agree. Adding or removing a header of a kind
 /// changes which header is the innermost, not its fields; sampling looks at the innermost one.
 pub(crate) fn invariant_fields(facts: &Facts) -> Vec<Field> {
     let program = facts.program;
@@ -31,7 +32,7 @@ pub(crate) fn invariant_fields(facts: &Facts) -> Vec<Field> {
         }
     }
     let mut kept = Field::invariant(|header, field| written.contains(&(header, field)));
-    kept.retain(|field| !touched.contains(field));
+    kept.retain(|field| !touched.contains(field) && !field.is_payload());
     kept
 }
 

@@ -99,6 +99,8 @@ pub struct Report {
     pub states: Vec<State>,
     /// Arrival of the first and last packet, in nanoseconds.
     pub span_ns: (u64, u64),
+    /// The switch's port to each server.
+    pub server_ports: Vec<u16>,
 }
 
 impl Report {

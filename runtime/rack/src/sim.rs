@@ -647,6 +647,8 @@ impl Run<'_> {
             states.extend([s.nic.state(span_ns.1), s.host.state(span_ns.1)]);
         }
         let devices = devices.collect();
+        let ports = self.rack.servers.iter().map(|s| s.spec.switch_port);
+        let server_ports = ports.collect();
         Report {
             devices,
             queues,
@@ -654,6 +656,7 @@ impl Run<'_> {
             ended: self.ended,
             records: self.records,
             span_ns,
+            server_ports,
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use trisect_sample::{PathCount, Trajectory, join, summary};
+use trisect_sample::{Clocks, Elements, PathCount, Paths, Topology, Trajectory, join};
+use trisect_target::wire;
 
 use crate::{DeviceReport, EndedHow, QueueReport, Report};
 
@@ -40,10 +41,29 @@ pub struct Summary {
 }
 
 impl Report {
-    /// The ways of the sampled packets.
+    /// The elements that recorded anything, and the ways of the sampled packets.
     #[must_use]
-    pub fn trajectories(&self) -> Vec<Trajectory> {
-        join(&self.records)
+    pub fn trajectories(&self) -> (Elements, Vec<Trajectory>) {
+        // A rack has far fewer elements than have numbers.
+        join(&self.records, |elements| self.topology(elements)).unwrap_or_default()
+    }
+
+    /// How the rack's elements are connected. What a host sends passes its NIC without being seen there.
+    #[must_use]
+    pub fn topology(&self, elements: &Elements) -> Topology {
+        let mut topology = Topology::default();
+        let number = |i: usize| elements.find(&self.devices.get(i)?.name);
+        let switch = number(0);
+        for (server, port) in self.server_ports.iter().enumerate() {
+            let (nic, host) = (number(1 + 2 * server), number(2 + 2 * server));
+            for (from, to) in [(switch, nic), (nic, host), (host, switch)] {
+                topology.links.extend(from.zip(to));
+            }
+            topology.inside.extend(switch.map(|s| (s, *port)));
+            topology.inside.extend(nic.map(|n| (n, wire::NIC_TO_HOST)));
+            topology.inside.extend(host.map(|h| (h, wire::HOST_PORT)));
+        }
+        topology
     }
 
     /// The run in figures.
@@ -63,7 +83,12 @@ impl Report {
                 }
             }
         }
-        let trajectories = self.trajectories();
+        let (elements, trajectories) = self.trajectories();
+        let mut paths = Paths::default();
+        for trajectory in &trajectories {
+            // The rack has one clock.
+            paths.count(trajectory, &Clocks::default());
+        }
         Summary {
             packets: self.ended.len() as u64,
             ports,
@@ -71,7 +96,7 @@ impl Report {
             devices: self.devices.clone(),
             queues: self.queues.clone(),
             busiest: self.busiest().map(|q| q.name.clone()),
-            paths: summary(&trajectories),
+            paths: paths.summary(&elements),
             trajectories: trajectories.len() as u64,
             duration_ns: self.span_ns.1 - self.span_ns.0,
         }

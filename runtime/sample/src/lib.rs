@@ -9,24 +9,31 @@
 //! * [`Algorithm`]: the hashes. [`Toeplitz`] is what NICs compute for RSS, and a switch computes it as an XOR
 //!   of per-byte table look-ups; [`HalfSipHash`] is for surroundings that are not trusted.
 //! * [`SampleSpec`]: hash, key, range and fields; made by the compiler, given to every device.
-//! * [`Record`]: what a device reports ([`files`] keeps them); [`join`] makes [`Trajectory`]s of them, [`summary`] counts
-//!   the paths.
+//! * [`Record`]: what a device reports ([`files`] keeps them); a [`Joiner`] makes [`Trajectory`]s of them, [`Paths`]
+//!   counts the paths.
 //!
 //! Invariants
 //! * whether a packet is sampled depends on key, range and its invariant fields only, so all devices
 //!   agree without talking to each other;
 //! * sampling reads packets and never changes one;
-//! * [`join`] loses no record, and its result does not depend on the order of devices.
+//! * joining loses no record, and its result does not depend on the order of records.
 
+mod clocks;
 pub mod files;
-mod hash;
+pub mod hash;
 mod join;
+mod observation;
 mod record;
 mod spec;
+mod walk;
 
+pub use clocks::{Clocks, Delays, Offset};
 pub use hash::{
     Algorithm, HalfSipHash, KeyedHash, MICROSOFT_KEY, Toeplitz, bitwise, bob, crc32, symmetric_key,
 };
-pub use join::{Hop, PathCount, Trajectory, join, summary};
+pub use join::{
+    Hop, JoinCounts, Joiner, PathCount, Paths, Topology, Trajectory, join, measure, sort,
+};
+pub use observation::{Elements, Observation, TooManyElements};
 pub use record::{Found, Lookup, Point, Record, Used, Work, digest, state_bytes};
-pub use spec::{Field, HashRange, SampleSpec, Sampler, Verdict};
+pub use spec::{Field, HashRange, SampleSpec, Sampler, Verdict, selected_by};

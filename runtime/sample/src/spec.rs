@@ -1,10 +1,9 @@
 //! What is hashed, and which hashes are sampled.
 
-use serde::{Deserialize, Serialize};
-use trisect_wire::{Layer, Layers, Proto};
-
 use crate::record::fnv1a;
+use crate::walk::{Innermost, walk};
 use crate::{Algorithm, KeyedHash};
+use serde::{Deserialize, Serialize};
 
 /// A part of a packet that a sampling hash may cover. All are of the *innermost* IP header and what
 /// follows it, so that a packet keeps its hash through encapsulation.
@@ -83,6 +82,12 @@ impl Field {
             Field::TcpAck => &[("tcp_t", "ack")],
             Field::PayloadPrefix | Field::PayloadDigest => &[],
         }
+    }
+
+    /// Whether it is of the payload, which only a host sees.
+    #[must_use]
+    pub fn is_payload(self) -> bool {
+        matches!(self, Field::PayloadPrefix | Field::PayloadDigest)
     }
 
     /// Those of [`Field::ALL`] of which no source is changed: `changed(header type, field)` says
@@ -175,14 +180,24 @@ impl SampleSpec {
     }
 }
 
+/// The number that is compared with the range: for `toeplitz` the hash with its bits in reverse order, else the
+/// hash. A NIC chooses the queue by the lowest bits of its hash; so the sampled range is some of its buckets.
+#[must_use]
+pub fn selected_by(algorithm: Algorithm, hash: u32) -> u32 {
+    match algorithm {
+        Algorithm::Toeplitz => hash.reverse_bits(),
+        Algorithm::HalfSipHash | Algorithm::Bob | Algorithm::Crc32 => hash,
+    }
+}
+
 /// What a device finds about one packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict {
-    /// The hash of the invariant fields.
+    /// The hash of the invariant fields, as the range is compared with it ([`selected_by`]).
     pub hash: u32,
     /// Identity of the packet among the sampled ones: the hash, and in the low half a second hash
     /// with another key, because sampled hashes all lie in the range (Duffield and Grossglauser
-    /// keep these two apart as well).
+    /// keep these two apart as well). Of a packet that is not sampled, the low half is 0.
     pub id: u64,
     /// Whether it is sampled.
     pub sampled: bool,
@@ -222,82 +237,127 @@ impl Sampler {
     /// Looks at an Ethernet frame, with or without the NSH encapsulation between switch and server.
     #[must_use]
     pub fn look(&self, frame: &[u8]) -> Verdict {
-        let input = self.input(frame);
-        let hash = self.select.hash(&input);
-        let id = (u64::from(hash) << 32) | u64::from(self.label.hash(&input));
+        let input = self.gather(frame);
+        let hash = selected_by(self.spec.hash, self.select.hash(input.bytes()));
+        let sampled = self.spec.range.contains(hash);
+        let label = match sampled {
+            true => self.label.hash(input.bytes()),
+            false => 0,
+        };
         Verdict {
             hash,
-            id,
-            sampled: self.spec.range.contains(hash),
+            id: (u64::from(hash) << 32) | u64::from(label),
+            sampled,
         }
     }
 
-    /// The bytes that are hashed: the fields in the order of the specification, each at full width;
-    /// a field that the packet does not have is zeroes. A frame without IP is hashed by its payload
-    /// fields alone.
+    /// The bytes that are hashed: the fields in the order of the specification, each at full width; a
+    /// field that the packet does not have is zeroes, and addresses of a frame without IP have the width of
+    /// IPv4.
     #[must_use]
     pub fn input(&self, frame: &[u8]) -> Vec<u8> {
-        let walked = Layers::parse(frame);
-        let inner = Innermost::of(&walked);
-        let mut out = Vec::with_capacity(80);
+        self.gather(frame).bytes().to_vec()
+    }
+
+    fn gather(&self, frame: &[u8]) -> Input {
+        let found = walk(frame);
+        let mut input = Input::default();
         for field in &self.spec.fields {
-            inner.append(&mut out, frame, *field);
+            input.append(frame, &found, *field);
         }
-        out
+        input
     }
 }
 
-/// The innermost IP header, the transport header after it, and the payload.
-struct Innermost<'a> {
-    ip: Option<&'a Layer>,
-    l4: Option<&'a Layer>,
-    payload: std::ops::Range<usize>,
+/// What is hashed. Each field once has 63 bytes at most; of a field that is named again and again, what has no
+/// room is left out.
+struct Input {
+    bytes: [u8; 96],
+    len: usize,
 }
 
-impl<'a> Innermost<'a> {
-    fn of(walked: &'a Layers) -> Innermost<'a> {
-        let layers = &walked.layers;
-        let is_ip = |l: &&Layer| matches!(l.proto, Proto::Ipv4 | Proto::Ipv6);
-        let ip = layers.iter().rev().find(is_ip);
-        let after = |l: &&Layer| ip.is_some_and(|ip| l.start > ip.start);
-        let is_l4 = |l: &&Layer| matches!(l.proto, Proto::Tcp | Proto::Udp);
-        let l4 = layers.iter().filter(after).find(is_l4);
-        Innermost {
-            ip,
-            l4,
-            payload: walked.payload.clone(),
+impl Default for Input {
+    fn default() -> Input {
+        Input {
+            bytes: [0; 96],
+            len: 0,
         }
     }
+}
 
-    fn append(&self, out: &mut Vec<u8>, frame: &[u8], field: Field) {
-        let v6 = self.ip.is_some_and(|ip| ip.proto == Proto::Ipv6);
-        let pick = |four: &'static str, six: &'static str| if v6 { six } else { four };
-        let address = if v6 { 16 } else { 4 };
-        let tcp = self.l4.filter(|l| l.proto == Proto::Tcp);
-        let (layer, name, bytes) = match field {
-            Field::IpSrc => (self.ip, "src", address),
-            Field::IpDst => (self.ip, "dst", address),
-            Field::IpProto => (self.ip, pick("protocol", "next_header"), 1),
-            Field::IpId => (self.ip.filter(|_| !v6), "id", 2),
-            Field::IpLength => (self.ip, pick("total_len", "payload_len"), 2),
-            Field::IpFragOffset => (self.ip.filter(|_| !v6), "frag_offset", 2),
-            Field::SrcPort => (self.l4, "sport", 2),
-            Field::DstPort => (self.l4, "dport", 2),
-            Field::TcpSeq => (tcp, "seq", 4),
-            Field::TcpAck => (tcp, "ack", 4),
+impl Input {
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    /// Appends a value, or zeroes, of this width; gives its first byte.
+    fn put(&mut self, value: Option<&[u8]>, width: usize) -> Option<&mut u8> {
+        let place = self.bytes.get_mut(self.len..self.len + width)?;
+        self.len += width;
+        if let Some(value) = value.filter(|v| v.len() == width) {
+            place.copy_from_slice(value);
+        }
+        place.first_mut()
+    }
+
+    /// Appends a field at its full width; zeroes if the packet does not have it.
+    fn append(&mut self, frame: &[u8], found: &Innermost, field: Field) {
+        let payload = frame.get(found.payload..).unwrap_or_default();
+        match field {
             Field::PayloadPrefix => {
-                let payload = frame.get(self.payload.clone()).unwrap_or_default();
-                let prefix = payload.iter().copied().chain(std::iter::repeat(0)).take(8);
-                return out.extend(prefix);
+                let mut prefix = [0; 8];
+                prefix
+                    .iter_mut()
+                    .zip(payload)
+                    .for_each(|(to, byte)| *to = *byte);
+                self.put(Some(&prefix), 8);
             }
             Field::PayloadDigest => {
-                let payload = frame.get(self.payload.clone()).unwrap_or_default();
                 let digest = fnv1a(payload);
-                return out.extend(((digest >> 32) as u32 ^ digest as u32).to_be_bytes());
+                let folded = (digest >> 32) as u32 ^ digest as u32;
+                self.put(Some(&folded.to_be_bytes()), 4);
             }
-        };
-        let value = layer.and_then(|l| l.get(frame, name)).unwrap_or(0);
-        out.extend(value.to_be_bytes().get(16 - bytes..).unwrap_or_default());
+            _ => {
+                let (place, width) = place(found, field);
+                let value = place.and_then(|at| frame.get(at..at + width));
+                let first = self.put(value, width);
+                if let (Field::IpFragOffset, Some(first)) = (field, first) {
+                    // The upper three bits are flags.
+                    *first &= 0x1f;
+                }
+            }
+        }
+    }
+}
+
+/// Where a field of a header lies, if the packet has it, and its width in bytes.
+fn place(found: &Innermost, field: Field) -> (Option<usize>, usize) {
+    let six = found.ip.is_some_and(|(_, six)| six);
+    let ip = |offset: usize| found.ip.map(|(start, _)| start + offset);
+    let transport = |offset: usize| found.transport.map(|(start, _)| start + offset);
+    let tcp = |offset: usize| {
+        found
+            .transport
+            .filter(|(_, tcp)| *tcp)
+            .map(|(start, _)| start + offset)
+    };
+    match field {
+        Field::IpSrc if six => (ip(8), 16),
+        Field::IpDst if six => (ip(24), 16),
+        Field::IpProto if six => (ip(6), 1),
+        Field::IpLength if six => (ip(4), 2),
+        Field::IpId | Field::IpFragOffset if six => (None, 2),
+        Field::IpSrc => (ip(12), 4),
+        Field::IpDst => (ip(16), 4),
+        Field::IpProto => (ip(9), 1),
+        Field::IpLength => (ip(2), 2),
+        Field::IpId => (ip(4), 2),
+        Field::IpFragOffset => (ip(6), 2),
+        Field::SrcPort => (transport(0), 2),
+        Field::DstPort => (transport(2), 2),
+        Field::TcpSeq => (tcp(4), 4),
+        Field::TcpAck => (tcp(8), 4),
+        Field::PayloadPrefix | Field::PayloadDigest => (None, 0),
     }
 }
 
@@ -308,7 +368,11 @@ mod tests {
     use trisect_wire::{nsh, tcp};
 
     fn sampler(fields: &[Field]) -> Sampler {
-        Sampler::new(SampleSpec::new(1, HashRange::one_in(4), fields.to_vec()))
+        sampler_of(fields, HashRange::ALL)
+    }
+
+    fn sampler_of(fields: &[Field], range: HashRange) -> Sampler {
+        Sampler::new(SampleSpec::new(1, range, fields.to_vec()))
     }
 
     #[test]
@@ -371,7 +435,7 @@ mod tests {
 
     #[test]
     fn rate_is_about_kept() {
-        let s = sampler(&[Field::IpSrc, Field::SrcPort]);
+        let s = sampler_of(&[Field::IpSrc, Field::SrcPort], HashRange::one_in(4));
         let hit = |i: u16| {
             let src = format!("10.0.{}.{}", i >> 8, i & 255);
             s.look(&Build::sample().ipv4(&src, "10.9.9.9").udp(i, 9).frame())
@@ -400,5 +464,59 @@ mod tests {
         assert_eq!(HashRange::one_in(0), HashRange::ALL);
         assert_eq!(HashRange::one_in(256).last, 0x00ff_ffff);
         assert_eq!(HashRange::one_in(u32::MAX), HashRange { first: 0, last: 0 });
+    }
+
+    /// What the book says of `toeplitz`: whoever knows of some packets that they were sampled predicts the others.
+    #[test]
+    fn a_few_sampled_packets_betray_toeplitz() {
+        let fields = [Field::IpSrc, Field::IpDst, Field::SrcPort, Field::DstPort];
+        // One in 64: six bits of the hash are 0.
+        let s = sampler_of(&fields, HashRange::one_in(64));
+        let mut state = 9u64;
+        let mut input = || -> Vec<u8> {
+            let step = |_| {
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                (state >> 56) as u8
+            };
+            (0..12).map(step).collect()
+        };
+        let sampled = |input: &[u8]| {
+            let hash = selected_by(Algorithm::Toeplitz, s.select.hash(input));
+            s.spec.range.contains(hash)
+        };
+        // Bit `at` of the hash, counted from its lowest, is the parity of input and key bits from 31 - at on.
+        let equation = |input: &[u8], at: u32| {
+            let bits = input.iter().fold(0u128, |n, b| n << 8 | u128::from(*b));
+            bits << at
+        };
+        let mut rows: Vec<u128> = Vec::new();
+        let reduce = |rows: &[u128], mut row: u128| {
+            for r in rows {
+                row = row.min(row ^ r);
+            }
+            row
+        };
+        let mut known = 0;
+        while rows.len() < 96 + 6 - 2 {
+            let packet = input();
+            if sampled(&packet) {
+                known += 1;
+                for at in 0..6 {
+                    let row = reduce(&rows, equation(&packet, at));
+                    if row != 0 {
+                        rows.push(row);
+                        rows.sort_unstable_by(|a, b| b.cmp(a));
+                    }
+                }
+            }
+        }
+        assert!(known <= 40, "{known}");
+        // A packet is sampled if its six equations follow from what is known.
+        let follows = |packet: &[u8]| (0..6).all(|at| reduce(&rows, equation(packet, at)) == 0);
+        let packets: Vec<Vec<u8>> = (0..5000).map(|_| input()).collect();
+        assert!(packets.iter().all(|p| follows(p) == sampled(p)));
+        assert!(packets.iter().filter(|p| sampled(p)).count() > 40);
     }
 }

@@ -29,6 +29,19 @@ pub struct Capabilities {
     pub matching: Matching,
     /// What rules can do.
     pub actions: Actions,
+    /// How queues can be chosen by hash; left out: not by a key of one's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rss: Option<Rss>,
+}
+
+/// How queues can be chosen by hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rss {
+    /// Bytes of the key.
+    pub key_bytes: u16,
+    /// Entries of the redirection table: a power of two.
+    pub table: u16,
 }
 
 /// Limits. What is left out is unbounded.
@@ -193,6 +206,10 @@ impl Capabilities {
             0,
             16,
         );
+        if let Some(rss) = self.rss.filter(|rss| !rss.table.is_power_of_two()) {
+            let message = format!("`rss.table` cannot be {}", rss.table);
+            found.push(("rss.table", message, "a power of two".to_owned()));
+        }
         let names = &self.actions.names;
         for (at, name) in names.iter().enumerate() {
             let message = if !ACTIONS.contains(&name.as_str()) {

@@ -9,6 +9,7 @@
 //!   what the packet decides becomes an ordered list of patterns;
 //! - `effects`: changed fields as actions, with their checksums;
 //! - `lower`: lists as rules in groups, within the limits;
+//! - [`sampling`]: packets that are sampled, told apart by the card;
 //! - [`target`]: the target and its devices;
 //! - [`model`]: a NIC that runs rules.
 //!
@@ -30,6 +31,7 @@ mod lower;
 pub mod model;
 mod refuse;
 pub mod rule;
+pub mod sampling;
 mod shape;
 mod symbolic;
 pub mod target;

@@ -114,8 +114,13 @@ pub enum Action {
     },
     /// Delivers it to one of several queues, by hash.
     Rss {
-        /// The queues.
+        /// The redirection table: the lowest bits of the hash say which entry holds.
         queues: Vec<u16>,
+        /// The key of the Toeplitz hash, which is then told to the host; without key the first queue is
+        /// taken. Of the innermost IP header and what follows it, source and destination address are
+        /// hashed, and with TCP and UDP the ports.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        key: Vec<u8>,
     },
     /// Goes on in another group.
     Jump {

@@ -126,9 +126,18 @@ fn action_text(action: &Action) -> String {
             format!("{name} data {data} index {index} mask {mask}")
         }
         Action::Queue { index } => format!("{name} index {index}"),
-        Action::Rss { queues } => {
+        Action::Rss { queues, key } => {
             let queues: Vec<String> = queues.iter().map(u16::to_string).collect();
-            format!("{name} queues {} end", queues.join(" "))
+            let queues = queues.join(" ");
+            if key.is_empty() {
+                return format!("{name} queues {queues} end");
+            }
+            let digits: String = key.iter().map(|b| format!("{b:02x}")).collect();
+            let length = key.len();
+            format!(
+                "{name} func toeplitz level 0 types ip tcp udp end key {digits} key_len {length} queues \
+                 {queues} end"
+            )
         }
         Action::Jump { group } => format!("{name} group {group}"),
         Action::RepresentedPort { ethdev_port_id } => {

@@ -156,7 +156,8 @@ fn frames_without_nsh_are_left_alone() {
             Verdict::Host {
                 mark: 0,
                 meta: 0,
-                queue: 0
+                queue: 0,
+                hash: None
             }
         );
     }

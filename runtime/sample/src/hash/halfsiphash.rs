@@ -11,11 +11,11 @@ pub struct HalfSipHash {
 }
 
 /// Rounds per 4 bytes of input.
-pub(crate) const COMPRESSION_ROUNDS: u32 = 2;
+pub const COMPRESSION_ROUNDS: u32 = 2;
 /// Rounds at the end.
-pub(crate) const FINAL_ROUNDS: u32 = 4;
-/// Where the third and fourth word begin.
-pub(crate) const INIT: [u32; 2] = [0x6c79_6765, 0x7465_6462];
+pub const FINAL_ROUNDS: u32 = 4;
+/// What the key's words are combined with for the third and fourth word of the state.
+pub const INIT: [u32; 2] = [0x6c79_6765, 0x7465_6462];
 
 impl HalfSipHash {
     /// The hash with the first 8 bytes of `key` (two little-endian words), padded with zeroes.

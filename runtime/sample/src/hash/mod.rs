@@ -5,11 +5,11 @@
 //! | `toeplitz`    | yes, but linear | NIC (RSS), switch, host | Microsoft, "RSS hashing types and functions" |
 //! | `halfsiphash` | yes   | switch, host; the NIC is told   | SipHash with 32-bit words |
 //! | `bob`         | 32 bits | host                          | RFC 5475, appendix A.2 |
-//! | `crc32`       | no    | switch, host                    | RFC 5475, section 6.2.3.1; ISO 3309 |
+//! | `crc32`       | no    | host                            | RFC 5475, section 6.2.3.1; ISO 3309 |
 
 mod bob;
 mod crc32;
-mod halfsiphash;
+pub mod halfsiphash;
 mod toeplitz;
 
 pub use bob::bob;

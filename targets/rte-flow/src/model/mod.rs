@@ -10,6 +10,7 @@
 
 mod parse;
 mod rewrite;
+mod rss;
 
 use crate::caps::Capabilities;
 use crate::item::{ItemField, ItemKind};
@@ -58,6 +59,8 @@ pub enum Verdict {
         meta: u32,
         /// The receive queue.
         queue: u16,
+        /// The hash that chose the queue, as the packet's descriptor has it; `None` if none did.
+        hash: Option<u32>,
     },
     /// Dropped.
     Dropped {
@@ -226,7 +229,19 @@ impl NicModel {
                 Action::VxlanEncap { headers } if headers.len() != rewrite::VXLAN_HEADERS => {
                     return bad("the headers are not Ethernet, IPv4, UDP and VXLAN");
                 }
-                Action::Rss { queues } if queues.is_empty() => return bad("there are no queues"),
+                Action::Rss { queues, .. } if queues.is_empty() => {
+                    return bad("there are no queues");
+                }
+                Action::Rss { queues, key } if !key.is_empty() => match self.caps.rss {
+                    None => return bad("the NIC takes no key"),
+                    Some(rss) if key.len() != usize::from(rss.key_bytes) => {
+                        return bad("the key does not have the NIC's length");
+                    }
+                    Some(rss) if queues.len() != usize::from(rss.table) => {
+                        return bad("the redirection table does not have the NIC's size");
+                    }
+                    Some(_) => {}
+                },
                 Action::Count { identifier } => {
                     self.counts.entry(*identifier).or_default();
                     if let Some(most) = self.caps.limits.counters
@@ -289,6 +304,7 @@ impl NicModel {
                     mark,
                     meta,
                     queue: 0,
+                    hash: None,
                 };
             };
             self.hits[at] += 1;
@@ -306,12 +322,22 @@ impl NicModel {
                     // No item looks at tags: they are for rules of other origin.
                     Action::SetTag { .. } => {}
                     Action::Queue { index } => {
-                        let queue = *index;
-                        return Verdict::Host { mark, meta, queue };
+                        return Verdict::Host {
+                            mark,
+                            meta,
+                            queue: *index,
+                            hash: None,
+                        };
                     }
-                    Action::Rss { queues } => {
-                        let queue = queues.first().copied().unwrap_or(0);
-                        return Verdict::Host { mark, meta, queue };
+                    Action::Rss { queues, key } => {
+                        let hash = (!key.is_empty()).then(|| rss::hash(frame, &layers, key));
+                        let entry = hash.unwrap_or(0) as usize % queues.len();
+                        return Verdict::Host {
+                            mark,
+                            meta,
+                            queue: queues.get(entry).copied().unwrap_or(0),
+                            hash,
+                        };
                     }
                     Action::Drop => {
                         let reason = rule.drop_reason.unwrap_or(0);

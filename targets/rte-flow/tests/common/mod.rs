@@ -233,6 +233,7 @@ impl Both {
                     mark: read(self.mark),
                     meta: read(self.meta),
                     queue: 0,
+                    hash: None,
                 };
                 assert_eq!(model, host, "{}", hex(frame));
                 assert_eq!(hex(&bytes), hex(&expected), "of {}", hex(frame));

@@ -1,0 +1,328 @@
+//! Switch, NIC and host sample the same packets: on every packet of the captures, and on made-up ones.
+
+#![allow(clippy::expect_used, clippy::panic)] // a test fails by panicking
+
+use std::path::{Path, PathBuf};
+use trisect::sampling::switch_program;
+use trisect_interp::{Interpreter, Packet};
+use trisect_ports::Capture;
+use trisect_rack::{Compiled, Engine, Fate, Frame};
+use trisect_rte_flow::sampling::{KEY_BYTES, SAMPLED_QUEUE, sampled};
+use trisect_rte_flow::{Action, Capabilities, Item, ItemKind, NicModel, Rule, RuleSet, Verdict};
+use trisect_sample::{Algorithm, Field, HashRange, SampleSpec, Sampler};
+use trisect_wire::build::Build;
+use trisect_wire::nsh;
+
+/// What RSS hashes.
+const FLOW: [Field; 4] = [Field::IpSrc, Field::IpDst, Field::SrcPort, Field::DstPort];
+
+/// Fields of headers, addresses left out, as behind a NAT.
+const CONTENT: [Field; 6] = [
+    Field::IpProto,
+    Field::IpId,
+    Field::IpLength,
+    Field::IpFragOffset,
+    Field::TcpSeq,
+    Field::TcpAck,
+];
+
+fn spec(hash: Algorithm, fields: &[Field]) -> SampleSpec {
+    SampleSpec::new(11, HashRange::one_in(10), fields.to_vec()).with_hash(hash)
+}
+
+/// All that compute a hash.
+struct Devices {
+    host: Sampler,
+    switches: Vec<(&'static str, Box<dyn Engine>)>,
+    nic: Option<NicModel>,
+}
+
+impl Devices {
+    /// The host, the switch's program as machine code (after it was emitted for BMv2 and read back, if `emitted`),
+    /// and the NIC, if RSS hashes these fields.
+    fn new(spec: &SampleSpec, emitted: bool) -> Devices {
+        let text = switch_program(spec).expect("a switch can");
+        let options = trisect_p4::Options::default();
+        let mut program = trisect_p4::compile_str("sampler", &text, &options).expect("it compiles");
+        if emitted {
+            let (p4, entries) = trisect_bmv2::lower(&program).expect("BMv2 can");
+            program = trisect_bmv2::read_back(&p4, &entries).expect("it reads back");
+        }
+        let code = Compiled::new(&program, 0).expect("machine code");
+        let rss = spec.hash == Algorithm::Toeplitz && spec.fields == FLOW;
+        Devices {
+            host: Sampler::new(spec.clone()),
+            switches: vec![("machine code", Box::new(code))],
+            nic: rss.then(|| nic(spec)),
+        }
+    }
+
+    /// Also the reference interpreter.
+    fn with_interpreter(mut self) -> Devices {
+        let text = switch_program(self.host.spec()).expect("a switch can");
+        let options = trisect_p4::Options::default();
+        let program = trisect_p4::compile_str("sampler", &text, &options).expect("it compiles");
+        self.switches.push((
+            "interpreter",
+            Box::new(Reference(Interpreter::new(&program))),
+        ));
+        self
+    }
+
+    fn agree_on(&mut self, frame: &[u8]) {
+        let spec = self.host.spec();
+        let (first, last) = (spec.range.first, spec.range.last);
+        let expected = self.host.look(frame);
+        for (name, switch) in &mut self.switches {
+            let (fate, _) = switch
+                .process(0, 0, Frame::new(frame.to_vec()))
+                .expect("it runs");
+            let Fate::Emit { frame: report, .. } = fate else {
+                panic!("{name} dropped the report of {}", hex(frame));
+            };
+            let got = report.bytes.first_chunk::<5>().expect("a report");
+            let [hash @ .., sampled] = *got;
+            assert_eq!(
+                u32::from_be_bytes(hash),
+                expected.hash,
+                "{name}: {}",
+                hex(frame)
+            );
+            assert_eq!(sampled == 1, expected.sampled, "{name}: {}", hex(frame));
+        }
+        if let Some(nic) = &mut self.nic {
+            let mut inside = Build::sample()
+                .nsh(nsh::Repr::md1(5, [7; 16]))
+                .payload(frame)
+                .frame();
+            let expected = self.host.look(&inside);
+            let Verdict::Host { queue, hash, .. } = nic.receive(&mut inside) else {
+                panic!("the NIC kept {}", hex(frame));
+            };
+            let hash = hash.expect("the descriptor has the hash").reverse_bits();
+            assert_eq!(hash, expected.hash, "NIC: {}", hex(frame));
+            // The host looks at what is in the sampled queue.
+            let taken = queue == SAMPLED_QUEUE && (first..=last).contains(&hash);
+            assert_eq!(taken, expected.sampled, "NIC: {}", hex(frame));
+        }
+    }
+}
+
+/// The switch's program on the interpreter.
+struct Reference(Interpreter);
+
+impl Engine for Reference {
+    fn process(
+        &mut self,
+        port: u16,
+        time_ns: u64,
+        frame: Frame,
+    ) -> Result<(Fate, u64), trisect_rack::EngineError> {
+        let outcome = self.0.run(Packet::new(port, time_ns, frame.bytes));
+        let fate = match outcome.emitted() {
+            Some((port, bytes)) => Fate::Emit {
+                port,
+                frame: Frame::new(bytes.to_vec()),
+            },
+            None => Fate::Drop {
+                reason: String::new(),
+            },
+        };
+        Ok((fate, 0))
+    }
+
+    fn state(&self, now_ns: u64) -> trisect_ir::state::State {
+        self.0.state(now_ns)
+    }
+}
+
+fn nic(spec: &SampleSpec) -> NicModel {
+    let caps = Capabilities::named("generic").expect("a model");
+    let rules = RuleSet {
+        rules: vec![Rule {
+            group: 0,
+            priority: 0,
+            pattern: vec![Item::any(ItemKind::Eth)],
+            actions: vec![Action::Queue { index: 0 }],
+            drop_reason: None,
+        }],
+        ..RuleSet::default()
+    };
+    let range = (spec.range.first, spec.range.last);
+    let rules = sampled(&rules, &caps, &spec.key, range).expect("the NIC can");
+    NicModel::new(&caps, &rules).expect("it takes the rules")
+}
+
+fn hex(frame: &[u8]) -> String {
+    frame.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Captures, or none, said aloud.
+fn captures() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/traces");
+    let Ok(list) = std::fs::read_dir(&folder) else {
+        println!("SKIPPED: no real captures at {}", folder.display());
+        return Vec::new();
+    };
+    let mut files: Vec<PathBuf> = list.flatten().map(|entry| entry.path()).collect();
+    files.retain(|file| file.extension().is_some_and(|e| e == "pcap"));
+    files.sort();
+    files
+}
+
+/// SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+
+    fn chance(&mut self, one_in: u64) -> bool {
+        self.below(one_in) == 0
+    }
+}
+
+/// A frame: most are as they should be, some have broken fields or are cut.
+fn made_up(random: &mut Random) -> Vec<u8> {
+    let mut build = Build::sample();
+    for _ in 0..random.below(8).saturating_sub(4) {
+        build = build.vlan(random.below(4096) as u16);
+    }
+    if random.chance(8) {
+        build = build.mpls(random.below(1 << 20) as u32);
+    }
+    build = network(build, random);
+    let tunnel = random.below(12);
+    if tunnel < 2 {
+        build = match tunnel {
+            0 => build.gre(random.chance(2).then_some(7)),
+            _ => build
+                .udp(random.next() as u16, 4789)
+                .vxlan(9)
+                .inner_ethernet(trisect_wire::Mac([2; 6]), trisect_wire::Mac([4; 6])),
+        };
+        build = network(build, random);
+    }
+    build = match random.below(5) {
+        0 => build.udp(random.next() as u16, random.next() as u16),
+        1 => build.icmp_echo(random.next() as u16, 1),
+        2 => build.icmpv6_echo(random.next() as u16, 1),
+        _ => build
+            .tcp(random.next() as u16, random.next() as u16, 16)
+            .with_tcp(|tcp| (tcp.seq, tcp.ack) = (random.next() as u32, random.next() as u32)),
+    };
+    let payload = random.next().to_be_bytes();
+    let mut frame = build.payload(&payload[..random.below(9) as usize]).frame();
+    if random.chance(6) {
+        let at = random.below(frame.len() as u64) as usize;
+        if let Some(byte) = frame.get_mut(at) {
+            *byte = random.next() as u8;
+        }
+    }
+    if random.chance(10) {
+        frame.truncate(random.below(frame.len() as u64 + 1) as usize);
+    }
+    frame
+}
+
+fn network(build: Build, random: &mut Random) -> Build {
+    let n = random.next();
+    let [a, b, c, d, ..] = n.to_be_bytes();
+    if random.chance(3) {
+        return build.ipv6(
+            &format!("2001:db8::{a:x}:{b:x}"),
+            &format!("fe80::{c:x}:{d:x}"),
+        );
+    }
+    build
+        .ipv4(&format!("10.{a}.{b}.1"), &format!("192.{c}.{d}.2"))
+        .with_ipv4(|ip| ip.id = n as u16)
+}
+
+#[test]
+fn all_agree_on_the_captures() {
+    let all = [
+        (Algorithm::Toeplitz, &FLOW[..]),
+        (Algorithm::Toeplitz, &CONTENT[..]),
+        (Algorithm::HalfSipHash, &FLOW[..]),
+    ];
+    for (hash, fields) in all {
+        let mut devices = Devices::new(&spec(hash, fields), true);
+        let mut packets = 0;
+        for file in captures() {
+            let capture = Capture::open(&file).expect("a capture");
+            for packet in capture.packets() {
+                devices.agree_on(packet.expect("a packet").data);
+                packets += 1;
+            }
+        }
+        println!("{hash}: {packets} packets of captures");
+    }
+}
+
+#[test]
+fn all_agree_on_made_up_packets() {
+    for hash in [Algorithm::Toeplitz, Algorithm::HalfSipHash] {
+        for fields in [&FLOW[..], &CONTENT[..]] {
+            let mut devices = Devices::new(&spec(hash, fields), false).with_interpreter();
+            let mut random = Random(5);
+            for _ in 0..400 {
+                devices.agree_on(&made_up(&mut random));
+            }
+        }
+    }
+}
+
+/// `cargo test --release --test sampling -- --ignored --nocapture`
+#[test]
+#[ignore = "takes some minutes"]
+fn all_agree_on_ten_million_made_up_packets() {
+    let mut flow = Devices::new(&spec(Algorithm::Toeplitz, &FLOW), true);
+    let mut sip = Devices::new(&spec(Algorithm::HalfSipHash, &CONTENT), true);
+    let mut random = Random(6);
+    for n in 0..10_000_000u64 {
+        let frame = made_up(&mut random);
+        match n % 10 {
+            0 => sip.agree_on(&frame),
+            _ => flow.agree_on(&frame),
+        }
+    }
+    println!("10,000,000 packets agree");
+}
+
+#[test]
+fn what_a_switch_cannot_hash_is_refused() {
+    let text = |hash, fields: &[Field]| {
+        let refused = switch_program(&spec(hash, fields));
+        refused.expect_err("it cannot").to_string()
+    };
+    let payload = text(Algorithm::Toeplitz, &[Field::IpSrc, Field::PayloadPrefix]);
+    assert!(
+        payload.starts_with("a switch cannot hash `payload.prefix`"),
+        "{payload}"
+    );
+    assert!(text(Algorithm::Bob, &FLOW).contains("does not compute `bob`"));
+    assert!(text(Algorithm::Crc32, &FLOW).contains("does not compute `crc32`"));
+    assert!(text(Algorithm::Crc32, &[]).starts_with("there are no fields"));
+}
+
+#[test]
+fn what_a_nic_cannot_do_is_refused() {
+    let caps = Capabilities::named("generic").expect("a model");
+    let refused = sampled(&RuleSet::default(), &caps, &[1; KEY_BYTES - 1], (0, 1));
+    let text = refused.expect_err("the key is too short").to_string();
+    assert!(text.starts_with("the sampling key has 39 bytes"), "{text}");
+    let tap = Capabilities::named("tap").expect("a model");
+    let refused = sampled(&RuleSet::default(), &tap, &[1; KEY_BYTES], (0, 1));
+    let text = refused.expect_err("no key").to_string();
+    assert!(text.starts_with("NIC model tap takes no key"), "{text}");
+}
