@@ -1,9 +1,9 @@
 //! E2's placement of instance graphs: how good and how fast.
 //! `cargo bench -p trisect-benches --bench e2_placement`
 //!
-//! The experiment's set-up, what of it is published and what is ours, stands in
+//! The experiment's set-up, what of it is E2's and what is ours, stands in
 //! `trisect_benches::e2_rack`. Throughput is what the rack carries before a pool of cores, a link or
-//! an external port is full. The cost of the NFs is not published; the tables go over the range
+//! an external port is full. The cost of the NFs is our choice; the tables go over the range
 //! from where cores limit to where links do.
 //!
 //! Instructions of one run (repeatable, whatever else the machine does):

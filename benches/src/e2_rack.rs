@@ -1,7 +1,7 @@
 //! E2's placement experiment (Palkar et al., *E2: A Framework for NFV Applications*, SOSP 2015,
 //! section 7): a rack of 24 servers and 24 external ports; a chain of 5 NFs and a random graph of 10.
 //!
-//! What is published is that, the strategies, and the figures. The rest is ours:
+//! That, the strategies and the figures are E2's. The rest is ours:
 //! - All links and ports are of 10 Gbit/s and each server has 16 cores of 2.6 GHz, as in E2's
 //!   prototype (its switch had 48 such ports, which is where 24 and 24 come from).
 //! - An NF's cost is drawn evenly from half to one and a half of a mean. The offered traffic is what
