@@ -371,5 +371,5 @@ fn from_ntp(value: &[u8]) -> Result<u64, String> {
     let ntp = u64::from_be_bytes(bytes);
     let (seconds, fraction) = (ntp >> 32, ntp & u64::from(u32::MAX));
     let seconds = (seconds + (1 << 32) - NTP_TO_UNIX) % (1 << 32);
-    Ok(seconds * 1_000_000_000 + (fraction * 1_000_000_000 >> 32))
+    Ok(seconds * 1_000_000_000 + ((fraction * 1_000_000_000) >> 32))
 }
