@@ -77,7 +77,7 @@ pub struct Seal {
     pub links: Vec<Link>,
     /// The head of the chain after them, as hexadecimal digits.
     pub head: String,
-    /// The signature of what [`Seal::message`] says, as hexadecimal digits.
+    /// The signature of the fields before it, as hexadecimal digits.
     pub signature: String,
 }
 

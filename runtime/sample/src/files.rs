@@ -67,7 +67,7 @@ fn write_lines(file: &Path, records: &[&Record]) -> io::Result<()> {
     out.flush()
 }
 
-/// Reads what [`write`] wrote: the records of every element, in their order, by the element's file.
+/// Reads what [`write()`] wrote: the records of every element, in their order, by the element's file.
 ///
 /// # Errors
 /// If the folder or a file cannot be read, or a line is not a record.

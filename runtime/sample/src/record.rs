@@ -22,7 +22,7 @@ pub enum Point {
 /// the same `visit`. The second has `work`, if the element says what it did.
 ///
 /// All times are nanoseconds of the element's own clock, all lengths bytes. As JSON, byte strings are
-/// lower-case hexadecimal digits; as IPFIX, all numbers are big-endian (see [`crate::ipfix`]).
+/// lower-case hexadecimal digits; as IPFIX, all numbers are big-endian (see `trisect_collect`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// Identity of the packet's trajectory: the same in all records of the packet, whatever happens to
