@@ -3,37 +3,7 @@
 use crate::problem::{
     Choice, Class, Crossing, Demand, Edge, Kind, Problem, Quantity, Region, Role, Site, Unit, Way,
 };
-
-/// A small generator of random numbers (SplitMix64): the same seed, the same numbers.
-#[derive(Clone, Debug)]
-pub struct Random(u64);
-
-impl Random {
-    /// A generator.
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-    /// The next 64 bits.
-    pub fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-    /// A number below `end`; 0 if that is 0.
-    pub fn below(&mut self, end: usize) -> usize {
-        ((u128::from(self.bits()) * end as u128) >> 64) as usize
-    }
-    /// A number in `from..to`.
-    pub fn between(&mut self, from: f64, to: f64) -> f64 {
-        from + (to - from) * (self.bits() >> 11) as f64 / (1u64 << 53) as f64
-    }
-    /// True in one of `n` cases.
-    pub fn one_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
-    }
-}
+use trisect_place::Rng;
 
 /// The shape of a made-up rack and its load.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +27,7 @@ const FRAME: f64 = 8.0 * 540.0;
 /// use its memory), half on a NIC (they use rules), all on every host; a pipeline may branch and
 /// join. Crossing to a server costs a link and cycles, from its NIC to its host a bus.
 pub fn rack(shape: Shape, seed: u64) -> Problem {
-    let mut random = Random::new(seed);
+    let mut random = Rng::new(seed);
     let mut problem = Problem::default();
     let (memory, rules) = (0, 1);
     problem
@@ -109,22 +79,22 @@ pub fn rack(shape: Shape, seed: u64) -> Problem {
     }
     while problem.units.len() < shape.units {
         let class = problem.classes.len();
-        let pps = random.between(0.5e6, 4e6);
+        let pps = between(&mut random, 0.5e6, 4e6);
         let mut rest = pps;
         let first = problem.units.len();
         let length = shape.length.min(shape.units - first);
         for k in 0..length {
-            let cycles = random.between(50.0, 3000.0).round();
+            let cycles = between(&mut random, 50.0, 3000.0).round();
             let mut choices = Vec::new();
-            if random.one_in(3) {
-                let blocks = random.between(1.0, 30.0).round();
+            if random.below(3) == 0 {
+                let blocks = between(&mut random, 1.0, 30.0).round();
                 choices.push(Choice {
                     site: 0,
                     demands: vec![demand(memory, class, blocks)],
                 });
             }
-            let on_nic = random.one_in(2);
-            let used = random.between(10.0, 500.0).round();
+            let on_nic = random.below(2) == 0;
+            let used = between(&mut random, 10.0, 500.0).round();
             for s in 0..shape.servers {
                 if on_nic {
                     choices.push(Choice {
@@ -145,7 +115,7 @@ pub fn rack(shape: Shape, seed: u64) -> Problem {
             let from = match k {
                 0 => None,
                 // A branch beside the unit before it.
-                _ if k > 1 && random.one_in(4) => Some(first + k - 2),
+                _ if k > 1 && random.below(4) == 0 => Some(first + k - 2),
                 _ => Some(first + k - 1),
             };
             let unit = first + k;
@@ -160,8 +130,8 @@ pub fn rack(shape: Shape, seed: u64) -> Problem {
                 header,
                 bounces,
             ));
-            if random.one_in(5) {
-                rest *= random.between(0.5, 0.95);
+            if random.below(5) == 0 {
+                rest *= between(&mut random, 0.5, 0.95);
             }
         }
         let last = Some(problem.units.len() - 1);
@@ -176,12 +146,12 @@ pub fn rack(shape: Shape, seed: u64) -> Problem {
             header,
             bounces,
         ));
-        let promised = shape.promises && random.one_in(2);
+        let promised = shape.promises && random.below(2) == 0;
         problem.classes.push(Class {
             name: format!("p{class}"),
             offered: pps,
             min: if promised {
-                pps * random.between(0.05, 0.4)
+                pps * between(&mut random, 0.05, 0.4)
             } else {
                 0.0
             },
@@ -190,6 +160,11 @@ pub fn rack(shape: Shape, seed: u64) -> Problem {
         });
     }
     problem
+}
+
+/// A number in `from..to`.
+fn between(random: &mut Rng, from: f64, to: f64) -> f64 {
+    from + (to - from) * random.unit()
 }
 
 fn quantity(name: &str, capacity: f64, kind: Kind) -> Quantity {

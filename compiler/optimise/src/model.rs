@@ -7,7 +7,7 @@
 //! choices is the rate and each is 0 where `x` is.
 
 use crate::milp::{Milp, summed};
-use crate::problem::{Demand, Kind, Problem, Row, Var, Way};
+use crate::problem::{Class, Demand, Kind, Problem, Row, Var, Way};
 use crate::solve::Goal;
 use crate::tally::Tally;
 use std::collections::BTreeMap;
@@ -275,42 +275,19 @@ impl<'a> Model<'a> {
     }
     /// The least rates of all classes can be carried at once.
     fn least_rates(&mut self) {
-        let classes = &self.problem.classes;
-        let part: Vec<f64> = classes
-            .iter()
-            .map(|c| {
-                if c.offered > 0.0 {
-                    c.min / c.offered
-                } else {
-                    0.0
-                }
-            })
-            .collect();
+        let classes = self.problem.classes.iter();
+        let part: Vec<f64> = classes.map(Class::least_part).collect();
         if part.iter().all(|p| *p == 0.0) {
             return;
         }
         // The same sums again, each demand at its class's least rate.
-        let least = Problem {
-            quantities: self
-                .problem
-                .quantities
-                .iter()
-                .map(|q| {
-                    let mut q = q.clone();
-                    for (class, amount) in &mut q.base {
-                        *amount *= part[*class];
-                    }
-                    q
-                })
-                .collect(),
-            ..Problem::default()
-        };
-        let mut sums: Vec<Sum> = least
+        let mut sums: Vec<Sum> = self
+            .problem
             .quantities
             .iter()
             .map(|q| Sum {
                 terms: Vec::new(),
-                constant: q.base.iter().map(|(_, a)| a).sum(),
+                constant: q.base.iter().map(|(c, a)| a * part[*c]).sum(),
             })
             .collect();
         for (u, unit) in self.problem.units.iter().enumerate() {
@@ -446,10 +423,7 @@ impl<'a> Model<'a> {
         for crossed in &self.crossed {
             let edge = &self.problem.edges[crossed.edge];
             let inside = |unit| self.problem.inside(crossed.region, site(unit));
-            let crosses = match crossed.way {
-                Way::Enter => !inside(edge.from) && inside(edge.to),
-                Way::Leave => inside(edge.from) && !inside(edge.to),
-            };
+            let crosses = crossed.way.crosses(inside(edge.from), inside(edge.to));
             hint.push((crossed.column, f64::from(u8::from(crosses))));
         }
         // A little above, for rounding.

@@ -81,6 +81,16 @@ pub struct Class {
     pub weight: f64,
 }
 
+impl Class {
+    /// The least rate as a part of what is offered; 0 if nothing is.
+    pub(crate) fn least_part(&self) -> f64 {
+        match self.offered > 0.0 {
+            true => self.min / self.offered,
+            false => 0.0,
+        }
+    }
+}
+
 /// An amount of a quantity, at the offered rate of a class. For quantities that do not grow with rates
 /// the class says nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -119,6 +129,16 @@ pub enum Way {
     Enter,
     /// From a site inside to one outside.
     Leave,
+}
+
+impl Way {
+    /// Whether going from inside or outside to inside or outside crosses the border this way.
+    pub(crate) fn crosses(self, from_inside: bool, to_inside: bool) -> bool {
+        match self {
+            Self::Enter => !from_inside && to_inside,
+            Self::Leave => from_inside && !to_inside,
+        }
+    }
 }
 
 /// Sites around which there is a border that costs something to cross: NIC and host of a server, with

@@ -3,10 +3,10 @@
 //! Rules ([`crate::Rules`]) are not looked at: who has rules gives what is found to [`crate::solve`] as a hint,
 //! which drops it if it does not hold.
 
-use crate::arbitrary::Random;
 use crate::problem::{Malformed, Problem};
 use crate::solve::Goal;
 use crate::tally::Tally;
+use trisect_place::Rng;
 
 /// Most goals that a score holds, with what guides the search in front.
 const WIDTH: usize = 8;
@@ -223,7 +223,7 @@ pub fn search(
         tally = Tally::new(problem, start);
         keep(&mut tally, &mut steps);
     }
-    let mut random = Random::new(seed);
+    let mut random = Rng::new(seed);
     let open: Vec<usize> = (0..problem.units.len())
         .filter(|u| problem.units[*u].choices.len() > 1)
         .collect();

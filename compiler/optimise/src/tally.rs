@@ -1,6 +1,6 @@
 //! What an assignment uses, kept up to date as units move.
 
-use crate::problem::{Kind, Problem, Way};
+use crate::problem::{Class, Kind, Problem};
 use serde::{Deserialize, Serialize};
 
 /// Relative excess over a capacity that counts as rounding.
@@ -80,17 +80,7 @@ impl<'a> Tally<'a> {
                 inside
             })
             .collect();
-        let part = problem
-            .classes
-            .iter()
-            .map(|c| {
-                if c.offered > 0.0 {
-                    c.min / c.offered
-                } else {
-                    0.0
-                }
-            })
-            .collect();
+        let part = problem.classes.iter().map(Class::least_part).collect();
         let mut tally = Self {
             problem,
             choice: choice.to_vec(),
@@ -132,10 +122,7 @@ impl<'a> Tally<'a> {
         let (from, to) = (self.site(edge.from), self.site(edge.to));
         for crossing in &edge.crossings {
             let inside = |s: Option<usize>| s.is_some_and(|s| self.inside[crossing.region][s]);
-            let crosses = match crossing.way {
-                Way::Enter => !inside(from) && inside(to),
-                Way::Leave => inside(from) && !inside(to),
-            };
+            let crosses = crossing.way.crosses(inside(from), inside(to));
             if crosses {
                 for demand in &crossing.demands {
                     self.add(demand.quantity, demand.class, sign * demand.amount);

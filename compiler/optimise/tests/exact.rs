@@ -2,11 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use trisect_optimise::arbitrary::{Random, Shape, rack};
+use trisect_optimise::arbitrary::{Shape, rack};
 use trisect_optimise::{
     BEST, Goal, Learnt, Limits, NoSolution, Outcome, Problem, Row, Var, break_symmetry, canonical,
     conflict, evaluate, greedy, search, solve,
 };
+use trisect_place::Rng;
 
 /// All assignments with what they come to.
 fn all(problem: &Problem) -> Vec<(Vec<usize>, Outcome)> {
@@ -59,7 +60,7 @@ fn accept(_: &[usize]) -> Learnt {
 }
 
 fn small(seed: u64, promises: bool) -> Problem {
-    let mut random = Random::new(seed);
+    let mut random = Rng::new(seed);
     let shape = Shape {
         units: 2 + random.below(4),
         servers: 1 + random.below(2),

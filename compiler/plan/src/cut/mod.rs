@@ -98,6 +98,11 @@ impl Proof {
         let gaps = all.iter().map(Proven::gap);
         gaps.into_iter().find(|gap| *gap > CLOSE).unwrap_or(0.0)
     }
+    /// Whether every figure has a bound.
+    fn complete(&self) -> bool {
+        let all = [self.scale, self.cores, self.header_bytes, self.bounces];
+        all.iter().all(|figure| figure.bound.is_some())
+    }
     /// The gap of this cut to the bounds of another, which hold for cuts as good as that in what comes
     /// before: the first figure that is worse than the bound.
     pub fn gap_to(&self, best: &Self) -> f64 {
@@ -350,6 +355,9 @@ impl<'a> Search<'a> {
     }
     /// Adds what can be proven of a cut in relation to all others, where a search has not proven it.
     fn prove(&self, solution: &mut Solution) {
+        if solution.proof.complete() {
+            return;
+        }
         let mut model = self.model.clone();
         model.rules = self.forward.clone();
         let limits = self.limits();

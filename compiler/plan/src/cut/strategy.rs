@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
-use trisect_optimise::arbitrary::Random;
 use trisect_optimise::{BEST, Goal, Outcome, Promise, Role, Var, conflict, greedy};
 
 /// How the cut is chosen.
@@ -238,7 +237,7 @@ impl Search<'_> {
         Goal::Sum(terms)
     }
     fn at_random(&self) -> Goal {
-        let mut random = Random::new(1);
+        let mut random = trisect_place::Rng::new(1);
         let mut terms = Vec::new();
         for (g, group) in self.problem.groups.iter().enumerate() {
             let near = |s: &&Site| s.server().is_none_or(|s| s == group.home);
