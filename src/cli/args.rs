@@ -1,9 +1,11 @@
 //! What the command line takes.
 
 use super::p4::P4;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use trisect::own::EntriesFile;
+use trisect_plan::cut::Strategy;
 
 /// Cut one network-function pipeline between a switch, SmartNICs and host cores.
 #[derive(Debug, Parser)]
@@ -45,36 +47,18 @@ pub enum Command {
     P4(P4),
 }
 
-/// How the cut is chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum StrategyArg {
-    /// Nothing is offloaded: the switch only steers packets to servers.
-    Host,
-    /// Every node wants a device at random (the same each time); the nearest cut that keeps the rules.
-    Random,
-    /// Nothing is offloaded, and servers are filled one after the other.
-    Packing,
-    /// Every node in turn wants the device that is best at that moment.
-    Greedy,
-    /// As much as possible on the switch, then on NICs.
-    SwitchFirst,
-    /// As much as possible on NICs, then on the switch.
-    NicFirst,
-    /// The fewest visits of servers.
-    MinBounce,
-    /// E2's opportunistic step: an NF goes to the switch, whole, if it touches a switch port and fits.
-    E2,
-    /// The optimum over switch, NICs and hosts for every node: the largest load that can be carried, then
-    /// the fewest cores, then the fewest header bytes and visits of servers.
-    Best,
+/// Reads the name of a strategy; help and errors list them all.
+fn strategy() -> impl TypedValueParser<Value = Strategy> {
+    let names = Strategy::ALL.map(|s| PossibleValue::new(s.name()).help(s.description()));
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<Strategy>())
 }
 
 /// How a cut is looked for.
 #[derive(Debug, Args)]
 pub struct Cutting {
     /// How the cut is chosen.
-    #[arg(long, value_enum, default_value = "best", value_name = "NAME")]
-    pub strategy: StrategyArg,
+    #[arg(long, value_parser = strategy(), default_value = "best", value_name = "NAME")]
+    pub strategy: Strategy,
     /// Take the best cut that was found after so many seconds. Without it the search ends after so much
     /// work, at the same cut on every machine.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
@@ -237,8 +221,8 @@ pub struct Compare {
     #[command(flatten)]
     pub source: Source,
     /// Strategies to compare, with commas between; all of them if absent.
-    #[arg(long, value_enum, value_name = "NAMES", value_delimiter = ',')]
-    pub strategies: Vec<StrategyArg>,
+    #[arg(long, value_parser = strategy(), value_name = "NAMES", value_delimiter = ',')]
+    pub strategies: Vec<Strategy>,
     /// Per strategy: take the best cut that was found after so many seconds.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub time_limit: Option<f64>,

@@ -1,9 +1,8 @@
 //! `trisect compare`.
 
-use super::args::{Compare, Cutting, StrategyArg};
+use super::args::{Compare, Cutting};
 use super::table::table;
 use super::{Ended, plan, print, print_json};
-use clap::ValueEnum;
 use serde::Serialize;
 use std::time::Instant;
 use trisect_plan::cut::Strategy;
@@ -36,15 +35,15 @@ struct Row {
 /// Cuts by each strategy.
 pub fn main(args: &Compare) -> anyhow::Result<Ended> {
     let project = plan::project(&args.source)?;
-    let chosen: Vec<StrategyArg> = match args.strategies.is_empty() {
-        true => StrategyArg::value_variants().to_vec(),
+    let chosen: Vec<Strategy> = match args.strategies.is_empty() {
+        true => Strategy::ALL.to_vec(),
         false => args.strategies.clone(),
     };
     let progress = plan::progress(chosen.len() as u64, "cutting", args.json);
     let mut rows = Vec::new();
     let mut proofs = Vec::new();
     for strategy in chosen {
-        progress.set_message(Strategy::from(strategy).to_string());
+        progress.set_message(strategy.to_string());
         let cutting = Cutting {
             strategy,
             time_limit: args.time_limit,
@@ -53,7 +52,7 @@ pub fn main(args: &Compare) -> anyhow::Result<Ended> {
         let made = plan::make(&project, &cutting);
         let solve_ms = began.elapsed().as_secs_f64() * 1e3;
         proofs.push(made.as_ref().ok().map(|plan| plan.proof.clone()));
-        rows.push(row(Strategy::from(strategy), made, solve_ms));
+        rows.push(row(strategy, made, solve_ms));
         progress.inc(1);
     }
     let best = rows

@@ -1,6 +1,6 @@
 //! Making a plan, and showing it as text.
 
-use super::args::{Cutting, Own, Source, StrategyArg};
+use super::args::{Cutting, Own, Source};
 use super::table::table;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -9,26 +9,9 @@ use std::time::Duration;
 use trisect::own::OwnProgram;
 use trisect::problems::Problems;
 use trisect::project::Project;
-use trisect_plan::cut::Strategy;
 use trisect_plan::explain::{NodePlan, WhyNot};
 use trisect_plan::plan::{Input, Plan};
 use trisect_plan::site::Site;
-
-impl From<StrategyArg> for Strategy {
-    fn from(arg: StrategyArg) -> Self {
-        match arg {
-            StrategyArg::Host => Self::Host,
-            StrategyArg::Random => Self::Random,
-            StrategyArg::Packing => Self::Packing,
-            StrategyArg::Greedy => Self::Greedy,
-            StrategyArg::SwitchFirst => Self::SwitchFirst,
-            StrategyArg::NicFirst => Self::NicFirst,
-            StrategyArg::MinBounce => Self::MinBounce,
-            StrategyArg::E2 => Self::E2,
-            StrategyArg::Best => Self::Best,
-        }
-    }
-}
 
 /// Reads the project or program with its profile; warnings go to standard error.
 pub fn project(source: &Source) -> Result<Project, Problems> {
@@ -68,7 +51,7 @@ pub fn make(project: &Project, cutting: &Cutting) -> anyhow::Result<Plan> {
         source: project.source(),
         rack: &project.rack,
         registry: &registry,
-        strategy: cutting.strategy.into(),
+        strategy: cutting.strategy,
         traffic: Default::default(),
         time_limit: cutting.time_limit.map(Duration::from_secs_f64),
         profile: project.profile.as_ref(),

@@ -66,6 +66,29 @@ impl Strategy {
     }
 }
 
+impl Strategy {
+    /// One line for people.
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::Host => "nothing is offloaded: the switch only steers packets to servers",
+            Self::Random => {
+                "every node wants a device at random, the same each time; a near cut that keeps the rules"
+            }
+            Self::Packing => "nothing is offloaded, and servers are filled one after the other",
+            Self::Greedy => "every node in turn wants the device that is best at that moment",
+            Self::SwitchFirst => "as much as possible on the switch, then on NICs",
+            Self::NicFirst => "as much as possible on NICs, then on the switch",
+            Self::MinBounce => "the fewest visits of servers",
+            Self::E2 => {
+                "E2's opportunistic step: an NF goes to the switch, whole, if it touches a switch port and fits"
+            }
+            Self::Best => {
+                "the optimum over all devices for every node: the largest load, then the fewest cores, header bytes and visits"
+            }
+        }
+    }
+}
+
 impl fmt::Display for Strategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
