@@ -9,7 +9,7 @@ use trisect_ir::diag::{Diagnostic, Span};
 use trisect_plan::plan::Plan;
 use trisect_policy::{Filter, Policy};
 use trisect_ports::{Capture, CaptureError};
-use trisect_rack::{Arrival, Compiled, Engine, Rack, Recorder, Role, arrivals, by_flow};
+use trisect_rack::{Arrival, Compiled, Engine, Rack, Recorder, Role, Tags, arrivals, by_flow};
 use trisect_rte_flow::NicModel;
 use trisect_sample::{HashRange, SampleSpec, Sampler};
 use trisect_target::{Artifact, DeviceSpec, Resources};
@@ -248,14 +248,22 @@ pub fn rack(plan: &Plan, one_in: u32, records: bool) -> Result<Rack, RunError> {
             }
         })
     })?;
-    let spec = SampleSpec::new(
-        SAMPLING_SEED,
-        HashRange::one_in(one_in),
-        plan.sampling.clone(),
-    );
-    rack.sampler = Some(Sampler::new(spec));
+    rack.sampler = Some(Sampler::new(sample_spec(plan, one_in)));
+    rack.tags = Tags::new(&plan.pieces, plan.sampling.tag);
     rack.recorder = records.then(|| Recorder::new(&plan.pieces));
     Ok(rack)
+}
+
+/// What the devices sample by: what is compiled into them, or the fields that no NF changes, with a built-in key.
+fn sample_spec(plan: &Plan, one_in: u32) -> SampleSpec {
+    let range = HashRange::one_in(one_in);
+    match &plan.sampling.compiled {
+        Some(spec) => SampleSpec {
+            range,
+            ..spec.clone()
+        },
+        None => SampleSpec::new(SAMPLING_SEED, range, plan.sampling.fields.clone()),
+    }
 }
 
 /// From which the sampling key grows. A deployment draws its own; the embedded rack is repeatable.

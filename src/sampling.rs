@@ -33,9 +33,7 @@ pub fn switch_program(spec: &SampleSpec) -> Result<String, SwitchSamplingError> 
     }
     for field in &spec.fields {
         if field.is_payload() {
-            let name = serde_json::to_value(field).map(|v| v.as_str().map(str::to_owned));
-            let name = name.ok().flatten().unwrap_or_default();
-            return Err(SwitchSamplingError::Payload(name));
+            return Err(SwitchSamplingError::Payload(field.to_string()));
         }
     }
     let input = Input::new(spec);

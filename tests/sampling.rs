@@ -3,10 +3,14 @@
 #![allow(clippy::expect_used, clippy::panic)] // a test fails by panicking
 
 use std::path::{Path, PathBuf};
+use trisect::project::Project;
+use trisect::run;
 use trisect::sampling::switch_program;
 use trisect_interp::{Interpreter, Packet};
+use trisect_plan::pgraph::Traffic;
+use trisect_plan::{Input, Plan, Strategy};
 use trisect_ports::Capture;
-use trisect_rack::{Compiled, Engine, Fate, Frame};
+use trisect_rack::{Compiled, Engine, Fate, Frame, Recorder};
 use trisect_rte_flow::sampling::{KEY_BYTES, SAMPLED_QUEUE, sampled};
 use trisect_rte_flow::{Action, Capabilities, Item, ItemKind, NicModel, Rule, RuleSet, Verdict};
 use trisect_sample::{Algorithm, Field, HashRange, SampleSpec, Sampler};
@@ -297,6 +301,57 @@ fn all_agree_on_ten_million_made_up_packets() {
         }
     }
     println!("10,000,000 packets agree");
+}
+
+/// Through a NAT, tunnels and a class where nothing changes: from the rack's entry to its end, under one identity,
+/// which is the hash of the fields at the entry.
+#[test]
+fn trajectories_survive_a_nat() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/central-office");
+    let project = Project::load(&folder, None).expect("the example loads");
+    let registry = trisect::registry::registry().expect("targets");
+    let traffic = run::bundled(&project.traffic().expect("it has traffic")).expect("captures");
+    for strategy in [Strategy::Host, Strategy::Best] {
+        let plan = Plan::make(&Input {
+            name: &project.name,
+            source: project.source(),
+            rack: &project.rack,
+            registry: &registry,
+            strategy,
+            traffic: Traffic::default(),
+            time_limit: None,
+            profile: None,
+        })
+        .expect("there is a plan");
+        let tagged = plan.sampling.classes.iter().map(|class| class.tagged);
+        assert_eq!(tagged.collect::<Vec<_>>(), [true, true, false]);
+        let mut rack = run::rack(&plan, 1, false).expect("a rack");
+        rack.recorder = Some(Recorder {
+            snap: usize::MAX,
+            witnesses: Vec::new(),
+        });
+        let report = rack.run(&traffic.arrivals, &mut |_| {}).expect("it runs");
+        let (elements, trajectories) = report.trajectories();
+        assert_eq!(trajectories.len(), traffic.arrivals.len(), "{strategy}");
+        for way in &trajectories {
+            assert!(way.whole, "{strategy}: {}", way.path(&elements));
+        }
+        // Their identities are those that the packets had when they came in.
+        let sampler = rack.sampler.as_ref().expect("it samples");
+        let mut came_in: Vec<u64> = traffic
+            .arrivals
+            .iter()
+            .map(|a| sampler.look(&a.bytes).id)
+            .collect();
+        let mut known: Vec<u64> = trajectories.iter().map(|way| way.id).collect();
+        came_in.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(known, came_in, "{strategy}");
+        // And where the NAT was passed, hashing what is there would give another.
+        let lost = report.records.iter();
+        let lost = lost.filter(|r| r.tag.is_some() && sampler.look(&r.packet).id != r.id);
+        assert!(lost.count() > 100, "{strategy}");
+    }
 }
 
 #[test]

@@ -9,6 +9,9 @@ use trisect::problems::{NO_SUCH_NAME, NOT_A_PLAN, Problems};
 use trisect_plan::explain;
 use trisect_plan::plan::Plan;
 
+/// What of a plan is neither node nor NF nor device.
+const SAMPLING: &str = "sampling";
+
 /// Explains a plan or a code.
 pub fn main(args: &Explain) -> anyhow::Result<Ended> {
     let subject = args.subject.as_str();
@@ -54,6 +57,13 @@ fn explain_plan(args: &Explain) -> anyhow::Result<Ended> {
         Problems::error(NOT_A_PLAN, message, error.to_string(), help)
     })?;
     let node = args.node.as_deref();
+    if node == Some(SAMPLING) {
+        match args.json {
+            true => print_json(&plan.sampling)?,
+            false => print(&plan.sampling.text())?,
+        }
+        return Ok(Ended::Well);
+    }
     let chosen: Vec<_> = explain::select(&plan, node).collect();
     if chosen.is_empty() {
         let nfs: BTreeSet<&str> = plan

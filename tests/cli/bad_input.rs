@@ -172,6 +172,15 @@ fn racks() {
         "",
     );
     let text = fs::read_to_string(small().path(rack)).expect("readable");
+    for (what, sampling) in [
+        ("no rate", "one_in = 0"),
+        ("no hash of switches", "one_in = 1\nhash = \"bob\""),
+        ("payload", "one_in = 1\nfields = [\"payload.prefix\"]"),
+        ("half a byte", "one_in = 1\nkey = \"123\""),
+    ] {
+        let asked = small().write(rack, &format!("{text}\n[sampling]\n{sampling}\n"));
+        refused(what, &asked, "E0241", rack);
+    }
     let (switch, _) = text.split_once("[[server]]").expect("a server");
     let lonely = small().write(rack, switch);
     let output = trisect(&["compile", lonely.folder(), "--emit", "cut"]);

@@ -112,6 +112,15 @@ fn compile_writes_the_same_files_each_time_and_the_plan_reads_back() {
         let node = &plan.nodes[0].name;
         assert!(good(&["explain", &plan_file, node]).contains(node.as_str()));
         assert!(json(&["explain", &plan_file, node, "--json"]).is_array());
+        let tagged = json(&["explain", &plan_file, "sampling", "--json"]);
+        let tagged = tagged["classes"][0]["tagged"].as_bool();
+        assert_eq!(tagged, Some(name == "central-office"), "{name}");
+        let text = good(&["explain", &plan_file, "sampling"]);
+        assert_eq!(
+            text.contains("residential: packets carry"),
+            tagged == Some(true),
+            "{text}"
+        );
         let unknown = trisect(&["explain", &plan_file, "nobody"]);
         assert_eq!(unknown.status.code(), Some(1));
         let errors = stderr(&unknown);

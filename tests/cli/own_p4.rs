@@ -57,6 +57,30 @@ fn programs_are_cut_and_keep_the_law() {
 }
 
 #[test]
+fn sampling_asks_for_headers_that_it_knows() {
+    let folder = TempDir::new().expect("a folder");
+    let rack = folder.path().join("rack.toml");
+    let text = fs::read_to_string(path("rack.toml")).expect("readable");
+    fs::write(&rack, text + "\n[sampling]\none_in = 64\n").expect("written");
+    let rack = rack.display().to_string();
+    let output = trisect(&[
+        "compile",
+        "--p4",
+        &path("marker.p4"),
+        "--rack",
+        &rack,
+        "--emit",
+        "cut",
+    ]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("error[E0317]"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
 fn compile_writes_a_plan_that_explains_itself() {
     for program in PROGRAMS {
         let out = tempfile::tempdir().expect("a folder");

@@ -79,6 +79,9 @@ pub enum PlanError {
         /// A smallest set of them.
         demands: Vec<String>,
     },
+    /// Sampling cannot be compiled into this pipeline.
+    #[error("packets cannot be sampled as the rack file asks: {0}")]
+    Sampling(String),
     /// The program cannot be split: a bug of the cut.
     #[error("the cut cannot be carried out: {0}")]
     Split(#[from] SplitError),
@@ -111,6 +114,7 @@ impl PlanError {
             Self::Invalid { .. } => 313,
             Self::Objectives { .. } => 316,
             Self::OtherProfile(_) => 314,
+            Self::Sampling(_) => 317,
         })
     }
     /// The way out.
@@ -142,6 +146,9 @@ impl PlanError {
             }
             Self::Objectives { .. } => {
                 "lower one of them, or give the rack more cores, faster links or devices that can do more"
+            }
+            Self::Sampling(_) => {
+                "include trisect/std.p4 in the NFs, or take [sampling] out of the rack file: packets are then hashed at the devices' borders only"
             }
             Self::Split(_) | Self::Invalid { .. } => {
                 "this is a fault of the compiler; please report it with the policy and rack files"

@@ -425,6 +425,7 @@ pub fn text(plan: &Plan, subject: Option<&str>) -> String {
             plan.prediction.bottleneck,
             plan.prediction.load_factor,
         );
+        let _ = writeln!(out, "{}", plan.sampling.text());
     }
     for node in shown {
         let of = if node.nf.is_empty() {

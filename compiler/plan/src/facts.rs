@@ -6,6 +6,7 @@ use trisect_ir::analysis::liveness;
 use trisect_ir::{
     Entity, MetaId, MetaKind, NodeId, NodeKind, ObjectId, ObjectKind, Op, Program, StdMeta, TableId,
 };
+use trisect_target::wire;
 
 /// An uncut program and what is known about it.
 #[derive(Clone, Debug)]
@@ -105,6 +106,17 @@ impl<'a> Facts<'a> {
             .iter()
             .map(|m| self.program.metas[*m].width)
             .sum()
+    }
+    /// Metadata that also travels to these nodes, though nobody reads it there.
+    pub fn travels(&mut self, meta: MetaId, nodes: &BTreeSet<NodeId>) {
+        for node in nodes {
+            self.live_in[node.index()].insert(meta);
+        }
+    }
+    /// Whether the node gives packets the tag by which they are sampled.
+    pub fn gives_tag(&self, node: NodeId) -> bool {
+        let tag = self.program.meta_named(wire::TAG);
+        tag.is_some_and(|tag| self.effects(node).kills.contains(&tag))
     }
     /// Whether every device knows the initial value of a metadata field: 0, or set by the parser.
     pub fn initial_known(&self, meta: MetaId) -> bool {

@@ -31,7 +31,7 @@ pub mod pgraph;
 pub mod place;
 pub mod plan;
 pub mod profile;
-mod sampling;
+pub mod sampling;
 pub mod site;
 pub mod split;
 pub mod svg;

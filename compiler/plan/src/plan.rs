@@ -11,6 +11,7 @@ use crate::merge::{self, Merged, Sources};
 use crate::pgraph::{PGraph, Traffic};
 use crate::place::{self, Capacity, Placement};
 use crate::profile;
+use crate::sampling::{self, Sampling};
 use crate::site::{Assignment, ServerId, Site};
 use crate::split::{Pieces, Ports};
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,6 @@ use trisect_policy::Profile;
 use trisect_policy::nf::NfDescription;
 use trisect_policy::policy::Policy;
 use trisect_policy::rack::Rack;
-use trisect_sample::Field;
 use trisect_target::{Registry, Resources, TargetKind};
 
 /// What the pipeline of a plan is.
@@ -109,8 +109,8 @@ pub struct Plan {
     pub devices: Vec<DevicePlan>,
     /// The edges of the uncut program that are cut.
     pub crossings: Vec<Crossing>,
-    /// Fields that no node writes: what sampling hashes.
-    pub sampling: Vec<Field>,
+    /// What sampling hashes, and which classes carry tags.
+    pub sampling: Sampling,
     /// What the cut costs.
     pub cost: Cost,
     /// What the cut reaches, and what is proven about that.
@@ -223,6 +223,7 @@ impl Plan {
             .map(|s| s.hz)
             .fold(f64::INFINITY, f64::min);
         let igraph = IGraph::new(&pgraph, slowest, &rewrites);
+        let spec = input.rack.sampling.as_ref().map(|asked| asked.spec());
         let mut merged = merge::merge(Sources {
             graph: &pgraph,
             instances: &igraph,
@@ -230,6 +231,7 @@ impl Plan {
             library,
             rewrites: &rewrites,
             ports: &(0..input.rack.external_ports().count() as u16).collect(),
+            sampling: spec.as_ref(),
         })?;
         if let Some(profile) = input.profile {
             let (taken, cycles) = profile::counted(&mut merged, &pgraph, &igraph, profile);
@@ -240,7 +242,16 @@ impl Plan {
             what: "the merged pipeline".to_owned(),
             error: error.to_string(),
         })?;
-        let facts = Facts::new(&merged.program);
+        let mut facts = Facts::new(&merged.program);
+        let sampling = sampling::sampling(&facts, spec.as_ref(), &merged, &pgraph);
+        if let Some(tag) = sampling.tag {
+            if facts.clean.only_whole() {
+                let why = "the switch must not parse them, since other packets would come out";
+                return Err(PlanError::Sampling(why.to_owned()));
+            }
+            let nodes = sampling::tagged_nodes(&facts, &sampling, &merged);
+            facts.travels(tag, &nodes);
+        }
         let placement = place(&facts, &merged, &pgraph, &igraph, &machines)?;
         let sources = cut::Sources {
             facts: &facts,
@@ -267,7 +278,6 @@ impl Plan {
             crossings: crossings(&facts, &search.problem, &solution.assignment),
             prediction: predict(&search, &solution),
         };
-        let sampling = crate::sampling::invariant_fields(&facts);
         drop(search);
         Ok(Self {
             name: input.name.to_owned(),

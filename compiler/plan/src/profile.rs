@@ -49,6 +49,7 @@ pub fn merged(source: Source<'_>, rack: &Rack, traffic: Traffic) -> Result<Progr
         library,
         rewrites: &rewrites,
         ports: &(0..rack.external_ports().count() as u16).collect(),
+        sampling: None,
     })?;
     Ok(merged.program)
 }

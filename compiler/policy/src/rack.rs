@@ -32,6 +32,12 @@
 //! rate = "40Gbps"
 //! pcie = "50Gbps"           # NIC to host memory, each direction
 //! link = { switch = "tor", port = 8, rate = "40Gbps", latency_ns = 500 }
+//!
+//! [sampling]                # of trajectories, compiled into the devices; absent: none is
+//! hash = "toeplitz"         # absent: this
+//! one_in = 64               # packets, by their hash
+//! fields = ["ip.src", "ip.dst"]   # what is hashed; absent: all that sampling knows of headers
+//! key = "6d5a56da255b0ec2"  # absent: a built-in one, the same for everybody
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +46,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use trisect_ir::diag::Diagnostic;
 use trisect_ir::toml_text::{self, Step};
+use trisect_sample::{Algorithm, Field, HashRange, SampleSpec};
 
 use crate::codes;
 use crate::policy::BitRate;
@@ -56,6 +63,59 @@ pub struct Rack {
     /// Servers, in the order of the text.
     #[serde(default, rename = "server")]
     pub servers: Vec<Server>,
+    /// Trajectory sampling that is compiled into the devices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<Sampling>,
+}
+
+/// What packets are sampled by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sampling {
+    /// The hash.
+    #[serde(default)]
+    pub hash: Algorithm,
+    /// One packet in so many is sampled.
+    pub one_in: u32,
+    /// What is hashed; absent: every field of headers that sampling knows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<Field>,
+    /// The key in hexadecimal; absent: one that is built in, for which nobody needs to ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+/// From which the built-in sampling key grows. A deployment gives its own.
+const BUILT_IN_KEY: u64 = 0x7315_ec70;
+
+impl Sampling {
+    /// Hash, key, range and fields, in the order in which fields are hashed.
+    pub fn spec(&self) -> SampleSpec {
+        let asked = |field: &Field| match self.fields.is_empty() {
+            true => !field.is_payload(),
+            false => self.fields.contains(field),
+        };
+        let fields = Field::ALL.into_iter().filter(asked).collect();
+        let mut spec = SampleSpec::new(BUILT_IN_KEY, HashRange::one_in(self.one_in), fields)
+            .with_hash(self.hash);
+        if let Some(key) = self.key.as_deref().and_then(key_bytes) {
+            spec.key = key;
+        }
+        spec
+    }
+}
+
+/// The bytes of a key in hexadecimal.
+fn key_bytes(text: &str) -> Option<Vec<u8>> {
+    let digits = |pair: &[u8]| match pair {
+        [high, low] => {
+            let digit = |c: u8| char::from(c).to_digit(16);
+            Some((digit(*high)? << 4 | digit(*low)?) as u8)
+        }
+        _ => None,
+    };
+    let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(digits).collect();
+    bytes.filter(|bytes| !bytes.is_empty())
 }
 
 /// A switch.
@@ -269,6 +329,34 @@ impl Check<'_> {
                 &[at[0], at[1], Step::Key("name")],
             );
             self.server(rack, server, at);
+        }
+        if let Some(sampling) = &rack.sampling {
+            self.sampling(sampling);
+        }
+    }
+
+    fn sampling(&mut self, sampling: &Sampling) {
+        let at = |key| [Step::Key("sampling"), Step::Key(key)];
+        if !matches!(sampling.hash, Algorithm::Toeplitz | Algorithm::HalfSipHash) {
+            let message = format!("no switch computes `{}`", sampling.hash);
+            let help = "sample by `toeplitz` or `halfsiphash`";
+            self.report(&at("hash"), message, help);
+        }
+        if sampling.one_in == 0 {
+            let help = "give 1 to sample all, 64 for one in 64";
+            self.report(&at("one_in"), "one packet in 0 is no rate", help);
+        }
+        if sampling.fields.iter().any(|field| field.is_payload()) {
+            let help = "choose fields of headers";
+            self.report(&at("fields"), "a switch sees no payload", help);
+        }
+        if sampling
+            .key
+            .as_deref()
+            .is_some_and(|k| key_bytes(k).is_none())
+        {
+            let help = "give two hexadecimal digits per byte";
+            self.report(&at("key"), "the key is not a string of bytes", help);
         }
     }
 

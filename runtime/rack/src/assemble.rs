@@ -5,7 +5,7 @@ use trisect_ir::state::State;
 use trisect_plan::split::Pieces;
 
 use crate::{
-    Engine, EngineError, Fate, Frame, PassThrough, Rack, Role, Server, ServerSpec, SwitchSpec,
+    Engine, EngineError, Fate, Frame, PassThrough, Rack, Role, Server, ServerSpec, SwitchSpec, Tags,
 };
 
 /// A device to which the plan sends nothing.
@@ -83,6 +83,7 @@ pub fn assemble<E>(
         pipeline,
         servers: ready,
         sampler: None,
+        tags: Tags::default(),
         recorder: None,
     })
 }

@@ -36,6 +36,7 @@ mod rules;
 mod sim;
 mod specs;
 mod summary;
+mod tags;
 mod witness;
 
 pub use assemble::{Asked, Idle, assemble};
@@ -49,4 +50,5 @@ pub use report::{DeviceReport, Ended, EndedHow, QueueReport, Report, Role};
 pub use sim::{HostSpec, Progress, Rack, RackError, Recorder, Server, ServerSpec, SwitchSpec};
 pub use specs::{BUS_LATENCY_NS, NIC_LATENCY_NS, SWITCH_LATENCY_NS, SpecError, specs};
 pub use summary::{PortCount, Summary};
+pub use tags::Tags;
 pub use witness::{ReplayError, Seen, Witness};

@@ -11,7 +11,7 @@ use crate::event::Calendar;
 use crate::queue::Fifo;
 use crate::{
     Arrival, DeviceReport, Ended, EndedHow, Engine, EngineError, Fate, Frame, LinkSpec,
-    QueueReport, Report, Role, Witness,
+    QueueReport, Report, Role, Tags, Witness,
 };
 
 /// The switch of the rack.
@@ -83,6 +83,8 @@ pub struct Rack {
     pub servers: Vec<Server>,
     /// Records sampled packets at every device, if there.
     pub sampler: Option<Sampler>,
+    /// Where packets carry the tag by which they are sampled; the others are hashed at every device.
+    pub tags: Tags,
     /// Puts into the records of sampled packets what is needed to audit them, if there.
     pub recorder: Option<Recorder>,
 }
@@ -174,6 +176,8 @@ struct Flight {
     frame: Frame,
     /// Number of the visit at the device that it is in.
     visit: u64,
+    /// The tag that it has there, if it carries one.
+    tag: Option<u64>,
     /// What that device did with it, if it is sampled and records are to say so.
     work: Option<Box<Work>>,
 }
@@ -276,6 +280,7 @@ impl Rack {
                     visits: 0,
                     frame,
                     visit: 0,
+                    tag: None,
                     work: None,
                 },
             )?;
@@ -462,6 +467,7 @@ impl Run<'_> {
             });
         }
         flight.visit = self.tallies[device].packets;
+        flight.tag = None;
         let sampled = self.sample(now, device, Point::In, port, &mut flight);
         let mut work = self.watch(now, device, port, &flight.frame, sampled);
         let tally = &mut self.tallies[device];
@@ -566,7 +572,12 @@ impl Run<'_> {
             return false;
         };
         let frame = &flight.frame;
-        let verdict = sampler.look(&frame.bytes);
+        // What left with a tag came with it, or got it here.
+        flight.tag = self.rack.tags.carried(&frame.bytes).or(flight.tag);
+        let verdict = match flight.tag {
+            Some(tag) => sampler.tagged(tag),
+            None => sampler.look(&frame.bytes),
+        };
         if verdict.sampled {
             let snap = self.rack.recorder.as_ref().map_or(0, |r| r.snap);
             let shown = frame.bytes.get(..snap).unwrap_or(&frame.bytes);
@@ -581,7 +592,7 @@ impl Run<'_> {
                 digest: digest(&frame.bytes),
                 mark: frame.mark,
                 meta: frame.meta,
-                tag: None,
+                tag: flight.tag.map(|_| verdict.id),
                 packet: shown.to_vec(),
                 work: flight.work.take(),
             });

@@ -21,7 +21,7 @@ use trisect_ir::{
 use trisect_ports::Capture;
 use trisect_rack::{
     Arrival, Engine, EngineError, Fate, Frame, HostSpec, LinkSpec, PassThrough, Place, Rack,
-    RackError, Report, Server, ServerSpec, Summary, SwitchSpec, check, expect, write_egress,
+    RackError, Report, Server, ServerSpec, Summary, SwitchSpec, Tags, check, expect, write_egress,
 };
 use trisect_sample::{Field as Part, HashRange, SampleSpec, Sampler};
 use trisect_wire::build::Build;
@@ -262,6 +262,7 @@ fn rack(switch: Box<dyn Engine>, host: Box<dyn Engine>) -> Rack {
             host,
         }],
         sampler: None,
+        tags: Tags::default(),
         recorder: None,
     }
 }

@@ -103,6 +103,25 @@ impl Field {
     }
 }
 
+impl std::fmt::Display for Field {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Field::IpSrc => "ip.src",
+            Field::IpDst => "ip.dst",
+            Field::IpProto => "ip.proto",
+            Field::IpId => "ip.id",
+            Field::IpLength => "ip.length",
+            Field::IpFragOffset => "ip.frag_offset",
+            Field::SrcPort => "l4.src_port",
+            Field::DstPort => "l4.dst_port",
+            Field::TcpSeq => "tcp.seq",
+            Field::TcpAck => "tcp.ack",
+            Field::PayloadPrefix => "payload.prefix",
+            Field::PayloadDigest => "payload.digest",
+        })
+    }
+}
+
 /// A range of hash values, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HashRange {
@@ -172,6 +191,12 @@ impl SampleSpec {
         }
     }
 
+    /// The key of the hash that tells sampled packets apart.
+    #[must_use]
+    pub fn label_key(&self) -> Vec<u8> {
+        self.key.iter().rev().map(|b| b.rotate_left(3)).collect()
+    }
+
     /// The same with another hash.
     #[must_use]
     pub fn with_hash(mut self, hash: Algorithm) -> SampleSpec {
@@ -215,7 +240,6 @@ impl Sampler {
     /// Prepares the tables.
     #[must_use]
     pub fn new(spec: SampleSpec) -> Sampler {
-        let reversed: Vec<u8> = spec.key.iter().rev().map(|b| b.rotate_left(3)).collect();
         // A hash without key would give the same value twice.
         let label = match spec.hash {
             Algorithm::Crc32 => Algorithm::Bob,
@@ -223,7 +247,7 @@ impl Sampler {
         };
         Sampler {
             select: KeyedHash::new(spec.hash, &spec.key),
-            label: KeyedHash::new(label, &reversed),
+            label: KeyedHash::new(label, &spec.label_key()),
             spec,
         }
     }
@@ -242,6 +266,23 @@ impl Sampler {
         let sampled = self.spec.range.contains(hash);
         let label = match sampled {
             true => self.label.hash(input.bytes()),
+            false => 0,
+        };
+        Verdict {
+            hash,
+            id: (u64::from(hash) << 32) | u64::from(label),
+            sampled,
+        }
+    }
+
+    /// What is found about a packet with this tag: the hashes that its fields had at the chain's entry, first the one
+    /// that selects, then the one that labels.
+    #[must_use]
+    pub fn tagged(&self, tag: u64) -> Verdict {
+        let hash = selected_by(self.spec.hash, (tag >> 32) as u32);
+        let sampled = self.spec.range.contains(hash);
+        let label = match sampled {
+            true => tag as u32,
             false => 0,
         };
         Verdict {
@@ -456,6 +497,14 @@ mod tests {
         let kept = Field::invariant(nat);
         assert!(!kept.contains(&Field::IpSrc) && !kept.contains(&Field::SrcPort));
         assert_eq!(kept.len(), Field::ALL.len() - 2);
+    }
+
+    #[test]
+    fn fields_are_called_the_same_everywhere() {
+        for field in Field::ALL {
+            let json = serde_json::to_value(field).unwrap();
+            assert_eq!(json.as_str(), Some(field.to_string().as_str()));
+        }
     }
 
     #[test]

@@ -52,6 +52,11 @@ pub const MARK: &str = "nic.mark";
 pub const META: &str = "nic.meta";
 /// Bits that [`META`] carries.
 pub const META_BITS: u32 = 32;
+/// Metadata: the tag by which a sampled packet is known on its whole way, where an NF changes what is hashed; 0
+/// before it is given.
+pub const TAG: &str = "sampling.tag";
+/// Bits of [`TAG`].
+pub const TAG_BITS: u32 = 64;
 /// The host's only port, as its piece sees it: to the switch, through the NIC.
 pub const HOST_PORT: u16 = 0;
 /// `egress_port` in a NIC piece: to the host.

@@ -389,6 +389,14 @@ fn verdicts(
                     capability: "only a host parses twice".to_owned(),
                     hint: "the crossing to the host parses again anyway".to_owned(),
                 }])
+            } else if site != Site::Switch && facts.gives_tag(node) {
+                Verdict::Unable(vec![Refusal {
+                    code: trisect_ir::diag::Code(321),
+                    operation: "give packets their sampling tag".to_owned(),
+                    capability: "they have it from where they enter the rack, which is the switch"
+                        .to_owned(),
+                    hint: String::new(),
+                }])
             } else {
                 device.check(facts.program, node)
             };

@@ -14,6 +14,7 @@ use crate::analysis::{Clean, Effects, Graph, Slot};
 use crate::error::PlanError;
 use crate::igraph::IGraph;
 use crate::pgraph::{PGraph, PNode, PPipeline};
+use crate::sampling::{self, Tagging};
 use conditions::Attributes;
 use std::collections::{BTreeMap, BTreeSet};
 use trisect_ir::transform::{import, prune_parser, remove_unreachable};
@@ -22,6 +23,7 @@ use trisect_ir::{
     Successors,
 };
 use trisect_policy::nf::NfDescription;
+use trisect_sample::SampleSpec;
 
 /// The merged program and what is known about its nodes.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,6 +56,8 @@ pub struct Sources<'a> {
     pub rewrites: &'a BTreeSet<usize>,
     /// The external ports: all numbers from 0 on, without gaps.
     pub ports: &'a BTreeSet<u16>,
+    /// Sampling that gives packets a tag, if there is any.
+    pub sampling: Option<&'a SampleSpec>,
 }
 
 /// NFs (by position in the policy graph) that may change the fields by which flows are told apart.
@@ -112,6 +116,7 @@ struct Merger<'a> {
     /// Control nodes by instance, with ids relative to the first, and the entry.
     templates: Vec<(PrimaryMap<NodeId, Node>, NodeId)>,
     attributes: Attributes,
+    tagging: Option<Tagging>,
     pub pps: f64,
 }
 
@@ -152,12 +157,15 @@ impl<'a> Merger<'a> {
         }
         let attributes = Attributes::declare(&mut program, &sources)?;
         program.add_meta(spread::HASH, 32);
+        let tagging = sources.sampling;
+        let tagging = tagging.map(|spec| sampling::give_tag(&mut program, spec));
         Self::declare_reasons(&mut program, &sources);
         Ok(Self {
             sources,
             program,
             templates,
             attributes,
+            tagging: tagging.transpose()?,
             pps: sources.graph.pipelines.iter().map(|p| p.pps).sum(),
         })
     }
@@ -174,7 +182,13 @@ impl<'a> Merger<'a> {
         };
         assembly.emit = assembly.add("emit", None, NodeKind::Emit);
         assembly.drop = assembly.add("drop", None, NodeKind::Drop);
-        let entry = assembly.classes()?;
+        let classes = assembly.classes()?;
+        let entry = match &assembly.merger.tagging {
+            None => classes,
+            Some(Tagging { name, ops }) => {
+                assembly.add(name, None, NodeKind::Exec(ops.clone(), classes))
+            }
+        };
         Ok(Assembled {
             control: trisect_ir::Control {
                 nodes: assembly.nodes,
