@@ -5,11 +5,17 @@
 #[error("`{0}` is not the expected number of bytes in hexadecimal digits")]
 pub struct NotHex(String);
 
-pub(crate) fn text(bytes: &[u8]) -> String {
+/// The digits of bytes, in lower case.
+#[must_use]
+pub fn text(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-pub(crate) fn bytes<const N: usize>(text: &str) -> Result<[u8; N], NotHex> {
+/// The bytes of digits.
+///
+/// # Errors
+/// If they are not `N` bytes.
+pub fn bytes<const N: usize>(text: &str) -> Result<[u8; N], NotHex> {
     let digit = |c: u8| (c as char).to_digit(16).map(|d| d as u8);
     let pair = |pair: &[u8]| match pair {
         [high, low] => Some(digit(*high)? << 4 | digit(*low)?),

@@ -13,10 +13,9 @@
 
 mod collector;
 pub mod disclosure;
-mod hex;
+pub mod hex;
 pub mod ipfix;
 pub mod seal;
 pub mod transport;
 
 pub use collector::{CollectError, Collector, Joined};
-pub use hex::NotHex;

@@ -85,5 +85,7 @@ pub fn assemble<E>(
         sampler: None,
         tags: Tags::default(),
         recorder: None,
+        shim: None,
+        provider: None,
     })
 }

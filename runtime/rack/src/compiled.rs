@@ -73,4 +73,8 @@ impl Engine for Compiled {
     fn state(&self, now_ns: u64) -> State {
         self.code.state(now_ns)
     }
+    fn restore(&mut self, state: &State, now_ns: u64) -> Result<(), EngineError> {
+        let restored = self.code.restore(state, now_ns);
+        restored.map_err(|e| EngineError(e.to_string()))
+    }
 }

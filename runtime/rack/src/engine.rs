@@ -67,6 +67,15 @@ pub trait Engine {
 
     /// The state as seen at time `now_ns`, in canonical form.
     fn state(&self, now_ns: u64) -> State;
+
+    /// Puts the device into this state.
+    ///
+    /// # Errors
+    /// If the device cannot be, or the state is not one of its program.
+    fn restore(&mut self, state: &State, now_ns: u64) -> Result<(), EngineError> {
+        let _ = (state, now_ns);
+        Err(EngineError("the device takes no state".into()))
+    }
 }
 
 /// A device that passes everything on, from port 0 to port 0 and without hand-over: a NIC without
@@ -172,5 +181,9 @@ impl Engine for Interpreted {
 
     fn state(&self, now_ns: u64) -> State {
         self.interpreter.state(now_ns)
+    }
+    fn restore(&mut self, state: &State, now_ns: u64) -> Result<(), EngineError> {
+        let restored = self.interpreter.restore(state, now_ns);
+        restored.map_err(|e| EngineError(e.to_string()))
     }
 }

@@ -30,9 +30,11 @@ mod egress;
 mod engine;
 mod event;
 mod ingress;
+mod provider;
 mod queue;
 mod report;
 mod rules;
+mod shim;
 mod sim;
 mod specs;
 mod summary;
@@ -45,10 +47,15 @@ pub use compiled::Compiled;
 pub use egress::write_egress;
 pub use engine::{Engine, EngineError, Fate, Frame, Interpreted, PassThrough};
 pub use ingress::{Arrival, arrivals, by_flow};
+pub use provider::{At, Deed, Provider};
 pub use queue::{LinkSpec, wire_bytes};
 pub use report::{DeviceReport, Ended, EndedHow, QueueReport, Report, Role};
+pub use shim::{INNER, Shim, ShimReport, Totals};
 pub use sim::{HostSpec, Progress, Rack, RackError, Recorder, Server, ServerSpec, SwitchSpec};
 pub use specs::{BUS_LATENCY_NS, NIC_LATENCY_NS, SWITCH_LATENCY_NS, SpecError, specs};
-pub use summary::{PortCount, Summary};
+pub use summary::{PortCount, Summary, topology};
 pub use tags::Tags;
 pub use witness::{ReplayError, Seen, Witness};
+
+/// The port by which a NIC hands a frame to its host, in the NIC's numbering.
+pub use trisect_target::wire::NIC_TO_HOST;

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use trisect_ir::state::State;
 use trisect_sample::Record;
 
+use crate::ShimReport;
+
 /// What a device is in the rack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -95,6 +97,8 @@ pub struct Report {
     pub queues: Vec<QueueReport>,
     /// Records of sampled packets, in the order of time.
     pub records: Vec<Record>,
+    /// What the shim saw beside the sampled packets, if there is one.
+    pub shim: Option<ShimReport>,
     /// The state of each device at the end, in the order of `devices`.
     pub states: Vec<State>,
     /// Arrival of the first and last packet, in nanoseconds.

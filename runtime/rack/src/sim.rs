@@ -9,9 +9,10 @@ use trisect_target::wire;
 
 use crate::event::Calendar;
 use crate::queue::Fifo;
+use crate::shim::Towards;
 use crate::{
-    Arrival, DeviceReport, Ended, EndedHow, Engine, EngineError, Fate, Frame, LinkSpec,
-    QueueReport, Report, Role, Tags, Witness,
+    Arrival, At, DeviceReport, Ended, EndedHow, Engine, EngineError, Fate, Frame, LinkSpec,
+    Provider, QueueReport, Report, Role, Shim, Tags, Witness,
 };
 
 /// The switch of the rack.
@@ -87,6 +88,10 @@ pub struct Rack {
     pub tags: Tags,
     /// Puts into the records of sampled packets what is needed to audit them, if there.
     pub recorder: Option<Recorder>,
+    /// The customer's shim in front of the rack, if there.
+    pub shim: Option<Shim>,
+    /// Whoever runs the rack, if not honestly.
+    pub provider: Option<Box<dyn Provider>>,
 }
 
 /// What makes records that can be audited.
@@ -95,6 +100,9 @@ pub struct Recorder {
     pub snap: usize,
     /// One per device: switch, then NIC and host of each server; `None` for a device without piece.
     pub witnesses: Vec<Option<Witness>>,
+    /// Bytes of state that all packets left behind where they read or wrote ([`Used::memory`]), sampled or not: what
+    /// is billed.
+    pub memory: u64,
 }
 
 impl Recorder {
@@ -108,6 +116,7 @@ impl Recorder {
         Recorder {
             snap: usize::MAX,
             witnesses,
+            memory: 0,
         }
     }
 }
@@ -168,6 +177,8 @@ pub struct Progress {
 const MOST_VISITS: u32 = 256;
 /// How many arrivals lie between two calls for progress.
 const PROGRESS_STEP: usize = 1024;
+/// Why a packet ended with which the provider made away.
+const VANISHED: &str = "made away with";
 
 /// A packet under way.
 struct Flight {
@@ -180,6 +191,10 @@ struct Flight {
     tag: Option<u64>,
     /// What that device did with it, if it is sampled and records are to say so.
     work: Option<Box<Work>>,
+    /// Nanoseconds for which the provider holds it back there.
+    hold_ns: u64,
+    /// The provider has made away with it there.
+    vanished: bool,
 }
 
 enum Event {
@@ -272,6 +287,7 @@ impl Rack {
             // What was under way at this time already goes first.
             run.until(clock)?;
             let frame = Frame::new(arrival.bytes.clone());
+            run.pass_shim(clock, arrival.port, Towards::Rack, &frame.bytes, None);
             run.at_switch(
                 clock,
                 arrival.port,
@@ -282,6 +298,8 @@ impl Rack {
                     visit: 0,
                     tag: None,
                     work: None,
+                    hold_ns: 0,
+                    vanished: false,
                 },
             )?;
             if i % PROGRESS_STEP == 0 {
@@ -339,7 +357,7 @@ impl Run<'_> {
 
     fn at_switch(&mut self, now: u64, port: u16, flight: Flight) -> Result<(), RackError> {
         let (flight, fate) = self.process(now, SWITCH, port, flight)?;
-        let out_at = now + self.rack.switch.latency_ns;
+        let out_at = now + self.rack.switch.latency_ns + flight.hold_ns;
         let Some((port, flight)) = self.leave(out_at, SWITCH, flight, fate) else {
             return Ok(());
         };
@@ -364,6 +382,8 @@ impl Run<'_> {
         let link = self.rack.switch.ports.get(&port).copied().unwrap_or(none);
         let queue = self.ports.entry(port).or_default();
         let time_ns = send(queue, link, out_at, flight.frame.bytes.len());
+        let (bytes, tag) = (&flight.frame.bytes, flight.tag);
+        self.pass_shim(time_ns, port, Towards::Outside, bytes, tag);
         self.tallies[SWITCH].ended += 1;
         let how = EndedHow::Left {
             port,
@@ -381,7 +401,7 @@ impl Run<'_> {
         let device = nic_of(server);
         let (flight, fate) = self.process(now, device, 0, flight)?;
         let spec = &self.rack.servers[server].spec;
-        let (out_at, bus) = (now + spec.nic_latency_ns, spec.bus);
+        let (out_at, bus) = (now + spec.nic_latency_ns + flight.hold_ns, spec.bus);
         let Some((port, flight)) = self.leave(out_at, device, flight, fate) else {
             return Ok(());
         };
@@ -399,11 +419,12 @@ impl Run<'_> {
         let before = self.tallies[device].cycles;
         let (flight, fate) = self.process(now, device, wire::HOST_PORT, flight)?;
         let cycles = self.tallies[device].cycles - before;
+        let hold_ns = flight.hold_ns;
         // The state has changed in the order of arrival, which is the order of service.
         let service_ns = self.rack.servers[server].spec.host.service_ns(cycles);
         let done = self.queues[server].host.serve(now, service_ns);
-        self.calendar
-            .put(done, Event::HostDone(server, flight, fate));
+        let event = Event::HostDone(server, flight, fate);
+        self.calendar.put(done + hold_ns, event);
         Ok(())
     }
 
@@ -469,6 +490,7 @@ impl Run<'_> {
         flight.visit = self.tallies[device].packets;
         flight.tag = None;
         let sampled = self.sample(now, device, Point::In, port, &mut flight);
+        self.tell_provider(now, device, &flight, sampled);
         let mut work = self.watch(now, device, port, &flight.frame, sampled);
         let tally = &mut self.tallies[device];
         tally.packets += 1;
@@ -480,7 +502,7 @@ impl Run<'_> {
             None => std::mem::take(&mut flight.frame),
         };
         let result = self.rack.engine(device).process(port, now, frame);
-        let (fate, cycles) = result.map_err(|source| RackError::Engine {
+        let (mut fate, cycles) = result.map_err(|source| RackError::Engine {
             device: self.rack.device(device).0.to_owned(),
             packet,
             source,
@@ -490,7 +512,84 @@ impl Run<'_> {
             work.used.cycles = cycles;
         }
         flight.work = work;
+        self.ask_provider(now, device, &mut flight, sampled, &mut fate);
         Ok((flight, fate))
+    }
+
+    /// Lets the provider, if it is none of the honest ones, see a packet that a device is about to process.
+    fn tell_provider(&mut self, now: u64, device: usize, flight: &Flight, sampled: bool) {
+        let Some(mut provider) = self.rack.provider.take() else {
+            return;
+        };
+        let mut recorder = self.rack.recorder.take();
+        let (name, role) = self.rack.device(device);
+        let name = name.to_owned();
+        let at = At {
+            device: &name,
+            role,
+            packet: flight.arrival,
+            visit: flight.visit,
+            leaves: false,
+            time_ns: now,
+            sampled,
+        };
+        let witness = recorder.as_mut().and_then(|r| r.witnesses.get_mut(device));
+        let witness = witness.and_then(Option::as_mut);
+        provider.arrives(at, &flight.frame, self.rack.engine(device), witness);
+        self.rack.recorder = recorder;
+        self.rack.provider = Some(provider);
+    }
+
+    /// Asks the provider, if it is none of the honest ones, what it does to a packet that a device has processed.
+    fn ask_provider(
+        &mut self,
+        now: u64,
+        device: usize,
+        flight: &mut Flight,
+        sampled: bool,
+        fate: &mut Fate,
+    ) {
+        flight.hold_ns = 0;
+        let Some(mut provider) = self.rack.provider.take() else {
+            return;
+        };
+        let (name, role) = self.rack.device(device);
+        let at = At {
+            device: name,
+            role,
+            packet: flight.arrival,
+            visit: flight.visit,
+            leaves: device == SWITCH && self.leaves(fate),
+            time_ns: now,
+            sampled,
+        };
+        let deed = provider.departs(at, fate);
+        self.rack.provider = Some(provider);
+        flight.hold_ns = deed.hold_ns;
+        flight.vanished = deed.vanish;
+        for (port, bytes) in deed.inject {
+            self.pass_shim(now, port, Towards::Outside, &bytes, flight.tag);
+        }
+    }
+
+    /// Whether what leaves the switch leaves the rack.
+    fn leaves(&self, fate: &Fate) -> bool {
+        let server = |to: u16| self.rack.servers.iter().any(|s| s.spec.switch_port == to);
+        matches!(fate, Fate::Emit { port, .. } if !server(*port))
+    }
+
+    /// A packet passes the shim at an external port. One that carried a tag to its last device brings it to the shim.
+    fn pass_shim(&mut self, now: u64, port: u16, towards: Towards, bytes: &[u8], tag: Option<u64>) {
+        let Some(shim) = &mut self.rack.shim else {
+            return;
+        };
+        let verdict = self.rack.sampler.as_ref().map(|s| match tag {
+            Some(tag) => s.tagged(tag),
+            None => s.look(bytes),
+        });
+        let id = verdict.filter(|v| v.sampled).map(|v| v.id);
+        let records = shim.pass(now, port, towards, bytes, id);
+        self.records.extend(records.into_iter().flatten());
     }
 
     /// Lets the device's witness see a packet; begins to note what the device does with it, if that is
@@ -505,9 +604,8 @@ impl Run<'_> {
     ) -> Option<Box<Work>> {
         let recorder = self.rack.recorder.as_mut()?;
         let mut work = Work::default();
-        if let Some(Some(witness)) = recorder.witnesses.get_mut(device)
-            && let Some(seen) = witness.watch(port, now, frame, sampled)
-        {
+        if let Some(Some(witness)) = recorder.witnesses.get_mut(device) {
+            let seen = witness.watch(port, now, frame);
             work.lookups = seen.lookups;
             work.state = seen.state;
         }
@@ -516,6 +614,7 @@ impl Run<'_> {
             bytes: frame.bytes.len() as u64,
             memory: state_bytes(&work.state.after),
         };
+        recorder.memory += work.used.memory;
         sampled.then(|| Box::new(work))
     }
 
@@ -527,6 +626,10 @@ impl Run<'_> {
         mut flight: Flight,
         fate: Fate,
     ) -> Option<(u16, Flight)> {
+        if flight.vanished {
+            self.end(now, device, flight.arrival, VANISHED);
+            return None;
+        }
         match fate {
             Fate::Emit { port, frame } => {
                 flight.frame = frame;
@@ -541,22 +644,27 @@ impl Run<'_> {
                     work.reason.clone_from(&reason);
                 }
                 self.sample(now, device, Point::Drop, 0, &mut flight);
-                let name = self.rack.device(device).0.to_owned();
-                let tally = &mut self.tallies[device];
-                tally.ended += 1;
-                *tally.drops.entry(reason.clone()).or_default() += 1;
-                let how = EndedHow::Dropped {
-                    device: name,
-                    reason,
-                };
-                self.ended.push(Ended {
-                    arrival: flight.arrival,
-                    time_ns: now,
-                    how,
-                });
+                self.end(now, device, flight.arrival, &reason);
                 None
             }
         }
+    }
+
+    /// A packet ends at a device.
+    fn end(&mut self, now: u64, device: usize, arrival: usize, reason: &str) {
+        let name = self.rack.device(device).0.to_owned();
+        let tally = &mut self.tallies[device];
+        tally.ended += 1;
+        *tally.drops.entry(reason.to_owned()).or_default() += 1;
+        let how = EndedHow::Dropped {
+            device: name,
+            reason: reason.to_owned(),
+        };
+        self.ended.push(Ended {
+            arrival,
+            time_ns: now,
+            how,
+        });
     }
 
     /// Records a packet if it is sampled; says whether it is.
@@ -581,7 +689,7 @@ impl Run<'_> {
         if verdict.sampled {
             let snap = self.rack.recorder.as_ref().map_or(0, |r| r.snap);
             let shown = frame.bytes.get(..snap).unwrap_or(&frame.bytes);
-            self.records.push(Record {
+            let mut record = Record {
                 id: verdict.id,
                 element: self.rack.device(device).0.to_owned(),
                 visit: flight.visit,
@@ -595,7 +703,11 @@ impl Run<'_> {
                 tag: flight.tag.map(|_| verdict.id),
                 packet: shown.to_vec(),
                 work: flight.work.take(),
-            });
+            };
+            let provider = self.rack.provider.as_mut();
+            if provider.is_none_or(|p| p.records(&mut record)) {
+                self.records.push(record);
+            }
         }
         verdict.sampled
     }
@@ -658,6 +770,7 @@ impl Run<'_> {
             states.extend([s.nic.state(span_ns.1), s.host.state(span_ns.1)]);
         }
         let devices = devices.collect();
+        let shim = self.rack.shim.as_mut().map(Shim::report);
         let ports = self.rack.servers.iter().map(|s| s.spec.switch_port);
         let server_ports = ports.collect();
         Report {
@@ -666,6 +779,7 @@ impl Run<'_> {
             states,
             ended: self.ended,
             records: self.records,
+            shim,
             span_ns,
             server_ports,
         }

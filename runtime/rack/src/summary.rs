@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use trisect_sample::{Clocks, Elements, PathCount, Paths, Topology, Trajectory, join};
 use trisect_target::wire;
 
-use crate::{DeviceReport, EndedHow, QueueReport, Report};
+use crate::{DeviceReport, EndedHow, INNER, QueueReport, Report};
 
 /// A port's share of what left.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,22 +48,14 @@ impl Report {
         join(&self.records, |elements| self.topology(elements)).unwrap_or_default()
     }
 
-    /// How the rack's elements are connected. What a host sends passes its NIC without being seen there.
+    /// How the rack's elements are connected.
     #[must_use]
     pub fn topology(&self, elements: &Elements) -> Topology {
-        let mut topology = Topology::default();
-        let number = |i: usize| elements.find(&self.devices.get(i)?.name);
-        let switch = number(0);
-        for (server, port) in self.server_ports.iter().enumerate() {
-            let (nic, host) = (number(1 + 2 * server), number(2 + 2 * server));
-            for (from, to) in [(switch, nic), (nic, host), (host, switch)] {
-                topology.links.extend(from.zip(to));
-            }
-            topology.inside.extend(switch.map(|s| (s, *port)));
-            topology.inside.extend(nic.map(|n| (n, wire::NIC_TO_HOST)));
-            topology.inside.extend(host.map(|h| (h, wire::HOST_PORT)));
-        }
-        topology
+        let name = |i: usize| self.devices.get(i).map_or("", |d| d.name.as_str());
+        let servers = (0..).zip(&self.server_ports);
+        let servers = servers.map(|(i, port)| (*port, name(1 + 2 * i), name(2 + 2 * i)));
+        let shim = self.shim.as_ref().map(|s| s.name.as_str());
+        topology(name(0), servers, shim, elements)
     }
 
     /// The run in figures.
@@ -102,3 +94,38 @@ impl Report {
         }
     }
 }
+
+/// How the elements of a rack are connected: the switch with each server's NIC (by its port) and host, and with the
+/// shim in front of it, if there is one. What a host sends passes its NIC without being seen there.
+#[must_use]
+pub fn topology<'a>(
+    switch: &str,
+    servers: impl Iterator<Item = (u16, &'a str, &'a str)>,
+    shim: Option<&str>,
+    elements: &Elements,
+) -> Topology {
+    let mut topology = Topology::default();
+    let switch = elements.find(switch);
+    let shim = shim.and_then(|name| elements.find(name));
+    if let (Some(switch), Some(shim)) = (switch, shim) {
+        topology.links.extend([(switch, shim), (shim, switch)]);
+        // Also by ports that the rack description does not name.
+        for port in 0..=MOST_PORT {
+            let inside = [(switch, port), (shim, port | INNER)];
+            topology.inside.extend(inside);
+        }
+    }
+    for (port, nic, host) in servers {
+        let (nic, host) = (elements.find(nic), elements.find(host));
+        for (from, to) in [(switch, nic), (nic, host), (host, switch)] {
+            topology.links.extend(from.zip(to));
+        }
+        topology.inside.extend(switch.map(|s| (s, port)));
+        topology.inside.extend(nic.map(|n| (n, wire::NIC_TO_HOST)));
+        topology.inside.extend(host.map(|h| (h, wire::HOST_PORT)));
+    }
+    topology
+}
+
+/// The highest number of a switch port (v1model's ports have 9 bits).
+const MOST_PORT: u16 = 511;

@@ -5,7 +5,7 @@
 //! says it for the sampled ones. That the device does what its piece does is what the law says.
 
 use trisect_interp::{EntryRef, Interpreter, Trace};
-use trisect_ir::state::Touched;
+use trisect_ir::state::{State, Touched};
 use trisect_ir::{MetaId, Program, RestoreError};
 use trisect_sample::{Found, Lookup, Record};
 use trisect_target::wire;
@@ -40,18 +40,30 @@ impl Witness {
         }
     }
 
-    /// Takes a packet along; says what it used, if that is wanted.
-    pub fn watch(&mut self, port: u16, time_ns: u64, frame: &Frame, wanted: bool) -> Option<Seen> {
+    /// The program.
+    #[must_use]
+    pub fn program(&self) -> &Program {
+        self.interpreter.program()
+    }
+
+    /// Takes a packet along; says what it used.
+    pub fn watch(&mut self, port: u16, time_ns: u64, frame: &Frame) -> Seen {
         let packet = engine::packet(port, time_ns, frame.clone(), self.mark, self.meta);
-        if !wanted {
-            self.interpreter.run(packet);
-            return None;
-        }
         let (_, trace) = self.interpreter.run_traced(packet);
-        Some(Seen {
+        Seen {
             lookups: lookups(self.interpreter.program(), &trace),
             state: trace.touched,
-        })
+        }
+    }
+}
+
+impl Witness {
+    /// Puts it into this state.
+    ///
+    /// # Errors
+    /// If the state is none of the program's.
+    pub fn restore(&mut self, state: &State, now_ns: u64) -> Result<(), RestoreError> {
+        self.interpreter.restore(state, now_ns)
     }
 }
 

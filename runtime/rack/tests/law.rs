@@ -264,6 +264,8 @@ fn rack(switch: Box<dyn Engine>, host: Box<dyn Engine>) -> Rack {
         sampler: None,
         tags: Tags::default(),
         recorder: None,
+        shim: None,
+        provider: None,
     }
 }
 

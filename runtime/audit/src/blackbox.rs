@@ -1,0 +1,223 @@
+//! Black-box equivalence: whether some state explains what became of a packet, where only packets were recorded.
+//!
+//! The packet is run on the reference with nothing in its state. Where it misses a flow table that other packets can have
+//! filled, an entry may have been there; its arguments are found by experiment: with an argument changed, the bytes of the
+//! output change that it goes to, and what those bytes are in the recorded output is its value. So the search needs
+//! a few runs per entry, not one per value. It ends with an explanation, with the certainty that there is none, or, where the
+//! outcome depends on state that it does not search (registers, meters, allocators, random numbers), without an answer.
+
+use std::collections::BTreeSet;
+
+use trisect_ir::state::{FlowState, State, Touched};
+use trisect_ir::{Bits, Program};
+use trisect_rack::{Fate, Frame, Seen, Witness};
+use trisect_sample::{Found, Point, Record, digest};
+use trisect_wire::get_bits;
+
+/// Most flow entries that a packet may have met.
+const MOST_ENTRIES: usize = 4;
+/// The idle timeout of assumed entries: none that ends.
+const FOREVER_NS: u64 = u64::MAX;
+
+/// What the search found.
+pub(crate) enum Explained {
+    /// A state that explains it; what the packet used in it.
+    By(Seen),
+    /// No state does: what would have become of the packet in an empty state.
+    Not(Fate, Seen),
+    /// It cannot be told, for this reason.
+    Unknown(String),
+}
+
+struct Search<'a> {
+    witness: &'a mut Witness,
+    arrival: &'a Record,
+    departure: &'a Record,
+    /// Why a negative answer would not be certain.
+    uncertain: Option<String>,
+}
+
+/// Searches a state that explains the departure.
+pub(crate) fn explain(
+    witness: &mut Witness,
+    arrival: &Record,
+    departure: &Record,
+) -> Explained {
+    if arrival.packet.len() != arrival.len as usize {
+        return Explained::Unknown("only a part of the packet was recorded".into());
+    }
+    let mut search = Search {
+        witness,
+        arrival,
+        departure,
+        uncertain: None,
+    };
+    let Some((fate, seen)) = search.run(&State::default()) else {
+        return Explained::Unknown("it cannot be run".into());
+    };
+    if let Some(seen) = search.entries(State::default(), 0) {
+        return Explained::By(seen);
+    }
+    match search.uncertain {
+        Some(why) => Explained::Unknown(why),
+        None => Explained::Not(fate, seen),
+    }
+}
+
+impl Search<'_> {
+    fn run(&mut self, before: &State) -> Option<(Fate, Seen)> {
+        let touched = Touched {
+            before: before.clone(),
+            ..Touched::default()
+        };
+        // The assumed state is made of the program's own names.
+        self.witness.replay(self.arrival, &touched).ok()
+    }
+
+    fn explains(&self, fate: &Fate) -> bool {
+        match fate {
+            Fate::Drop { .. } => self.departure.point == Point::Drop,
+            Fate::Emit { port, frame } => {
+                self.departure.point == Point::Out
+                    && *port == self.departure.port
+                    && digest(&frame.bytes) == self.departure.digest
+                    && (frame.mark, frame.meta) == (self.departure.mark, self.departure.meta)
+            }
+        }
+    }
+
+    /// Tries the assumed state, then one more entry at each miss.
+    fn entries(&mut self, before: State, depth: usize) -> Option<Seen> {
+        let (fate, seen) = self.run(&before)?;
+        if self.explains(&fate) {
+            return Some(seen);
+        }
+        self.note_other_state(&seen);
+        let misses = seen.lookups.iter().filter(|l| l.found == Found::Miss);
+        for miss in misses {
+            let program = self.witness.program().clone();
+            for (action, widths) in flow_actions(&program, &miss.table) {
+                if depth == MOST_ENTRIES {
+                    self.doubt(format!("more than {MOST_ENTRIES} flow entries may have been met"));
+                    return None;
+                }
+                let with = |args: Vec<Bits>| {
+                    let mut state = before.clone();
+                    let flow = FlowState {
+                        action: action.clone(),
+                        args,
+                        last_hit_ns: self.arrival.time_ns,
+                        timeout_ns: FOREVER_NS,
+                    };
+                    let flows = state.flows.entry(miss.table.clone()).or_default();
+                    flows.insert(miss.key.clone(), flow);
+                    state
+                };
+                let Some(args) = self.arguments(&widths, &with) else {
+                    continue;
+                };
+                if let Some(seen) = self.entries(with(args), depth + 1) {
+                    return Some(seen);
+                }
+            }
+        }
+        None
+    }
+
+    /// The arguments with which the assumed entry would give the recorded output.
+    fn arguments(&mut self, widths: &[u32], with: &dyn Fn(Vec<Bits>) -> State) -> Option<Vec<Bits>> {
+        let zeroes: Vec<Bits> = widths.iter().map(|w| Bits::zero(*w)).collect();
+        let base = self.output(&with(zeroes.clone()))?;
+        let mut args = zeroes.clone();
+        for (at, width) in widths.iter().enumerate() {
+            // For each bit of the argument, from the lowest: which bits of the output it sets.
+            let mut sets: Vec<BTreeSet<usize>> = Vec::new();
+            for bit in 0..(*width).min(u128::BITS) {
+                let mut probe = zeroes.clone();
+                if let Some(arg) = probe.get_mut(at) {
+                    *arg = Bits::new(*width, 1u128 << bit);
+                }
+                sets.push(set_bits(&base, &self.output(&with(probe))?));
+            }
+            match place(&sets) {
+                Some(first) if *width <= u128::BITS => {
+                    let width = sets.len();
+                    let value = get_bits(&self.departure.packet, first, width);
+                    if let Some(arg) = args.get_mut(at) {
+                        *arg = Bits::new(width as u32, value);
+                    }
+                }
+                _ => self.doubt("an argument of a flow entry does not go to the packet as it is".into()),
+            }
+        }
+        Some(args)
+    }
+
+    /// The packet that leaves; `None` if none does.
+    fn output(&mut self, before: &State) -> Option<Vec<u8>> {
+        match self.run(before)?.0 {
+            Fate::Emit {
+                frame: Frame { bytes, .. },
+                ..
+            } => Some(bytes),
+            Fate::Drop { .. } => Some(Vec::new()),
+        }
+    }
+
+    fn note_other_state(&mut self, seen: &Seen) {
+        let (before, after) = (&seen.state.before, &seen.state.after);
+        let any = |f: fn(&State) -> bool| f(before) || f(after);
+        for (touched, what) in [
+            (any(|s| !s.registers.is_empty()), "registers"),
+            (any(|s| !s.meters.is_empty()), "meters"),
+            (any(|s| !s.allocators.is_empty()), "allocators"),
+            (any(|s| !s.draws.is_empty()), "random numbers"),
+        ] {
+            if touched {
+                self.doubt(format!("the outcome may depend on {what}"));
+            }
+        }
+    }
+
+    fn doubt(&mut self, why: String) {
+        self.uncertain.get_or_insert(why);
+    }
+}
+
+/// The actions that flow entries of a table may have, with the widths of their arguments; none if the table takes no
+/// flow entries.
+fn flow_actions(program: &Program, table: &str) -> Vec<(String, Vec<u32>)> {
+    let found = program.tables.values().find(|t| t.name == table);
+    let Some(table) = found.filter(|t| t.flow.is_some()) else {
+        return Vec::new();
+    };
+    let actions = table.actions.iter().map(|a| &program.actions[*a]);
+    actions
+        .map(|a| {
+            let widths = a.params.iter().map(|p| p.width).collect();
+            (a.name.clone(), widths)
+        })
+        .collect()
+}
+
+/// The bits, counted from the front, that are set in `changed` and not in `base`; of packets that differ in length, none.
+fn set_bits(base: &[u8], changed: &[u8]) -> BTreeSet<usize> {
+    if base.len() != changed.len() {
+        return BTreeSet::new();
+    }
+    let set = |bytes: &[u8], at: usize| bytes.get(at / 8).is_some_and(|b| b >> (7 - at % 8) & 1 == 1);
+    let bits = 0..base.len() * 8;
+    bits.filter(|at| set(changed, *at) && !set(base, *at)).collect()
+}
+
+/// Where a value lies in the output, of which each bit (from the lowest) sets these bits: the position of its highest one.
+/// Checksums change with it; but the bits of a checksum do not follow those of the value one by one.
+fn place(sets: &[BTreeSet<usize>]) -> Option<usize> {
+    let follows = |last: usize| {
+        let each = sets.iter().enumerate();
+        let mut each = each.map(|(bit, set)| last.checked_sub(bit).is_some_and(|at| set.contains(&at)));
+        each.all(|holds| holds)
+    };
+    let last = sets.first()?.iter().copied().find(|last| follows(*last))?;
+    (last + 1).checked_sub(sets.len())
+}
