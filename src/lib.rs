@@ -12,6 +12,7 @@
 //! - The plan is the one hand-over point: [`artifacts`] and the rack are made from it alone.
 
 pub mod artifacts;
+pub mod audit;
 pub mod measure;
 pub mod own;
 pub mod pages;

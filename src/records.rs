@@ -182,7 +182,8 @@ fn not_records(place: &str, error: &ReceiveError) -> Problems {
     Problems::error(NOT_RECORDS, message, error.to_string(), help)
 }
 
-fn unreadable(path: &Path, error: &files::FileError) -> Problems {
+/// What reading records failed with.
+pub(crate) fn unreadable(path: &Path, error: &files::FileError) -> Problems {
     let help = "give a folder that `trisect run --records` wrote";
     let message = format!("cannot read the records in {}", path.display());
     let code = match error {

@@ -251,11 +251,13 @@ pub fn rack(plan: &Plan, one_in: u32, records: bool) -> Result<Rack, RunError> {
     rack.sampler = Some(Sampler::new(sample_spec(plan, one_in)));
     rack.tags = Tags::new(&plan.pieces, plan.sampling.tag);
     rack.recorder = records.then(|| Recorder::new(&plan.pieces));
+    rack.shim = records.then(|| crate::audit::shim(plan, one_in));
     Ok(rack)
 }
 
 /// What the devices sample by: what is compiled into them, or the fields that no NF changes, with a built-in key.
-fn sample_spec(plan: &Plan, one_in: u32) -> SampleSpec {
+#[must_use]
+pub fn sample_spec(plan: &Plan, one_in: u32) -> SampleSpec {
     let range = HashRange::one_in(one_in);
     match &plan.sampling.compiled {
         Some(spec) => SampleSpec {
@@ -306,7 +308,8 @@ fn file<'a>(files: &'a [Artifact], name: &str) -> Result<&'a [u8], String> {
 }
 
 /// Mean cycles of a packet's visit to a host, by the plan's estimate.
-fn visit_cycles(plan: &Plan, server: usize) -> u64 {
+#[must_use]
+pub fn visit_cycles(plan: &Plan, server: usize) -> u64 {
     let at = |list: &[f64]| list.get(server).copied().unwrap_or(0.0);
     let (cycles, visits) = (at(&plan.cost.by_server), at(&plan.cost.stays_by_server));
     if visits > 0.0 {

@@ -5,6 +5,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use trisect::own::EntriesFile;
+use trisect_audit::cheat::Cheat;
 use trisect_plan::cut::Strategy;
 
 /// Cut one network-function pipeline between a switch, SmartNICs and host cores.
@@ -30,6 +31,11 @@ pub enum Command {
     Compile(Compile),
     /// Collect records of sampled packets, and say which ways these took.
     Collect(Collect),
+    /// Hold the records of a run, and the bill, against what was agreed on.
+    Audit(Audit),
+    /// Make, sign and check what customer and provider agree on.
+    #[command(subcommand)]
+    Manifest(ManifestCommand),
     /// Cut a project, or your own P4 program, by several strategies and show what each comes to.
     Compare(Compare),
     /// Say where each node of a plan runs and why, or print the page of a diagnostic code.
@@ -51,6 +57,14 @@ pub enum Command {
 fn strategy() -> impl TypedValueParser<Value = Strategy> {
     let names = Strategy::ALL.map(|s| PossibleValue::new(s.name()).help(s.description()));
     PossibleValuesParser::new(names).try_map(|name| name.parse::<Strategy>())
+}
+
+/// Reads the name of a way to cheat; help and errors list them all.
+fn cheat() -> impl TypedValueParser<Value = Cheat> {
+    let names = Cheat::ALL.map(|c| PossibleValue::new(c.name()).help(c.description()));
+    PossibleValuesParser::new(names).try_map(|name| {
+        Cheat::find(&name).ok_or_else(|| "there is no such way to cheat".to_owned())
+    })
 }
 
 /// How a cut is looked for.
@@ -163,13 +177,18 @@ pub struct Run {
     /// Exit status 1 if anything differs.
     #[arg(long)]
     pub check: bool,
-    /// Sample one packet in N, by the hash of its invariant fields.
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
-    pub sample: u32,
-    /// Write the records of sampled packets into this folder, one file per device: their bytes, the
-    /// entries and state that they used, and what they cost.
+    /// Sample one packet in N, by the hash of its invariant fields. Absent: as the project's manifest says where
+    /// records are written, else 64.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub sample: Option<u32>,
+    /// Write what is needed to audit the run into this folder: the records of sampled packets, one file per
+    /// device, with their bytes, the entries and state that they used, and what they cost; seals, the
+    /// customer's counts, and the bill.
     #[arg(long, value_name = "DIR")]
     pub records: Option<PathBuf>,
+    /// Simulate a provider that cheats, to see what `trisect audit` finds; `--cheat list` names the ways.
+    #[arg(long, value_name = "KIND", value_parser = cheat(), requires = "records")]
+    pub cheat: Option<Cheat>,
     /// Send the records of sampled packets as IPFIX to tcp:HOST:PORT or udp:HOST:PORT, or write them to a
     /// file. Without --records they say nothing of entries and state.
     #[arg(long, value_name = "PLACE")]
@@ -177,6 +196,110 @@ pub struct Run {
     /// Print the report as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `trisect audit`.
+#[derive(Debug, Args)]
+pub struct Audit {
+    /// What was agreed on. Its signatures are in the file of the same name with `.sig` behind it.
+    #[arg(long, value_name = "FILE")]
+    pub manifest: PathBuf,
+    /// Folder that `trisect run --records` wrote.
+    #[arg(long, value_name = "DIR")]
+    pub records: PathBuf,
+    /// The provider's bill, instead of DIR/bill.json.
+    #[arg(long, value_name = "FILE")]
+    pub bill: Option<PathBuf>,
+    /// File with the key of the sampling hash as hexadecimal digits, instead of DIR/sampling.key.
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// Also show the integrity checks that passed.
+    #[arg(long)]
+    pub all: bool,
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `trisect manifest`.
+#[derive(Debug, Subcommand)]
+pub enum ManifestCommand {
+    /// Make a manifest of a project: its plan, programs and images as they are, its performance as a run of its
+    /// own traffic shows it, and prices to be negotiated.
+    New(NewManifest),
+    /// Sign a manifest: the signature goes into FILE.sig.
+    Sign(SignManifest),
+    /// Check the signatures of a manifest.
+    Verify(VerifyManifest),
+}
+
+/// `trisect manifest new`.
+#[derive(Debug, Args)]
+pub struct NewManifest {
+    /// The project.
+    #[command(flatten)]
+    pub source: Source,
+    /// How it is cut.
+    #[command(flatten)]
+    pub cutting: Cutting,
+    /// Sample one packet in N.
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    pub sample: u32,
+    /// By which part performance may be worse than in the reference run.
+    #[arg(long, value_name = "PART", default_value_t = 0.25, value_parser = part)]
+    pub slack: f64,
+    /// What is recorded of sampled packets.
+    #[arg(long, value_enum, default_value = "snapshot")]
+    pub granularity: Granularity,
+    /// Write it into this file instead of printing it.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// What is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Granularity {
+    /// Packets, look-ups, state and what was used up.
+    Snapshot,
+    /// Packets only.
+    Packet,
+}
+
+impl From<Granularity> for trisect_audit::Granularity {
+    fn from(granularity: Granularity) -> Self {
+        match granularity {
+            Granularity::Snapshot => Self::Snapshot,
+            Granularity::Packet => Self::Packet,
+        }
+    }
+}
+
+/// A number that is not negative.
+fn part(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value >= 0.0 && value.is_finite() => Ok(value),
+        _ => Err("give a part, like 0.25 for a quarter".to_owned()),
+    }
+}
+
+/// `trisect manifest sign`.
+#[derive(Debug, Args)]
+pub struct SignManifest {
+    /// The manifest.
+    pub manifest: PathBuf,
+    /// Who signs: `customer`, `provider`.
+    #[arg(long, value_name = "NAME")]
+    pub party: String,
+    /// File with the party's Ed25519 key: 64 hexadecimal digits.
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+}
+
+/// `trisect manifest verify`.
+#[derive(Debug, Args)]
+pub struct VerifyManifest {
+    /// The manifest.
+    pub manifest: PathBuf,
 }
 
 /// `trisect collect`.
@@ -331,6 +454,8 @@ impl Command {
         match self {
             Self::Run(args) => args.json,
             Self::Compile(args) => args.json,
+            Self::Audit(args) => args.json,
+            Self::Manifest(_) => false,
             Self::Collect(args) => args.json,
             Self::Compare(args) => args.json,
             Self::Explain(args) => args.json,

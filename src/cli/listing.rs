@@ -5,6 +5,7 @@ use super::table::table;
 use super::{Ended, print, print_json};
 use serde_json::json;
 use std::path::Path;
+use trisect_audit::cheat::Cheat;
 use trisect::problems::{NO_SUCH_NAME, Problems};
 use trisect_policy::NfDescription;
 use trisect_target::{Capability, Support, Target};
@@ -169,5 +170,12 @@ pub fn nfs(args: &Nfs) -> anyhow::Result<Ended> {
         print(&table(&["NF", "CONFIGURATION", "WHAT IT DOES"], rows))?;
         print("`trisect nfs NAME` shows one in full.")?;
     }
+    Ok(Ended::Well)
+}
+
+/// The ways in which a provider can cheat, one a line.
+pub fn cheats() -> anyhow::Result<Ended> {
+    let names: Vec<&str> = Cheat::ALL.iter().map(|c| c.name()).collect();
+    print(&names.join("\n"))?;
     Ok(Ended::Well)
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use trisect::own::OwnProgram;
-use trisect::problems::Problems;
+use trisect::problems::{Problems, RACK_FAILED, REPORT};
 use trisect::project::Project;
 use trisect_plan::explain::{NodePlan, WhyNot};
 use trisect_plan::plan::{Input, Plan};
@@ -41,6 +41,18 @@ pub fn unprofiled(
     };
     super::complain(&project.warnings.to_string());
     Ok(project)
+}
+
+/// Makes the project's plan by the strategy of a manifest.
+pub fn by_strategy(project: &Project, strategy: &str) -> Result<Plan, Problems> {
+    let cutting = Cutting {
+        strategy: super::audit::strategy(strategy)?,
+        time_limit: None,
+    };
+    make(project, &cutting).map_err(|e| match e.downcast::<Problems>() {
+        Ok(problems) => problems,
+        Err(other) => Problems::error(RACK_FAILED, other.to_string(), "", REPORT),
+    })
 }
 
 /// Makes the project's plan.

@@ -6,10 +6,13 @@ use super::{Ended, plan, print, print_json};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use trisect::audit;
 use trisect::problems::{CANNOT_WRITE, Problems, RACK_FAILED, REPORT};
 use trisect::project::Project;
 use trisect::records::{self, Place};
 use trisect::run::{self, HostWork, Traffic};
+use trisect_audit::cheat::Cheater;
+use trisect_audit::{Granularity, Manifest};
 use trisect_plan::plan::Plan;
 use trisect_rack::{CheckReport, Expected, Progress, Report, Role, Summary};
 
@@ -38,9 +41,22 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
     let traffic = traffic(args, &project)?;
     let plan = plan::make(&project, &args.cutting)?;
 
-    let mut rack = run::rack(&plan, args.sample, args.records.is_some()).map_err(Problems::from)?;
+    let manifest = match &args.records {
+        Some(_) => audit::own(&project)?,
+        None => None,
+    };
+    let sample = args.sample.or(manifest.as_ref().map(|m| m.sampling.one_in));
+    let sample = sample.unwrap_or(SAMPLE);
+    let run_plan = match args.cheat {
+        Some(cheat) => &audit::cheating(&plan, cheat)?,
+        None => &plan,
+    };
+    let mut rack = run::rack(run_plan, sample, args.records.is_some()).map_err(Problems::from)?;
+    if let Some(cheat) = args.cheat {
+        rack.provider = Some(Box::new(Cheater::new(cheat, audit::hosts(&plan))));
+    }
     let bar = plan::progress(traffic.arrivals.len() as u64, "playing", args.json);
-    let report = rack
+    let mut report = rack
         .run(&traffic.arrivals, &mut |p: Progress| {
             bar.set_position(p.arrived as u64)
         })
@@ -66,11 +82,11 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
             })?,
     };
     if let Some(folder) = &args.records {
-        let files = trisect_sample::files::write(folder, &report.records).map_err(|error| {
-            let help = "choose a folder that you may write to, on a disk with room";
-            let message = format!("cannot write records to {}", folder.display());
-            Problems::error(CANNOT_WRITE, message, error.to_string(), help)
-        })?;
+        if manifest.as_ref().is_some_and(packets_only) {
+            report.records.iter_mut().for_each(|r| r.work = None);
+        }
+        let run = (&rack, &report, traffic.arrivals.as_slice());
+        let files = audit::write(folder, &plan, run, manifest.as_ref(), args.cheat)?;
         written.extend(files);
     }
     if let (Some(place), Some(sampler)) = (&args.export, &rack.sampler) {
@@ -99,6 +115,10 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
     } else {
         print(&plan::text(&plan))?;
         print(&text(&plan, &summary, &traffic, work.as_ref()))?;
+        if let (Some(cheat), Some(provider)) = (args.cheat, &rack.provider) {
+            let (name, deeds) = (cheat.name(), provider.deeds());
+            print(&format!("\nThe provider cheated: {name}, {deeds} times with packets and records"))?;
+        }
         for file in &written {
             print(&format!("wrote {}", file.display()))?;
         }
@@ -110,6 +130,14 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
         Some(check) if !check.holds() => Ended::Different,
         _ => Ended::Well,
     })
+}
+
+/// One packet in so many is sampled, if nothing else was asked for or agreed on.
+const SAMPLE: u32 = 64;
+
+/// Whether records are to have packets only.
+fn packets_only(manifest: &Manifest) -> bool {
+    manifest.records.granularity == Granularity::Packet
 }
 
 /// An error with its causes.

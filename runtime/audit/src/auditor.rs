@@ -13,7 +13,7 @@ use trisect_sample::{
 use crate::accounting::{Minimality, Uses};
 use crate::bill::Bill;
 use crate::functional::{Continuity, Judged, describe, judge};
-use crate::manifest::{Granularity, Manifest, Measure, Metric};
+use crate::manifest::{Manifest, Measure, Metric};
 use crate::paths::PathCheck;
 use crate::performance::{Control, Measured, metrics};
 use crate::reference::Reference;
@@ -333,6 +333,9 @@ impl Auditor {
             take(&mut self.checks.contents),
             take(&mut self.checks.unknown),
         ];
+        if self.manifest.period_ns > 0 {
+            checks.push(period(self.manifest.period_ns, &self.observations));
+        }
         for (name, agreed) in &self.manifest.element {
             if let Some(key) = &agreed.key {
                 let none = Vec::new();
@@ -346,12 +349,6 @@ impl Auditor {
         }
         checks.into_iter().map(Check::done).collect()
     }
-
-    /// Whether records are to say what was done, or packets only.
-    #[must_use]
-    pub fn granularity(&self) -> Granularity {
-        self.manifest.records.granularity
-    }
 }
 
 fn judge_all(visits: &[(Record, Record)], reference: &mut Reference) -> Vec<Judged> {
@@ -361,6 +358,18 @@ fn judge_all(visits: &[(Record, Record)], reference: &mut Reference) -> Vec<Judg
         piece.map_or_else(Judged::default, |piece| judge(piece, arrival, departure))
     });
     judged.collect()
+}
+
+/// Whether the records are of one period.
+fn period(agreed_ns: u64, observations: &[Observation]) -> Check {
+    let mut check = Check::new(Part::Integrity, "period", "");
+    check.examined = observations.len() as u64;
+    let times = || observations.iter().map(|o| o.time_ns);
+    let span = times().max().unwrap_or(0) - times().min().unwrap_or(0);
+    if span > agreed_ns {
+        check.violated(|| format!("records of {span} ns, agreed are {agreed_ns}"));
+    }
+    check
 }
 
 fn seals_of(name: &str, key: &str, seals: &[Seal], links: &[Link]) -> Check {

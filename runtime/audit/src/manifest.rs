@@ -24,7 +24,7 @@ pub struct Manifest {
     pub strategy: String,
     /// The digest of the plan ([`digest`] of its JSON), so that both parties have the same one.
     pub plan: String,
-    /// Nanoseconds after which a bill is sent; 0 for one bill of all.
+    /// Nanoseconds after which a bill is sent with the records of that time; 0 for one bill of all.
     #[serde(default)]
     pub period_ns: u64,
     /// How packets are selected.
@@ -89,8 +89,6 @@ pub struct Records {
     /// Of which part of the sampled packets records may be missing.
     #[serde(default)]
     pub loss: f64,
-    /// Nanoseconds that a packet may take over a link or bus between two elements, beside the time that its bits take.
-    pub link_ns: u64,
 }
 
 /// How much is recorded.

@@ -67,36 +67,86 @@ fn write_lines(file: &Path, records: &[&Record]) -> io::Result<()> {
     out.flush()
 }
 
+/// The files with records in a folder, in the order of their names.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn list(dir: &Path) -> Result<Vec<PathBuf>, FileError> {
+    let entries = fs::read_dir(dir).map_err(|e| io_error(dir, e))?;
+    let mut all = Vec::new();
+    for entry in entries {
+        let file = entry.map_err(|e| io_error(dir, e))?.path();
+        if file.to_string_lossy().ends_with(EXTENSION) {
+            all.push(file);
+        }
+    }
+    all.sort();
+    Ok(all)
+}
+
 /// Reads what [`write()`] wrote: the records of every element, in their order, by the element's file.
 ///
 /// # Errors
 /// If the folder or a file cannot be read, or a line is not a record.
 pub fn read(dir: &Path) -> Result<BTreeMap<PathBuf, Vec<Record>>, FileError> {
-    let entries = fs::read_dir(dir).map_err(|e| io_error(dir, e))?;
     let mut all = BTreeMap::new();
-    for entry in entries {
-        let file = entry.map_err(|e| io_error(dir, e))?.path();
-        if file.to_string_lossy().ends_with(EXTENSION) {
-            let records = read_lines(&file)?;
-            all.insert(file, records);
-        }
+    for file in list(dir)? {
+        let mut records = Vec::new();
+        each(&file, |some| records.extend(some))?;
+        all.insert(file, records);
     }
     Ok(all)
 }
 
-fn read_lines(file: &Path) -> Result<Vec<Record>, FileError> {
-    let lines = BufReader::new(File::open(file).map_err(|e| io_error(file, e))?).lines();
-    let mut records = Vec::new();
-    for (i, line) in lines.enumerate() {
-        let line = line.map_err(|e| io_error(file, e))?;
-        let record = serde_json::from_str(&line).map_err(|source| FileError::NoRecord {
-            file: file.to_owned(),
-            line: i + 1,
-            source,
-        })?;
-        records.push(record);
+/// Lines that are understood at a time.
+const BATCH: usize = 16_384;
+
+/// Reads the records of a file in their order, some at a time; lines are understood on all cores.
+///
+/// # Errors
+/// If the file cannot be read, or a line is not a record: the records before it were given then.
+pub fn each(file: &Path, mut take: impl FnMut(Vec<Record>)) -> Result<(), FileError> {
+    let mut lines = BufReader::new(File::open(file).map_err(|e| io_error(file, e))?).lines();
+    let mut before = 0;
+    loop {
+        let batch: io::Result<Vec<String>> = lines.by_ref().take(BATCH).collect();
+        let batch = batch.map_err(|e| io_error(file, e))?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let (records, wrong) = parse(&batch);
+        let good = records.len();
+        take(records);
+        if let Some(source) = wrong {
+            return Err(FileError::NoRecord {
+                file: file.to_owned(),
+                line: before + good + 1,
+                source,
+            });
+        }
+        before += batch.len();
     }
-    Ok(records)
+}
+
+/// The records of these lines up to the first that is none.
+fn parse(lines: &[String]) -> (Vec<Record>, Option<serde_json::Error>) {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let parts: Vec<Vec<Result<Record, serde_json::Error>>> = std::thread::scope(|scope| {
+        let parts = lines.chunks(lines.len().div_ceil(threads).max(1));
+        let parse = |part: &[String]| part.iter().map(|l| serde_json::from_str(l)).collect();
+        let threads: Vec<_> = parts.map(|part| scope.spawn(move || parse(part))).collect();
+        // A thread that panicked has no records; understanding lines does not.
+        let joined = threads.into_iter().map(|t| t.join().unwrap_or_default());
+        joined.collect()
+    });
+    let mut records = Vec::with_capacity(lines.len());
+    for record in parts.into_iter().flatten() {
+        match record {
+            Ok(record) => records.push(record),
+            Err(wrong) => return (records, Some(wrong)),
+        }
+    }
+    (records, None)
 }
 
 fn io_error(file: &Path, source: io::Error) -> FileError {

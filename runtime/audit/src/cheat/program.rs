@@ -37,11 +37,9 @@ pub(super) fn without_function(agreed: &Program) -> Option<Program> {
             return None;
         }
         let mut program = agreed.clone();
-        for (id, node) in program.control.nodes.iter_mut() {
-            if !group.contains(&id) {
-                for next in node.kind.successors_mut() {
-                    *next = jumps.get(next).copied().unwrap_or(*next);
-                }
+        for id in agreed.control.nodes.keys().filter(|id| !group.contains(id)) {
+            for next in program.control.nodes[id].kind.successors_mut() {
+                *next = jumps.get(next).copied().unwrap_or(*next);
             }
         }
         program.control.entry = program.control.entry.map(|e| jumps.get(&e).copied().unwrap_or(e));
@@ -83,9 +81,9 @@ fn swapped(
         return None;
     }
     let mut program = agreed.clone();
-    for (id, node) in program.control.nodes.iter_mut() {
+    for id in agreed.control.nodes.keys() {
         let from = (a.contains(&id), b.contains(&id));
-        for next in node.kind.successors_mut() {
+        for next in program.control.nodes[id].kind.successors_mut() {
             *next = match from {
                 (true, _) if *next == b_entry => after,
                 (_, true) if *next == after => a_entry,

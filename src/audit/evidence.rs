@@ -1,0 +1,195 @@
+//! What a run leaves to be audited, and the audit of it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use trisect_audit::cheat::Cheat;
+use trisect_audit::manifest::digest;
+use trisect_audit::{AuditError, Auditor, Bill, Evidence, Manifest, Report, Resource};
+use trisect_collect::seal::{Seal, Sealer};
+use trisect_plan::plan::Plan;
+use trisect_rack::{Arrival, Rack, ShimReport};
+use trisect_sample::{Record, files};
+
+use super::{NOT_A_MANIFEST, WRONG_KEY, images, reference, seal_key};
+use crate::problems::{CANNOT_READ, Problems, RACK_FAILED, REPORT};
+use crate::records::{NOT_RECORDS, unreadable};
+
+/// Name of the file with the key of the sampling hash.
+pub const KEY_FILE: &str = "sampling.key";
+const SHIM_FILE: &str = "shim.json";
+const SEALS_FILE: &str = "seals.json";
+const IMAGES_FILE: &str = "images.json";
+const BILL_FILE: &str = "bill.json";
+
+/// Writes what a run leaves to be audited; gives the files. With a manifest there is a bill.
+///
+/// # Errors
+/// If a file cannot be written.
+pub fn write(
+    dir: &Path,
+    plan: &Plan,
+    run: (&Rack, &trisect_rack::Report, &[Arrival]),
+    manifest: Option<&Manifest>,
+    cheat: Option<Cheat>,
+) -> Result<Vec<PathBuf>, Problems> {
+    let (rack, report, arrivals) = run;
+    let mut written = files::write(dir, &report.records).map_err(|e| match e {
+        files::FileError::Io { file, source } => Problems::unwritable(&file, &source),
+        other => Problems::error(CANNOT_READ, other.to_string(), "", REPORT),
+    })?;
+    let mut write = |name: &str, text: String| {
+        let file = dir.join(name);
+        let done = fs::write(&file, text).map_err(|e| Problems::unwritable(&file, &e));
+        written.push(file);
+        done
+    };
+    if let Some(sampler) = &rack.sampler {
+        let key = &sampler.spec().key;
+        write(KEY_FILE, trisect_collect::hex::text(key) + "\n")?;
+    }
+    write(SHIM_FILE, json(&report.shim)?)?;
+    write(SEALS_FILE, json(&seals(&report.records)?)?)?;
+    write(IMAGES_FILE, json(&images(plan)?)?)?;
+    if let Some(manifest) = manifest {
+        let used = |resource| match resource {
+            Resource::Packets => arrivals.len() as u64,
+            Resource::Bytes => arrivals.iter().map(|a| a.bytes.len() as u64).sum(),
+            Resource::Cycles => report.devices.iter().map(|d| d.cycles).sum(),
+            Resource::Memory => rack.recorder.as_ref().map_or(0, |r| r.memory),
+        };
+        let billed = |resource| {
+            let used = used(resource);
+            cheat.map_or(used, |cheat| cheat.billed(resource, used))
+        };
+        write(BILL_FILE, json(&Bill::new(&manifest.billed, billed))?)?;
+    }
+    Ok(written)
+}
+
+/// Seals the records of each element but the shim, which is the customer's.
+fn seals(records: &[Record]) -> Result<BTreeMap<String, Vec<Seal>>, Problems> {
+    /// Records between two seals.
+    const EVERY: usize = 4096;
+    let mut sealers: BTreeMap<&str, (Sealer, Vec<Seal>)> = BTreeMap::new();
+    for record in records.iter().filter(|r| r.element != super::SHIM) {
+        let sealer = sealers.entry(&record.element).or_insert_with(|| {
+            let key = seal_key(&record.element);
+            (Sealer::new(&record.element, key), Vec::new())
+        });
+        let waiting = sealer.0.append(record).map_err(|e| fault(&e))?;
+        if waiting == EVERY {
+            sealer.1.push(sealer.0.seal());
+        }
+    }
+    let all = sealers.into_iter().map(|(element, (mut sealer, mut seals))| {
+        seals.push(sealer.seal());
+        (element.to_owned(), seals)
+    });
+    Ok(all.collect())
+}
+
+fn json(value: &impl Serialize) -> Result<String, Problems> {
+    let text = serde_json::to_string_pretty(value).map_err(|e| fault(&e))?;
+    Ok(text + "\n")
+}
+
+fn fault(error: &dyn std::fmt::Display) -> Problems {
+    Problems::error(RACK_FAILED, error.to_string(), "", REPORT)
+}
+
+/// The key of the sampling hash in a file, which must be the one that was committed to.
+///
+/// # Errors
+/// If it cannot be read, or is another one.
+pub fn key_of(manifest: &Manifest, file: &Path) -> Result<Vec<u8>, Problems> {
+    let help = "give the key that the customer has told, as hexadecimal digits, with --key";
+    let text = fs::read_to_string(file).map_err(|e| Problems::unreadable(file, &e, help))?;
+    let pairs = text.trim().as_bytes().chunks(2);
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let key: Option<Vec<u8>> = pairs.map(byte).collect();
+    let wrong = |reason: &str| {
+        let message = format!("{} does not hold the key that was agreed on", file.display());
+        Problems::error(WRONG_KEY, message, reason, help)
+    };
+    let key = key.ok_or_else(|| wrong("it is no string of hexadecimal bytes"))?;
+    if digest(&key) != manifest.sampling.commitment {
+        return Err(wrong("its digest is not the manifest's commitment"));
+    }
+    Ok(key)
+}
+
+/// Reads a bill.
+///
+/// # Errors
+/// If it cannot be read, or is none.
+pub fn read_bill(file: &Path) -> Result<Bill, Problems> {
+    read(file, "give the provider's bill as JSON")
+}
+
+/// Audits what a run left; the bill is the folder's if none is given. `progress` is told how many records were read.
+///
+/// # Errors
+/// If something cannot be read.
+pub fn audit(
+    manifest: &Manifest,
+    plan: &Plan,
+    dir: &Path,
+    key: &[u8],
+    bill: Option<Bill>,
+    mut progress: impl FnMut(u64),
+) -> Result<Report, Problems> {
+    let optional = |name: &str| Some(dir.join(name)).filter(|f| f.exists());
+    let help = "give a folder that `trisect run --records` wrote";
+    let mut evidence = Evidence {
+        bill,
+        ..Evidence::default()
+    };
+    if let Some(file) = optional(SHIM_FILE) {
+        evidence.shim = read::<Option<ShimReport>>(&file, help)?;
+    }
+    if let Some(file) = optional(SEALS_FILE) {
+        evidence.seals = read(&file, help)?;
+    }
+    if let Some(file) = optional(IMAGES_FILE) {
+        evidence.images = read(&file, help)?;
+    }
+    if let (None, Some(file)) = (&evidence.bill, optional(BILL_FILE)) {
+        evidence.bill = Some(read(&file, help)?);
+    }
+    let mut auditor = Auditor::new(manifest.clone(), key, &reference(plan));
+    let mut read = 0;
+    let mut failure: Result<(), AuditError> = Ok(());
+    for file in files::list(dir).map_err(|e| unreadable(dir, &e))? {
+        let taken = files::each(&file, |records| {
+            read += records.len() as u64;
+            for record in records {
+                if failure.is_ok() {
+                    failure = auditor.push(record);
+                }
+            }
+            progress(read);
+        });
+        taken.map_err(|e| unreadable(&file, &e))?;
+    }
+    failure.map_err(|e| {
+        let message = format!("the records in {} cannot be audited", dir.display());
+        Problems::error(NOT_RECORDS, message, e.to_string(), help)
+    })?;
+    if read == 0 {
+        let message = format!("there are no records in {}", dir.display());
+        return Err(Problems::error(NOT_RECORDS, message, "", help));
+    }
+    Ok(auditor.finish(&evidence))
+}
+
+fn read<T: DeserializeOwned>(file: &Path, help: &str) -> Result<T, Problems> {
+    let text = fs::read_to_string(file).map_err(|e| Problems::unreadable(file, &e, help))?;
+    serde_json::from_str(&text).map_err(|e| {
+        let message = format!("{} is not what it should be", file.display());
+        Problems::error(NOT_A_MANIFEST, message, e.to_string(), help)
+    })
+}

@@ -1,0 +1,284 @@
+//! Manifests: made from a project and a reference run, signed, read.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use trisect_audit::manifest::{
+    Element, Function, Granularity, Records, Sampling, VERSION, digest,
+};
+use trisect_audit::sign::{Signatures, Signed};
+use trisect_audit::{Check, Manifest, Part, Price, Resource, reference_metrics};
+use trisect_collect::hex;
+use trisect_collect::seal::SigningKey;
+use trisect_plan::plan::Plan;
+use trisect_plan::site::Site;
+
+use super::{NOT_A_MANIFEST, NOT_AS_AGREED, SHIM, images, reference, seal_key};
+use crate::problems::{Problems, RACK_FAILED, REPORT};
+use crate::project::{Pipeline, Project};
+use crate::run;
+
+/// Name of the file with a project's manifest.
+pub const MANIFEST_FILE: &str = "manifest.toml";
+
+/// What is asked for when a manifest is made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asked {
+    /// One packet in so many is to be sampled.
+    pub one_in: u32,
+    /// By which part performance may be worse than that of the reference run.
+    pub slack: f64,
+    /// What is to be recorded.
+    pub granularity: Granularity,
+}
+
+/// Makes a manifest: plan, programs and images as they are, performance as a reference run of the project's own
+/// traffic shows it, and prices to be negotiated.
+///
+/// # Errors
+/// If there is no traffic, or the rack cannot be run.
+pub fn make(project: &Project, plan: &Plan, asked: &Asked) -> Result<Manifest, Problems> {
+    let traffic = run::bundled(&project.traffic()?)?;
+    // Every packet counts.
+    let mut rack = run::rack(plan, 1, false)?;
+    rack.shim = Some(super::shim(plan, 1));
+    let report = rack.run(&traffic.arrivals, &mut |_| {});
+    let report = report.map_err(|e| Problems::error(RACK_FAILED, e.to_string(), "", REPORT))?;
+    let metrics = reference_metrics(&reference(plan), SHIM, &report.records, asked.slack);
+    let metric = metrics.map_err(|e| Problems::error(RACK_FAILED, e.to_string(), "", REPORT))?;
+    let spec = run::sample_spec(plan, asked.one_in);
+    let mut element: BTreeMap<String, Element> = BTreeMap::new();
+    for (name, image) in images(plan)? {
+        element.entry(name).or_default().image = Some(image);
+    }
+    for name in recording(plan) {
+        let key = seal_key(&name).verifying_key();
+        element.entry(name).or_default().key = Some(hex::text(&key.to_bytes()));
+    }
+    Ok(Manifest {
+        version: VERSION,
+        project: ".".into(),
+        strategy: plan.strategy.to_string(),
+        plan: plan_digest(plan)?,
+        period_ns: 0,
+        sampling: Sampling {
+            hash: spec.hash,
+            one_in: asked.one_in,
+            fields: spec.fields,
+            commitment: digest(&spec.key),
+        },
+        records: Records {
+            granularity: asked.granularity,
+            shim: SHIM.into(),
+            loss: 0.0,
+        },
+        element,
+        function: functions(project),
+        metric,
+        billed: prices(),
+    })
+}
+
+/// The elements that can get packets, and so have records.
+fn recording(plan: &Plan) -> Vec<String> {
+    let used = |site: Site| match site {
+        Site::Switch => true,
+        Site::Nic(server) | Site::Host(server) => plan.pieces.at(Site::Host(server)).is_some(),
+    };
+    let devices = plan.devices.iter().filter(|d| used(d.site));
+    devices.map(|d| d.name.clone()).collect()
+}
+
+/// The digest of what a plan has the devices do.
+fn plan_digest(plan: &Plan) -> Result<String, Problems> {
+    let text = serde_json::to_vec(&plan.pieces);
+    let text = text.map_err(|e| Problems::error(RACK_FAILED, e.to_string(), "", REPORT))?;
+    Ok(digest(&text))
+}
+
+fn functions(project: &Project) -> Vec<Function> {
+    match &project.pipeline {
+        Pipeline::Policy {
+            policy, programs, ..
+        } => {
+            let functions = policy.nfs.iter().filter_map(|nf| {
+                let program = programs.get(&nf.name.value)?;
+                Some(Function {
+                    name: nf.name.value.clone(),
+                    program: nf.function.value.clone(),
+                    digest: digest(program.to_string().as_bytes()),
+                })
+            });
+            functions.collect()
+        }
+        Pipeline::Program(program) => vec![Function {
+            name: project.name.clone(),
+            program: project.name.clone(),
+            digest: digest(program.to_string().as_bytes()),
+        }],
+    }
+}
+
+/// Prices to begin with.
+fn prices() -> Vec<Price> {
+    let price = |resource, price, per, slack| Price {
+        resource,
+        price,
+        per,
+        fixed: 0.0,
+        slack,
+    };
+    vec![
+        price(Resource::Packets, 0.05, 1e6, 0.0),
+        price(Resource::Bytes, 0.02, 1e9, 0.0),
+        price(Resource::Cycles, 0.04, 1e9, 0.02),
+        price(Resource::Memory, 0.01, 1e9, 0.02),
+    ]
+}
+
+/// The manifest that a project has, if it has one.
+///
+/// # Errors
+/// See [`load`].
+pub fn own(project: &Project) -> Result<Option<Manifest>, Problems> {
+    let file = project.folder.join(MANIFEST_FILE);
+    // A program of one's own has no folder.
+    if project.folder.as_os_str().is_empty() || !file.exists() {
+        return Ok(None);
+    }
+    load(&file).map(Some)
+}
+
+/// Reads a manifest.
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn load(file: &Path) -> Result<Manifest, Problems> {
+    let text = read(file, "make one with `trisect manifest new`")?;
+    Manifest::parse(&text).map_err(|wrong| {
+        let mut problems = Problems::default();
+        for error in wrong {
+            let message = format!("{} is no manifest", file.display());
+            let help = "mend the field, or make a new one with `trisect manifest new`";
+            problems.extend(Problems::error(NOT_A_MANIFEST, message, error.to_string(), help));
+        }
+        problems
+    })
+}
+
+/// The project and the plan that a manifest is about.
+///
+/// # Errors
+/// If they cannot be made, or are not what was agreed on.
+pub fn agreed(
+    file: &Path,
+    manifest: &Manifest,
+    plan: impl FnOnce(&Project, &str) -> Result<Plan, Problems>,
+) -> Result<Plan, Problems> {
+    let folder = file.parent().unwrap_or(Path::new("")).join(&manifest.project);
+    let project = Project::load(&folder, None)?.with_profile(None)?;
+    let known = functions(&project);
+    let mut problems = Problems::default();
+    for function in &manifest.function {
+        match known.iter().find(|f| f.name == function.name) {
+            Some(found) if found == function => {}
+            Some(_) => problems.extend(differs(&format!(
+                "function `{}` is not the program that was agreed on",
+                function.name
+            ))),
+            None => problems.extend(differs(&format!(
+                "the project has no function `{}`",
+                function.name
+            ))),
+        }
+    }
+    if problems.has_errors() {
+        return Err(problems);
+    }
+    let plan = plan(&project, &manifest.strategy)?;
+    if plan_digest(&plan)? != manifest.plan {
+        return Err(differs("the project's plan is not the one that was agreed on"));
+    }
+    Ok(plan)
+}
+
+fn differs(message: &str) -> Problems {
+    let help = "get the project as it was agreed on, or agree on a new manifest";
+    Problems::error(NOT_AS_AGREED, message, "", help)
+}
+
+fn signature_file(manifest: &Path) -> PathBuf {
+    let mut name = manifest.as_os_str().to_owned();
+    name.push(".sig");
+    PathBuf::from(name)
+}
+
+/// Signs a manifest; gives the file with its signatures. A party signs once; its next signature takes the
+/// place of the one before.
+///
+/// # Errors
+/// If the manifest is none, the key is no key, or a file cannot be read or written.
+pub fn sign(file: &Path, party: &str, key: &Path) -> Result<PathBuf, Problems> {
+    load(file)?;
+    let text = read(file, "give a manifest")?;
+    let help = "a key is 64 hexadecimal digits: 32 bytes that were drawn at random";
+    let digits = read(key, help)?;
+    let key = hex::bytes(digits.trim()).map_err(|_| {
+        let message = format!("{} holds no key", key.display());
+        Problems::error(super::WRONG_KEY, message, "", help)
+    })?;
+    let signed = Signed::new(party, text.as_bytes(), &SigningKey::from_bytes(&key));
+    let beside = signature_file(file);
+    let mut all = read_signatures(&beside)?.unwrap_or_default();
+    all.signature.retain(|s| s.party != party);
+    all.signature.push(signed);
+    let text = toml::to_string(&all)
+        .map_err(|e| Problems::error(NOT_A_MANIFEST, e.to_string(), "", REPORT))?;
+    fs::write(&beside, text).map_err(|e| Problems::unwritable(&beside, &e))?;
+    Ok(beside)
+}
+
+fn read_signatures(beside: &Path) -> Result<Option<Signatures>, Problems> {
+    if !beside.exists() {
+        return Ok(None);
+    }
+    let text = read(beside, "sign with `trisect manifest sign`")?;
+    let found = toml::from_str(&text).map_err(|e| {
+        let message = format!("{} holds no signatures", beside.display());
+        let help = "remove it, and sign with `trisect manifest sign`";
+        Problems::error(NOT_A_MANIFEST, message, e.to_string(), help)
+    })?;
+    Ok(Some(found))
+}
+
+/// Checks a manifest's signatures. It takes two to agree.
+///
+/// # Errors
+/// If the manifest or its signatures cannot be read.
+pub fn signatures(file: &Path) -> Result<Check, Problems> {
+    let text = read(file, "make one with `trisect manifest new`")?;
+    let found = read_signatures(&signature_file(file))?.unwrap_or_default();
+    let mut check = Check::new(Part::Integrity, "signatures", "");
+    check.examined = found.signature.len() as u64;
+    check.power = "every signature is looked at".into();
+    let parties: Vec<&str> = found.signature.iter().map(|s| s.party.as_str()).collect();
+    check.note = match parties.as_slice() {
+        [] => "nobody has signed the manifest".into(),
+        _ => format!("signed by {}", parties.join(", ")),
+    };
+    for signed in &found.signature {
+        if !signed.holds(text.as_bytes()) {
+            check.violated(|| format!("the signature of {} is not of this manifest", signed.party));
+        }
+    }
+    let mut check = check.done();
+    if parties.len() == 1 && check.violations == 0 {
+        check.outcome = trisect_audit::Outcome::Undecided;
+    }
+    Ok(check)
+}
+
+fn read(file: &Path, help: &str) -> Result<String, Problems> {
+    fs::read_to_string(file).map_err(|e| Problems::unreadable(file, &e, help))
+}
