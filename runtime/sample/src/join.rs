@@ -22,8 +22,14 @@ pub struct Topology {
 }
 
 impl Topology {
-    fn links(&self, from: u16, to: u16) -> bool {
-        from != to && (self.links.is_empty() || self.links.contains(&(from, to)))
+    /// Whether what left there can come here: over a link, by ports that lead to other elements.
+    fn links(&self, out: &Observation, arrival: &Observation) -> bool {
+        let (from, to) = (out.element, arrival.element);
+        let inside = |o: &Observation| {
+            self.inside.is_empty() || self.inside.contains(&(o.element, o.port))
+        };
+        let linked = self.links.is_empty() || self.links.contains(&(from, to));
+        from != to && linked && inside(out) && inside(arrival)
     }
 
     fn is_edge(&self, hop: &Hop) -> bool {
@@ -160,15 +166,14 @@ pub fn measure(observations: &[Observation], topology: &Topology, delays: &mut D
                 let same = move |o: &&Observation| o.point == point && o.digest == out.digest;
                 group.iter().filter(same)
             };
-            let mut arrivals = with(Point::In).filter(|o| topology.links(out.element, o.element));
+            let mut arrivals = with(Point::In).filter(|o| topology.links(out, o));
             let Some(arrival) = arrivals.next() else {
                 continue;
             };
             // Duplicates of either do not count.
             let another =
                 |a: &Observation, b: &Observation| (a.element, a.visit) != (b.element, b.visit);
-            let mut departures =
-                with(Point::Out).filter(|o| topology.links(o.element, arrival.element));
+            let mut departures = with(Point::Out).filter(|o| topology.links(o, arrival));
             if !arrivals.any(|o| another(o, arrival)) && !departures.any(|o| another(o, out)) {
                 delays.note(out.element, arrival.element, out.time_ns, arrival.time_ns);
             }
@@ -288,12 +293,11 @@ impl Joiner {
 
     /// Whether what left there can be what came here.
     fn goes(&self, out: &Observation, arrival: &Observation) -> bool {
-        let (from, to) = (out.element, arrival.element);
-        if !self.topology.links(from, to) {
+        if !self.topology.links(out, arrival) {
             return false;
         }
         let early = i128::from(arrival.time_ns) - i128::from(out.time_ns);
-        match self.clocks.offset(from, to) {
+        match self.clocks.offset(out.element, arrival.element) {
             Some(clock) => early >= i128::from(clock.offset_ns) - i128::from(clock.error_ns),
             // Without links everything could come from everywhere: then clocks are taken for right.
             None => !self.topology.links.is_empty() || early >= 0,

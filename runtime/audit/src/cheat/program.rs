@@ -98,8 +98,9 @@ fn swapped(
     verified(program)
 }
 
-/// A program that can be run, and is another one.
-fn verified(program: Program) -> Option<Program> {
+/// A program that can be run.
+fn verified(mut program: Program) -> Option<Program> {
+    trisect_ir::transform::remove_unreachable(&mut program);
     trisect_ir::verify(&program).is_ok().then_some(program)
 }
 
