@@ -25,19 +25,46 @@ const SEALS_FILE: &str = "seals.json";
 const IMAGES_FILE: &str = "images.json";
 const BILL_FILE: &str = "bill.json";
 
-/// Writes what a run leaves to be audited; gives the files. With a manifest there is a bill.
+/// What a run leaves to be audited beside its records. With a manifest there is a bill.
+///
+/// # Errors
+/// If a device cannot be configured.
+pub fn collect(
+    plan: &Plan,
+    run: (&Rack, &trisect_rack::Report, &[Arrival]),
+    manifest: Option<&Manifest>,
+    cheat: Option<Cheat>,
+) -> Result<Evidence, Problems> {
+    let (rack, report, arrivals) = run;
+    let used = |resource| match resource {
+        Resource::Packets => arrivals.len() as u64,
+        Resource::Bytes => arrivals.iter().map(|a| a.bytes.len() as u64).sum(),
+        Resource::Cycles => report.devices.iter().map(|d| d.cycles).sum(),
+        Resource::Memory => rack.recorder.as_ref().map_or(0, |r| r.memory),
+    };
+    let billed = |resource| {
+        let used = used(resource);
+        cheat.map_or(used, |cheat| cheat.billed(resource, used))
+    };
+    Ok(Evidence {
+        shim: report.shim.clone(),
+        bill: manifest.map(|m| Bill::new(&m.billed, billed)),
+        seals: seals(&report.records)?,
+        images: images(plan)?,
+    })
+}
+
+/// Writes records, the key of the sampling hash and the rest of the evidence; gives the files.
 ///
 /// # Errors
 /// If a file cannot be written.
 pub fn write(
     dir: &Path,
-    plan: &Plan,
-    run: (&Rack, &trisect_rack::Report, &[Arrival]),
-    manifest: Option<&Manifest>,
-    cheat: Option<Cheat>,
+    records: &[Record],
+    key: &[u8],
+    evidence: &Evidence,
 ) -> Result<Vec<PathBuf>, Problems> {
-    let (rack, report, arrivals) = run;
-    let mut written = files::write(dir, &report.records).map_err(|e| match e {
+    let mut written = files::write(dir, records).map_err(|e| match e {
         files::FileError::Io { file, source } => Problems::unwritable(&file, &source),
         other => Problems::error(CANNOT_READ, other.to_string(), "", REPORT),
     })?;
@@ -47,25 +74,12 @@ pub fn write(
         written.push(file);
         done
     };
-    if let Some(sampler) = &rack.sampler {
-        let key = &sampler.spec().key;
-        write(KEY_FILE, trisect_collect::hex::text(key) + "\n")?;
-    }
-    write(SHIM_FILE, json(&report.shim)?)?;
-    write(SEALS_FILE, json(&seals(&report.records)?)?)?;
-    write(IMAGES_FILE, json(&images(plan)?)?)?;
-    if let Some(manifest) = manifest {
-        let used = |resource| match resource {
-            Resource::Packets => arrivals.len() as u64,
-            Resource::Bytes => arrivals.iter().map(|a| a.bytes.len() as u64).sum(),
-            Resource::Cycles => report.devices.iter().map(|d| d.cycles).sum(),
-            Resource::Memory => rack.recorder.as_ref().map_or(0, |r| r.memory),
-        };
-        let billed = |resource| {
-            let used = used(resource);
-            cheat.map_or(used, |cheat| cheat.billed(resource, used))
-        };
-        write(BILL_FILE, json(&Bill::new(&manifest.billed, billed))?)?;
+    write(KEY_FILE, trisect_collect::hex::text(key) + "\n")?;
+    write(SHIM_FILE, json(&evidence.shim)?)?;
+    write(SEALS_FILE, json(&evidence.seals)?)?;
+    write(IMAGES_FILE, json(&evidence.images)?)?;
+    if let Some(bill) = &evidence.bill {
+        write(BILL_FILE, json(bill)?)?;
     }
     Ok(written)
 }

@@ -12,7 +12,7 @@
 mod evidence;
 mod manifest;
 
-pub use evidence::{KEY_FILE, audit, key_of, read_bill, write};
+pub use evidence::{KEY_FILE, audit, collect, key_of, read_bill, write};
 pub use manifest::{Asked, MANIFEST_FILE, agreed, load, make, own, sign, signatures};
 
 use std::collections::BTreeMap;

@@ -86,7 +86,10 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
             report.records.iter_mut().for_each(|r| r.work = None);
         }
         let run = (&rack, &report, traffic.arrivals.as_slice());
-        let files = audit::write(folder, &plan, run, manifest.as_ref(), args.cheat)?;
+        let evidence = audit::collect(&plan, run, manifest.as_ref(), args.cheat)?;
+        let key = rack.sampler.as_ref().map(|s| s.spec().key.as_slice());
+        let key = key.unwrap_or_default();
+        let files = audit::write(folder, &report.records, key, &evidence)?;
         written.extend(files);
     }
     if let (Some(place), Some(sampler)) = (&args.export, &rack.sampler) {
@@ -116,8 +119,10 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
         print(&plan::text(&plan))?;
         print(&text(&plan, &summary, &traffic, work.as_ref()))?;
         if let (Some(cheat), Some(provider)) = (args.cheat, &rack.provider) {
-            let (name, deeds) = (cheat.name(), provider.deeds());
-            print(&format!("\nThe provider cheated: {name}, {deeds} times with packets and records"))?;
+            print(&format!("\nThe provider cheats: {}", cheat.description()))?;
+            if provider.deeds() > 0 {
+                print(&format!("It did so {} times", provider.deeds()))?;
+            }
         }
         for file in &written {
             print(&format!("wrote {}", file.display()))?;

@@ -20,6 +20,8 @@ const ROUNDING: f64 = 1e-6;
 pub(crate) struct Uses {
     /// By identity: packets that went in, and what visits used.
     uses: Vec<(u64, u64, Used)>,
+    /// Whether records say what was used.
+    logged: bool,
 }
 
 impl Uses {
@@ -28,6 +30,7 @@ impl Uses {
     }
 
     pub fn visit(&mut self, id: u64, used: Used) {
+        self.logged = true;
         self.uses.push((id, 0, used));
     }
 
@@ -66,6 +69,11 @@ impl Uses {
 
     fn against_sample(&self, item: &Item, price: &Price, packets: u64) -> Check {
         let mut check = Check::new(Part::Accounting, "consistency", item.resource.name());
+        if !self.logged {
+            check.outcome = Outcome::Undecided;
+            check.note = "the records do not say what was used".into();
+            return check;
+        }
         let groups = self.groups(item.resource);
         check.examined = groups.len() as u64;
         let found = total(&groups, packets);

@@ -177,6 +177,8 @@ fn other_state(recorded: &Touched, expected: &Touched) -> Option<(String, String
         let (is, should) = (is.get(&at), should.get(&at));
         if is != should {
             let text = |v: Option<&String>| v.map_or_else(|| "nothing".to_owned(), Clone::clone);
+            // Cells by index have brackets of their own.
+            let key = key.trim_start_matches('[').trim_end_matches(']');
             let what = format!("{name}[{key}] is {}, should be {}", text(is), text(should));
             return Some((function_of(name).to_owned(), what));
         }

@@ -101,10 +101,14 @@ pub fn total(groups: &[(u64, f64)], packets: u64) -> Estimate {
         .iter()
         .map(|(n, part)| part - ratio * *n as f64)
         .collect();
-    let per_packet = mean_error(&away) * groups.len() as f64 / sampled as f64;
+    let error = match sampled < packets {
+        true => mean_error(&away) * groups.len() as f64 / sampled as f64 * packets as f64,
+        // Of a sample of all nothing has to be estimated.
+        false => 0.0,
+    };
     Estimate {
         total: ratio * packets as f64,
-        error: per_packet * packets as f64,
+        error,
     }
 }
 
@@ -168,6 +172,9 @@ mod tests {
         assert_eq!(found.total, 10_000.0);
         assert!(found.error < 1e-9, "{found:?}");
         assert_eq!(total(&[], 10).error, f64::INFINITY);
+        let all = [(1, 1.0), (1, 5.0)];
+        assert_eq!(total(&all, 2).error, 0.0);
+        assert!(total(&all, 3).error > 0.0);
     }
 
     /// The bound holds: in 2,000 samples of skewed values it is never exceeded, and it shrinks.
