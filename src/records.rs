@@ -7,6 +7,7 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use trisect_collect::ipfix::{Decoder, Encoder, MAX_MESSAGE, TooLong};
+use trisect_collect::parquet::ParquetWriter;
 use trisect_collect::transport::{self, ReceiveError};
 use trisect_collect::{CollectError, Collector, Joined};
 use trisect_ir::diag::Code;
@@ -75,20 +76,68 @@ pub fn export(place: &Place, spec: &SampleSpec, records: &[Record]) -> Result<()
 /// a UDP port, datagrams until none has come for `idle`. Elements are taken to be connected to all others, and
 /// their clocks for right where nothing else is known.
 ///
+/// With `parquet` the records are also kept in a file of that format, which gets its name when it is whole.
+///
 /// # Errors
-/// A place cannot be read, or what comes from there are no records.
-pub fn collect(places: &[Place], idle: Duration) -> Result<Collected, Problems> {
+/// A place cannot be read, what comes from there are no records, or the file cannot be written.
+pub fn collect(
+    places: &[Place],
+    idle: Duration,
+    parquet: Option<&Path>,
+) -> Result<Collected, Problems> {
     let dir = tempfile::tempdir().map_err(|e| Problems::unwritable(&std::env::temp_dir(), &e))?;
     let mut collector = Collector::new(dir.path(), PARTS).map_err(|e| failed(&e))?;
     let mut counts = Counts::default();
+    let mut kept = parquet.map(Kept::new).transpose()?;
     for place in places {
-        take(place, idle, &mut collector, &mut counts)?;
+        take(place, idle, &mut counts, |record| {
+            collector.record(&record).map_err(|e| failed(&e))?;
+            kept.as_mut().map_or(Ok(()), |kept| kept.push(record))
+        })?;
     }
+    kept.map_or(Ok(()), Kept::finish)?;
     let joined = collector.join(|_| Topology::default(), |_, _| ());
     Ok(Collected {
         joined: joined.map_err(|e| failed(&e))?,
         counts,
     })
+}
+
+/// A Parquet file under way.
+struct Kept<'a> {
+    writer: ParquetWriter<File>,
+    partial: PathBuf,
+    path: &'a Path,
+}
+
+impl<'a> Kept<'a> {
+    fn new(path: &'a Path) -> Result<Kept<'a>, Problems> {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".partial");
+        let partial = PathBuf::from(name);
+        let file = File::create(&partial).map_err(|e| Problems::unwritable(path, &e))?;
+        let writer = ParquetWriter::new(file).map_err(|e| unkept(path, &e))?;
+        Ok(Kept {
+            writer,
+            partial,
+            path,
+        })
+    }
+
+    fn push(&mut self, record: Record) -> Result<(), Problems> {
+        self.writer.push(record).map_err(|e| unkept(self.path, &e))
+    }
+
+    fn finish(self) -> Result<(), Problems> {
+        self.writer.finish().map_err(|e| unkept(self.path, &e))?;
+        std::fs::rename(&self.partial, self.path).map_err(|e| Problems::unwritable(self.path, &e))
+    }
+}
+
+fn unkept(path: &Path, error: &dyn std::fmt::Display) -> Problems {
+    let message = format!("cannot write {}", path.display());
+    let help = "choose a folder that you may write to, on a disk with room";
+    Problems::error(CANNOT_WRITE, message, error.to_string(), help)
 }
 
 /// What was collected.
@@ -114,16 +163,16 @@ pub struct Counts {
 fn take(
     place: &Place,
     idle: Duration,
-    collector: &mut Collector,
     counts: &mut Counts,
+    mut keep: impl FnMut(Record) -> Result<(), Problems>,
 ) -> Result<(), Problems> {
     let mut decoder = Decoder::default();
     // The first failure is told after the last record; there is no way to stop a sender.
     let mut failure = Ok(());
     let mut each = |records: Vec<Record>| {
-        for record in &records {
+        for record in records {
             if failure.is_ok() {
-                failure = collector.record(record);
+                failure = keep(record);
             }
         }
     };
@@ -162,7 +211,7 @@ fn take(
     }
     counts.lost_records += decoder.lost_records;
     counts.unknown_sets += decoder.unknown_sets;
-    failure.map_err(|e| failed(&e))
+    failure
 }
 
 fn too_long(error: &TooLong) -> Problems {

@@ -20,7 +20,9 @@ struct Chain {
 }
 
 fn chain(example: &str, strategy: Strategy, granularity: Granularity) -> Chain {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(example);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("examples")
+        .join(example);
     let project = Project::load(&folder, None).expect("an example");
     let registry = trisect::registry::registry().expect("targets");
     let plan = Plan::make(&Input {
@@ -38,6 +40,7 @@ fn chain(example: &str, strategy: Strategy, granularity: Granularity) -> Chain {
         one_in: 4,
         slack: 0.25,
         granularity,
+        folder: folder.clone(),
     };
     let manifest = audit::make(&project, &plan, &asked).expect("a manifest");
     let traffic = run::bundled(&project.traffic().expect("traffic")).expect("captures");
@@ -49,7 +52,13 @@ fn chain(example: &str, strategy: Strategy, granularity: Granularity) -> Chain {
 }
 
 /// Runs the chain and audits it. With `spec` packets are sampled by another key than the built-in one.
-fn audited(chain: &Chain, arrivals: &[Arrival], one_in: u32, cheat: Option<Cheat>, spec: Option<SampleSpec>) -> Option<Report> {
+fn audited(
+    chain: &Chain,
+    arrivals: &[Arrival],
+    one_in: u32,
+    cheat: Option<Cheat>,
+    spec: Option<SampleSpec>,
+) -> Option<Report> {
     let mut manifest = chain.manifest.clone();
     manifest.sampling.one_in = one_in;
     let ran = match cheat {
@@ -78,12 +87,20 @@ fn audited(chain: &Chain, arrivals: &[Arrival], one_in: u32, cheat: Option<Cheat
 }
 
 fn failed(report: &Report) -> Vec<String> {
-    let failed = report.checks.iter().filter(|c| c.outcome == Outcome::Failed);
-    failed.map(|c| format!("{} {}: {:?} {}", c.name, c.of, c.examples, c.note)).collect()
+    let failed = report
+        .checks
+        .iter()
+        .filter(|c| c.outcome == Outcome::Failed);
+    failed
+        .map(|c| format!("{} {}: {:?} {}", c.name, c.of, c.examples, c.note))
+        .collect()
 }
 
 fn names(report: &Report) -> Vec<&str> {
-    let failed = report.checks.iter().filter(|c| c.outcome == Outcome::Failed);
+    let failed = report
+        .checks
+        .iter()
+        .filter(|c| c.outcome == Outcome::Failed);
     failed.map(|c| c.name.as_str()).collect()
 }
 
@@ -95,7 +112,9 @@ fn check<'a>(report: &'a Report, name: &str, of: &str) -> &'a Check {
 /// The check that finds each way to cheat when every packet is sampled.
 fn finder(cheat: Cheat) -> &'static [&'static str] {
     match cheat {
-        Cheat::RewritePayload | Cheat::SkipNf | Cheat::CheaperNf | Cheat::ReorderNfs => &["snapshot"],
+        Cheat::RewritePayload | Cheat::SkipNf | Cheat::CheaperNf | Cheat::ReorderNfs => {
+            &["snapshot"]
+        }
         Cheat::DropPackets => &["vanished", "loss"],
         Cheat::CorruptNat => &["state"],
         Cheat::DelayPackets => &["p99"],
@@ -121,14 +140,22 @@ fn an_honest_provider_passes_and_every_cheat_is_found() {
         let report = audited(&chain, some, 1, Some(cheat), None).expect("a report");
         let found = names(&report);
         for name in finder(cheat) {
-            assert!(found.contains(name), "{}: {:?}", cheat.name(), failed(&report));
+            assert!(
+                found.contains(name),
+                "{}: {:?}",
+                cheat.name(),
+                failed(&report)
+            );
         }
     }
     let report = audited(&chain, &chain.arrivals, 4, Some(Cheat::FavourSampled), None);
     let report = report.expect("a report");
     let found = names(&report);
     assert!(found.contains(&"control p90"), "{found:?}");
-    assert!(!found.contains(&"p90") && !found.contains(&"vanished"), "{found:?}");
+    assert!(
+        !found.contains(&"p90") && !found.contains(&"vanished"),
+        "{found:?}"
+    );
 }
 
 /// What is recorded of packets alone explains what became of them, or shows that nothing does.
@@ -139,7 +166,13 @@ fn packets_alone_are_explained() {
     assert_eq!(failed(&honest), Vec::<String>::new());
     let examined = honest.checks.iter().filter(|c| c.name == "black box");
     assert!(examined.map(|c| c.examined).sum::<u64>() > 100);
-    let report = audited(&chain, &chain.arrivals, 4, Some(Cheat::RewritePayload), None);
+    let report = audited(
+        &chain,
+        &chain.arrivals,
+        4,
+        Some(Cheat::RewritePayload),
+        None,
+    );
     let report = report.expect("a report");
     assert!(names(&report).contains(&"black box"), "{:?}", report.checks);
 }
@@ -178,7 +211,11 @@ fn no_false_alarm(example: &str, seeds: std::ops::Range<u64>) {
         let range = trisect_sample::HashRange::one_in(one_in);
         let spec = SampleSpec::new(seed, range, spec.fields);
         let report = audited(&chain, &arrivals, one_in, None, Some(spec)).expect("a report");
-        assert_eq!(failed(&report), Vec::<String>::new(), "{example}, seed {seed}");
+        assert_eq!(
+            failed(&report),
+            Vec::<String>::new(),
+            "{example}, seed {seed}"
+        );
         *undecided.entry(one_in).or_default() += usize::from(report.undecided());
     }
     println!("{example}: no false alarm; undecided by rate: {undecided:?}");

@@ -99,10 +99,12 @@ fn seals(records: &[Record]) -> Result<BTreeMap<String, Vec<Seal>>, Problems> {
             sealer.1.push(sealer.0.seal());
         }
     }
-    let all = sealers.into_iter().map(|(element, (mut sealer, mut seals))| {
-        seals.push(sealer.seal());
-        (element.to_owned(), seals)
-    });
+    let all = sealers
+        .into_iter()
+        .map(|(element, (mut sealer, mut seals))| {
+            seals.push(sealer.seal());
+            (element.to_owned(), seals)
+        });
     Ok(all.collect())
 }
 
@@ -126,7 +128,10 @@ pub fn key_of(manifest: &Manifest, file: &Path) -> Result<Vec<u8>, Problems> {
     let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     let key: Option<Vec<u8>> = pairs.map(byte).collect();
     let wrong = |reason: &str| {
-        let message = format!("{} does not hold the key that was agreed on", file.display());
+        let message = format!(
+            "{} does not hold the key that was agreed on",
+            file.display()
+        );
         Problems::error(WRONG_KEY, message, reason, help)
     };
     let key = key.ok_or_else(|| wrong("it is no string of hexadecimal bytes"))?;

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use trisect_audit::manifest::{
-    Element, Function, Granularity, Records, Sampling, VERSION, digest,
-};
+use trisect_audit::manifest::{Element, Function, Granularity, Records, Sampling, VERSION, digest};
 use trisect_audit::sign::{Signatures, Signed};
 use trisect_audit::{Check, Manifest, Part, Price, Resource, reference_metrics};
 use trisect_collect::hex;
@@ -31,6 +29,8 @@ pub struct Asked {
     pub slack: f64,
     /// What is to be recorded.
     pub granularity: Granularity,
+    /// The folder that the manifest will be in.
+    pub folder: PathBuf,
 }
 
 /// Makes a manifest: plan, programs and images as they are, performance as a reference run of the project's own
@@ -58,7 +58,7 @@ pub fn make(project: &Project, plan: &Plan, asked: &Asked) -> Result<Manifest, P
     }
     Ok(Manifest {
         version: VERSION,
-        project: ".".into(),
+        project: path_from(&asked.folder, &project.folder),
         strategy: plan.strategy.to_string(),
         plan: plan_digest(plan)?,
         period_ns: 0,
@@ -78,6 +78,31 @@ pub fn make(project: &Project, plan: &Plan, asked: &Asked) -> Result<Manifest, P
         metric,
         billed: prices(),
     })
+}
+
+/// The path to a folder from another one.
+fn path_from(from: &Path, to: &Path) -> String {
+    let absolute = |path: &Path| {
+        // The folder of a file without a folder is this one.
+        let path = if path.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            path
+        };
+        path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
+    };
+    let (from, to) = (absolute(from), absolute(to));
+    let shared = from.components().zip(to.components());
+    let shared = shared.take_while(|(a, b)| a == b).count();
+    let up = from.components().skip(shared).map(|_| "..".to_owned());
+    let down = to.components().skip(shared);
+    let down = down.map(|c| c.as_os_str().to_string_lossy().into_owned());
+    let path: Vec<String> = up.chain(down).collect();
+    if path.is_empty() {
+        ".".into()
+    } else {
+        path.join("/")
+    }
 }
 
 /// The elements that can get packets, and so have records.
@@ -161,7 +186,12 @@ pub fn load(file: &Path) -> Result<Manifest, Problems> {
         for error in wrong {
             let message = format!("{} is no manifest", file.display());
             let help = "mend the field, or make a new one with `trisect manifest new`";
-            problems.extend(Problems::error(NOT_A_MANIFEST, message, error.to_string(), help));
+            problems.extend(Problems::error(
+                NOT_A_MANIFEST,
+                message,
+                error.to_string(),
+                help,
+            ));
         }
         problems
     })
@@ -176,7 +206,10 @@ pub fn agreed(
     manifest: &Manifest,
     plan: impl FnOnce(&Project, &str) -> Result<Plan, Problems>,
 ) -> Result<Plan, Problems> {
-    let folder = file.parent().unwrap_or(Path::new("")).join(&manifest.project);
+    let folder = file
+        .parent()
+        .unwrap_or(Path::new(""))
+        .join(&manifest.project);
     let project = Project::load(&folder, None)?.with_profile(None)?;
     let known = functions(&project);
     let mut problems = Problems::default();
@@ -198,7 +231,9 @@ pub fn agreed(
     }
     let plan = plan(&project, &manifest.strategy)?;
     if plan_digest(&plan)? != manifest.plan {
-        return Err(differs("the project's plan is not the one that was agreed on"));
+        return Err(differs(
+            "the project's plan is not the one that was agreed on",
+        ));
     }
     Ok(plan)
 }

@@ -312,6 +312,9 @@ pub struct Collect {
     /// How many seconds a UDP port may be silent before its records are taken to be complete.
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     pub idle: u64,
+    /// Also keep the records, as an Apache Parquet file.
+    #[arg(long, value_name = "FILE")]
+    pub parquet: Option<PathBuf>,
     /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,

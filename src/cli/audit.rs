@@ -82,10 +82,19 @@ fn text(report: &Report, all: bool) -> String {
             Part::Accounting => "Accounting",
         };
         out.push_str(&format!("\n{name}: {answer}\n"));
-        let shown = checks().filter(|c| all || c.outcome != Outcome::Passed || c.part != Part::Integrity);
+        let shown =
+            checks().filter(|c| all || c.outcome != Outcome::Passed || c.part != Part::Integrity);
         let rows: Vec<Vec<String>> = shown.map(row).collect();
         if !rows.is_empty() {
-            let head = ["CHECK", "OF", "ANSWER", "LOOKED AT", "WRONG", "FIGURES", "POWER"];
+            let head = [
+                "CHECK",
+                "OF",
+                "ANSWER",
+                "LOOKED AT",
+                "WRONG",
+                "FIGURES",
+                "POWER",
+            ];
             out.push_str(&table(&head, rows.into_iter()));
         }
         for check in checks().filter(|c| c.outcome == Outcome::Failed) {
@@ -137,6 +146,12 @@ fn new(args: &NewManifest) -> anyhow::Result<Ended> {
         one_in: args.sample,
         slack: args.slack,
         granularity: args.granularity.into(),
+        folder: args
+            .output
+            .as_deref()
+            .and_then(Path::parent)
+            .unwrap_or(Path::new(""))
+            .to_owned(),
     };
     let manifest = audit::make(&project, &plan, &asked)?;
     let text = manifest.text()?;

@@ -33,7 +33,11 @@ struct Clock {
 /// Collects, joins, reports.
 pub fn main(args: &Collect) -> anyhow::Result<Ended> {
     let places: Vec<Place> = args.sources.iter().map(|s| Place::parse(s)).collect();
-    let collected = records::collect(&places, Duration::from_secs(args.idle))?;
+    let collected = records::collect(
+        &places,
+        Duration::from_secs(args.idle),
+        args.parquet.as_deref(),
+    )?;
     let joined = &collected.joined;
     let elements = 1..u16::try_from(joined.elements.len()).unwrap_or(u16::MAX);
     let clocks: Vec<Clock> = elements

@@ -5,8 +5,8 @@ use super::table::table;
 use super::{Ended, print, print_json};
 use serde_json::json;
 use std::path::Path;
-use trisect_audit::cheat::Cheat;
 use trisect::problems::{NO_SUCH_NAME, Problems};
+use trisect_audit::cheat::Cheat;
 use trisect_policy::NfDescription;
 use trisect_target::{Capability, Support, Target};
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::panic)] // a test fails by panicking
 
+mod audit;
 mod bad_captures;
 mod bad_input;
 mod commands;

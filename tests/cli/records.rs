@@ -43,6 +43,10 @@ fn what_is_recorded_is_collected() {
         assert_eq!(collected["trajectories"], run["summary"]["trajectories"]);
         assert_eq!(collected["whole"], collected["trajectories"]);
     }
+    let parquet = file("records.parquet");
+    good(&["collect", &records, "--parquet", &parquet]);
+    let bytes = std::fs::read(&parquet).expect("a file");
+    assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"));
     // The same twice is the same once.
     let text = good(&["collect", &records, &ipfix]);
     let (_, twice) = text.split_once(", ").expect("numbers");

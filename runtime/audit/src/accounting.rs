@@ -39,7 +39,10 @@ impl Uses {
         let by_id = self.uses.chunk_by(|a, b| a.0 == b.0);
         let groups = by_id.map(|group| {
             let packets = group.iter().map(|(_, n, _)| n).sum();
-            let used: f64 = group.iter().map(|(_, _, used)| resource.of(used) as f64).sum();
+            let used: f64 = group
+                .iter()
+                .map(|(_, _, used)| resource.of(used) as f64)
+                .sum();
             (packets, used)
         });
         // What never went in is found elsewhere, and has no packets to be divided by.
@@ -47,12 +50,7 @@ impl Uses {
     }
 
     /// Holds a bill against what was used.
-    pub fn consistency(
-        &mut self,
-        bill: &Bill,
-        prices: &[Price],
-        totals: &Totals,
-    ) -> Vec<Check> {
+    pub fn consistency(&mut self, bill: &Bill, prices: &[Price], totals: &Totals) -> Vec<Check> {
         self.uses.sort_unstable_by_key(|(id, _, _)| *id);
         let mut checks = vec![arithmetic(bill, prices)];
         for price in prices {
@@ -101,7 +99,10 @@ fn against_count(item: &Item, price: &Price, counted: u64) -> Check {
     let mut check = Check::new(Part::Accounting, "consistency", item.resource.name());
     check.examined = 1;
     check.note = format!("billed {}, the shim counted {counted}", item.quantity);
-    check.power = format!("{:.1} % too much would have been noticed", price.slack * 100.0);
+    check.power = format!(
+        "{:.1} % too much would have been noticed",
+        price.slack * 100.0
+    );
     let limit = counted as f64 * (1.0 + price.slack);
     if item.quantity as f64 > limit {
         check.violated(|| format!("{} more than were counted", item.quantity - counted));
@@ -124,11 +125,20 @@ fn arithmetic(bill: &Bill, prices: &[Price]) -> Check {
         match should {
             None => check.violated(|| format!("{name} are not to be paid for")),
             Some(should) if differs(item.amount, should) => check.violated(|| {
-                format!("{} {name} cost {}, should cost {should}", item.quantity, item.amount)
+                format!(
+                    "{} {name} cost {}, should cost {should}",
+                    item.quantity, item.amount
+                )
             }),
             Some(_) => {}
         }
-        if bill.items.iter().filter(|i| i.resource == item.resource).count() > 1 {
+        if bill
+            .items
+            .iter()
+            .filter(|i| i.resource == item.resource)
+            .count()
+            > 1
+        {
             check.violated(|| format!("{name} are billed twice"));
         }
     }
@@ -187,4 +197,3 @@ impl Minimality {
             .collect()
     }
 }
-

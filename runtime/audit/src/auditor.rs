@@ -126,7 +126,9 @@ impl Auditor {
         self.checks.unknown.examined += 1;
         if !known {
             let element = &record.element;
-            self.checks.unknown.violated(|| format!("{element} has no part in the chain"));
+            self.checks
+                .unknown
+                .violated(|| format!("{element} has no part in the chain"));
             return Ok(());
         }
         let visit = (observation.element, record.visit);
@@ -181,7 +183,9 @@ impl Auditor {
             let threads: Vec<_> = parts
                 .map(|(visits, reference)| scope.spawn(move || judge_all(visits, reference)))
                 .collect();
-            let joined = threads.into_iter().flat_map(|t| t.join().unwrap_or_default());
+            let joined = threads
+                .into_iter()
+                .flat_map(|t| t.join().unwrap_or_default());
             joined.collect()
         });
         for ((arrival, departure), judged) in batch.iter().zip(&judged) {
@@ -195,7 +199,11 @@ impl Auditor {
             true => &mut self.checks.blackbox,
             false => &mut self.checks.snapshot,
         };
-        let name = if judged.blackbox { "black box" } else { "snapshot" };
+        let name = if judged.blackbox {
+            "black box"
+        } else {
+            "snapshot"
+        };
         let of = |checks: &mut BTreeMap<String, Check>, function: &str| {
             let check = checks.entry(function.to_owned()).or_insert_with(|| {
                 let mut check = Check::new(Part::Functional, name, function);
@@ -228,7 +236,8 @@ impl Auditor {
         self.uses.visit(arrival.id, work.used);
         let prices = &self.manifest.billed;
         if judged.wrong.is_none() {
-            self.minimality.visit(arrival, &work.used, &judged.used, prices);
+            self.minimality
+                .visit(arrival, &work.used, &judged.used, prices);
         }
         let continuity = self.continuity.entry(arrival.element.clone()).or_default();
         let before = continuity.examined;
@@ -247,7 +256,8 @@ impl Auditor {
             let check = self.checks.state.entry(function.clone());
             let check = check.or_insert_with(|| {
                 let mut check = Check::new(Part::Functional, "state", &function);
-                check.power = "changes of flow entries that sampled packets meet before and after".into();
+                check.power =
+                    "changes of flow entries that sampled packets meet before and after".into();
                 check
             });
             check.examined += met;
@@ -274,14 +284,21 @@ impl Auditor {
         let mut measured = Measured::default();
         let shim = elements.find(&self.manifest.records.shim);
         let mut packets = 0;
-        each_trajectory(&mut self.observations, topology, elements.len(), |trajectory| {
-            packets += 1;
-            paths.look(trajectory, &elements);
-            measured.look(trajectory, shim, &elements);
-        });
+        each_trajectory(
+            &mut self.observations,
+            topology,
+            elements.len(),
+            |trajectory| {
+                packets += 1;
+                paths.look(trajectory, &elements);
+                measured.look(trajectory, shim, &elements);
+            },
+        );
         measured.sort();
         let loss = self.manifest.metric.iter();
-        let loss = loss.filter(|m| m.measure == Measure::Loss).map(Metric::limit);
+        let loss = loss
+            .filter(|m| m.measure == Measure::Loss)
+            .map(Metric::limit);
         checks.extend(paths.done(&self.manifest, loss.fold(0.0, f64::max)));
         checks.extend(self.manifest.metric.iter().map(|m| measured.check(m)));
         checks.extend(self.with_shim(evidence, &measured));
@@ -376,7 +393,9 @@ fn seals_of(name: &str, key: &str, seals: &[Seal], links: &[Link]) -> Check {
     let mut check = Check::new(Part::Integrity, "seals", name);
     check.examined = links.len() as u64;
     check.power = "every record is looked at".into();
-    let key = hex::bytes(key).ok().and_then(|k| VerifyingKey::from_bytes(&k).ok());
+    let key = hex::bytes(key)
+        .ok()
+        .and_then(|k| VerifyingKey::from_bytes(&k).ok());
     let Some(key) = key else {
         check.violated(|| "the manifest's key is no Ed25519 key".into());
         return check;
@@ -388,7 +407,9 @@ fn seals_of(name: &str, key: &str, seals: &[Seal], links: &[Link]) -> Check {
     for finding in seal::verify_links(name, links, seals, &key) {
         check.violated(|| match finding {
             Finding::Forged { seal } => format!("seal {seal} is not signed by the element"),
-            Finding::Missing { expected, found, .. } => {
+            Finding::Missing {
+                expected, found, ..
+            } => {
                 format!("the seal of records {expected} to {found} is missing")
             }
             Finding::Removed { sealed } => format!("sealed record {sealed} is not there"),

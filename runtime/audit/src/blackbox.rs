@@ -38,11 +38,7 @@ struct Search<'a> {
 }
 
 /// Searches a state that explains the departure.
-pub(crate) fn explain(
-    witness: &mut Witness,
-    arrival: &Record,
-    departure: &Record,
-) -> Explained {
+pub(crate) fn explain(witness: &mut Witness, arrival: &Record, departure: &Record) -> Explained {
     if arrival.packet.len() != arrival.len as usize {
         return Explained::Unknown("only a part of the packet was recorded".into());
     }
@@ -98,7 +94,9 @@ impl Search<'_> {
             let program = self.witness.program().clone();
             for (action, widths) in flow_actions(&program, &miss.table) {
                 if depth == MOST_ENTRIES {
-                    self.doubt(format!("more than {MOST_ENTRIES} flow entries may have been met"));
+                    self.doubt(format!(
+                        "more than {MOST_ENTRIES} flow entries may have been met"
+                    ));
                     return None;
                 }
                 let with = |args: Vec<Bits>| {
@@ -125,7 +123,11 @@ impl Search<'_> {
     }
 
     /// The arguments with which the assumed entry would give the recorded output.
-    fn arguments(&mut self, widths: &[u32], with: &dyn Fn(Vec<Bits>) -> State) -> Option<Vec<Bits>> {
+    fn arguments(
+        &mut self,
+        widths: &[u32],
+        with: &dyn Fn(Vec<Bits>) -> State,
+    ) -> Option<Vec<Bits>> {
         let zeroes: Vec<Bits> = widths.iter().map(|w| Bits::zero(*w)).collect();
         let base = self.output(&with(zeroes.clone()))?;
         let mut args = zeroes.clone();
@@ -147,7 +149,8 @@ impl Search<'_> {
                         *arg = Bits::new(width as u32, value);
                     }
                 }
-                _ => self.doubt("an argument of a flow entry does not go to the packet as it is".into()),
+                _ => self
+                    .doubt("an argument of a flow entry does not go to the packet as it is".into()),
             }
         }
         Some(args)
@@ -205,9 +208,14 @@ fn set_bits(base: &[u8], changed: &[u8]) -> BTreeSet<usize> {
     if base.len() != changed.len() {
         return BTreeSet::new();
     }
-    let set = |bytes: &[u8], at: usize| bytes.get(at / 8).is_some_and(|b| b >> (7 - at % 8) & 1 == 1);
+    let set = |bytes: &[u8], at: usize| {
+        bytes
+            .get(at / 8)
+            .is_some_and(|b| b >> (7 - at % 8) & 1 == 1)
+    };
     let bits = 0..base.len() * 8;
-    bits.filter(|at| set(changed, *at) && !set(base, *at)).collect()
+    bits.filter(|at| set(changed, *at) && !set(base, *at))
+        .collect()
 }
 
 /// Where a value lies in the output, of which each bit (from the lowest) sets these bits: the position of its highest one.
@@ -215,7 +223,8 @@ fn set_bits(base: &[u8], changed: &[u8]) -> BTreeSet<usize> {
 fn place(sets: &[BTreeSet<usize>]) -> Option<usize> {
     let follows = |last: usize| {
         let each = sets.iter().enumerate();
-        let mut each = each.map(|(bit, set)| last.checked_sub(bit).is_some_and(|at| set.contains(&at)));
+        let mut each =
+            each.map(|(bit, set)| last.checked_sub(bit).is_some_and(|at| set.contains(&at)));
         each.all(|holds| holds)
     };
     let last = sets.first()?.iter().copied().find(|last| follows(*last))?;

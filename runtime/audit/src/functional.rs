@@ -49,7 +49,10 @@ pub(crate) fn judge(piece: &mut Piece, arrival: &Record, departure: &Record) -> 
     let (fate, seen) = match expected {
         Ok(expected) => expected,
         Err(why) => {
-            judged.wrong = Some((arrival.element.clone(), format!("cannot be run again: {why}")));
+            judged.wrong = Some((
+                arrival.element.clone(),
+                format!("cannot be run again: {why}"),
+            ));
             return judged;
         }
     };
@@ -136,7 +139,8 @@ fn wrong(
 }
 
 fn other_lookup(recorded: &[Lookup], expected: &[Lookup]) -> Option<(String, String)> {
-    let at = (0..recorded.len().max(expected.len())).find(|i| recorded.get(*i) != expected.get(*i))?;
+    let at =
+        (0..recorded.len().max(expected.len())).find(|i| recorded.get(*i) != expected.get(*i))?;
     let text = |lookup: Option<&Lookup>| match lookup {
         None => "no look-up".to_owned(),
         Some(l) => {
@@ -150,7 +154,12 @@ fn other_lookup(recorded: &[Lookup], expected: &[Lookup]) -> Option<(String, Str
     };
     let (is, should) = (recorded.get(at), expected.get(at));
     let table = should.or(is).map_or("", |l| l.table.as_str());
-    let what = format!("look-up {}: {}, should be {}", at + 1, text(is), text(should));
+    let what = format!(
+        "look-up {}: {}, should be {}",
+        at + 1,
+        text(is),
+        text(should)
+    );
     Some((function_of(table).to_owned(), what))
 }
 
@@ -183,16 +192,17 @@ fn other_state(recorded: &Touched, expected: &Touched) -> Option<(String, String
             return Some((function_of(name).to_owned(), what));
         }
     }
-    Some((String::new(), "the state before is not what was read".to_owned()))
+    Some((
+        String::new(),
+        "the state before is not what was read".to_owned(),
+    ))
 }
 
 fn other_fate(departure: &Record, work: &Work, fate: &Fate) -> Option<String> {
     match (fate, departure.point) {
-        (Fate::Drop { reason }, Point::Drop) => {
-            (departure.work.is_some() && *reason != work.reason).then(|| {
-                format!("dropped for `{}`, should be for `{reason}`", work.reason)
-            })
-        }
+        (Fate::Drop { reason }, Point::Drop) => (departure.work.is_some()
+            && *reason != work.reason)
+            .then(|| format!("dropped for `{}`, should be for `{reason}`", work.reason)),
         (Fate::Drop { reason }, _) => Some(format!("should have been dropped for `{reason}`")),
         (Fate::Emit { port, .. }, Point::Drop) => Some(format!(
             "dropped for `{}`, should have left on port {port}",
@@ -201,7 +211,9 @@ fn other_fate(departure: &Record, work: &Work, fate: &Fate) -> Option<String> {
         (Fate::Emit { port, frame }, _) => {
             if *port != departure.port {
                 let is = departure.port;
-                return Some(format!("left on port {is}, should have left on port {port}"));
+                return Some(format!(
+                    "left on port {is}, should have left on port {port}"
+                ));
             }
             if (frame.mark, frame.meta) != (departure.mark, departure.meta) {
                 return Some(format!(
@@ -213,8 +225,15 @@ fn other_fate(departure: &Record, work: &Work, fate: &Fate) -> Option<String> {
                 return None;
             }
             let differences = diff(&departure.packet, &frame.bytes);
-            let shown: Vec<String> = differences.iter().take(3).map(ToString::to_string).collect();
-            Some(format!("left as another packet than it should: {}", shown.join("; ")))
+            let shown: Vec<String> = differences
+                .iter()
+                .take(3)
+                .map(ToString::to_string)
+                .collect();
+            Some(format!(
+                "left as another packet than it should: {}",
+                shown.join("; ")
+            ))
         }
     }
 }

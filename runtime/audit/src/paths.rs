@@ -53,7 +53,13 @@ impl PathCheck {
         if trajectory.whole {
             return;
         }
-        let way = || format!("packet {:016x}: {}", trajectory.id, trajectory.path(elements));
+        let way = || {
+            format!(
+                "packet {:016x}: {}",
+                trajectory.id,
+                trajectory.path(elements)
+            )
+        };
         let (first, last) = (trajectory.hops.first(), trajectory.hops.last());
         let entered = first.is_some_and(|h| self.side(h) == Some(Side::Entry));
         let left = last.is_some_and(|h| self.side(h) == Some(Side::Exit));
@@ -68,7 +74,9 @@ impl PathCheck {
         } else {
             let before = gap.and_then(|at| trajectory.hops.get(at.checked_sub(1)?));
             let after = gap.and_then(|at| trajectory.hops.get(at));
-            let what = before.zip(after).map(|(from, to)| between(from, to, elements));
+            let what = before
+                .zip(after)
+                .map(|(from, to)| between(from, to, elements));
             let what = what.unwrap_or_else(|| "a record of a visit is missing".into());
             self.whole.violated(|| format!("{}: {what}", way()));
         }
@@ -104,7 +112,11 @@ impl PathCheck {
 
     /// The answers; `loss` is the part of packets that may get lost.
     pub fn done(mut self, manifest: &Manifest, loss: f64) -> Vec<Check> {
-        tolerate(&mut self.whole, manifest.records.loss, "records may be lost");
+        tolerate(
+            &mut self.whole,
+            manifest.records.loss,
+            "records may be lost",
+        );
         tolerate(&mut self.vanished, loss, "packets may get lost");
         [self.whole, self.vanished, self.injected, self.clock]
             .map(Check::done)
@@ -129,9 +141,9 @@ fn between(from: &Hop, to: &Hop, elements: &Elements) -> String {
         return format!("a record of {a} is missing");
     }
     match (from.point, to.point) {
-        (Point::Out, Point::In) => format!(
-            "what left {a} is not what came to {b}, or records between them are missing"
-        ),
+        (Point::Out, Point::In) => {
+            format!("what left {a} is not what came to {b}, or records between them are missing")
+        }
         _ => format!("records between {a} and {b} are missing"),
     }
 }

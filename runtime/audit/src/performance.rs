@@ -128,7 +128,11 @@ impl Control {
         let mut by_id: BTreeMap<u64, (Vec<u64>, Vec<u64>)> = BTreeMap::new();
         for record in records {
             let (went, came) = by_id.entry(record.id).or_default();
-            let times = if record.point == Point::Out { went } else { came };
+            let times = if record.point == Point::Out {
+                went
+            } else {
+                came
+            };
             times.push(record.time_ns);
         }
         let mut control = Control::default();
@@ -174,7 +178,10 @@ fn mean_time(check: &mut Check, limit: f64, sorted: &[u64]) {
         micros(error),
         micros(limit)
     );
-    check.power = format!("a mean of {} would have been noticed", micros(limit + error));
+    check.power = format!(
+        "a mean of {} would have been noticed",
+        micros(limit + error)
+    );
     if found - error > limit {
         check.violated(|| format!("the mean is above {}", micros(limit)));
     } else if found > limit {

@@ -15,6 +15,7 @@ mod collector;
 pub mod disclosure;
 pub mod hex;
 pub mod ipfix;
+pub mod parquet;
 pub mod seal;
 pub mod transport;
 

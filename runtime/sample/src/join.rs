@@ -25,9 +25,8 @@ impl Topology {
     /// Whether what left there can come here: over a link, by ports that lead to other elements.
     fn links(&self, out: &Observation, arrival: &Observation) -> bool {
         let (from, to) = (out.element, arrival.element);
-        let inside = |o: &Observation| {
-            self.inside.is_empty() || self.inside.contains(&(o.element, o.port))
-        };
+        let inside =
+            |o: &Observation| self.inside.is_empty() || self.inside.contains(&(o.element, o.port));
         let linked = self.links.is_empty() || self.links.contains(&(from, to));
         from != to && linked && inside(out) && inside(arrival)
     }

@@ -115,14 +115,22 @@ impl Cheat {
             Cheat::ReorderNfs => "hosts run two network functions in the other order",
             Cheat::CorruptNat => "now and then the flow entries of hosts get other arguments",
             Cheat::DelayPackets => "one packet in 10 is held back for 50 us at a host",
-            Cheat::FavourSampled => "half of what is not sampled is held back for 50 us, a tenth vanishes",
+            Cheat::FavourSampled => {
+                "half of what is not sampled is held back for 50 us, a tenth vanishes"
+            }
             Cheat::SuppressRecords => "of one sampled packet in 10 a host writes no records",
-            Cheat::ForgeRecords => "like rewrite-payload, but the records show the payload as it was",
-            Cheat::ShiftTimestamps => "like delay-packets, but the records say that it took no time",
+            Cheat::ForgeRecords => {
+                "like rewrite-payload, but the records show the payload as it was"
+            }
+            Cheat::ShiftTimestamps => {
+                "like delay-packets, but the records say that it took no time"
+            }
             Cheat::InflateCycles => "half as many cycles again, in records and bill",
             Cheat::BillSpurious => "5 % more packets and bytes on the bill",
             Cheat::OverchargeMemory => "half as much memory again on the bill",
-            Cheat::InjectPackets => "one packet in 10 leaves twice, the second time with another payload",
+            Cheat::InjectPackets => {
+                "one packet in 10 leaves twice, the second time with another payload"
+            }
         }
     }
 

@@ -42,7 +42,10 @@ pub(super) fn without_function(agreed: &Program) -> Option<Program> {
                 *next = jumps.get(next).copied().unwrap_or(*next);
             }
         }
-        program.control.entry = program.control.entry.map(|e| jumps.get(&e).copied().unwrap_or(e));
+        program.control.entry = program
+            .control
+            .entry
+            .map(|e| jumps.get(&e).copied().unwrap_or(e));
         verified(program)
     })
 }
@@ -122,16 +125,24 @@ impl Groups {
 
     /// The nodes of a group that others lead to.
     fn entries(&self, program: &Program, group: &BTreeSet<NodeId>) -> BTreeSet<NodeId> {
-        let outside = program.control.nodes.iter().filter(|(id, _)| !group.contains(id));
+        let outside = program
+            .control
+            .nodes
+            .iter()
+            .filter(|(id, _)| !group.contains(id));
         let next = outside.flat_map(|(_, node)| node.kind.successors());
-        let entries = next.chain(program.control.entry).filter(|id| group.contains(id));
+        let entries = next
+            .chain(program.control.entry)
+            .filter(|id| group.contains(id));
         entries.collect()
     }
 }
 
 /// Where a group leads, but to drops.
 fn exits(program: &Program, group: &BTreeSet<NodeId>) -> BTreeSet<NodeId> {
-    let next = group.iter().flat_map(|id| program.control.nodes[*id].kind.successors());
+    let next = group
+        .iter()
+        .flat_map(|id| program.control.nodes[*id].kind.successors());
     let out = next.filter(|id| !group.contains(id));
     out.filter(|id| !matches!(program.control.nodes[*id].kind, NodeKind::Drop))
         .collect()
