@@ -80,9 +80,7 @@ fn audited(
     let evidence = audit::collect(&chain.plan, run, Some(&manifest), cheat).expect("evidence");
     let key = rack.sampler.as_ref().expect("a sampler").spec().key.clone();
     let mut auditor = Auditor::new(manifest, &key, &audit::reference(&chain.plan));
-    for record in report.records {
-        auditor.push(record).expect("few elements");
-    }
+    auditor.push(report.records).expect("few elements");
     Some(auditor.finish(&evidence))
 }
 

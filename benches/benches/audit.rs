@@ -63,9 +63,7 @@ fn main() -> anyhow::Result<()> {
             let (manifest, records, evidence, key) =
                 played(&plan, &manifest, &arrivals, one_in, kind)?;
             let mut auditor = Auditor::new(manifest, &key, &audit::reference(&plan));
-            for record in records {
-                auditor.push(record)?;
-            }
+            auditor.push(records)?;
             row += &format!("| {} ", found(&auditor.finish(&evidence)));
         }
         println!("{row}|");

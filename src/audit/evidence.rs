@@ -185,10 +185,8 @@ pub fn audit(
     for file in files::list(dir).map_err(|e| unreadable(dir, &e))? {
         let taken = files::each(&file, |records| {
             read += records.len() as u64;
-            for record in records {
-                if failure.is_ok() {
-                    failure = auditor.push(record);
-                }
+            if failure.is_ok() {
+                failure = auditor.push(records);
             }
             progress(read);
         });

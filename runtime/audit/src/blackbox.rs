@@ -4,12 +4,13 @@
 //! filled, an entry may have been there; its arguments are found by experiment: with an argument changed, the bytes of the
 //! output change that it goes to, and what those bytes are in the recorded output is its value. So the search needs
 //! a few runs per entry, not one per value. It ends with an explanation, with the certainty that there is none, or, where the
-//! outcome depends on state that it does not search (registers, meters, allocators, random numbers), without an answer.
+//! outcome depends on state that it does not search (registers, meters, random numbers), without an answer. A number that an
+//! allocator handed out is found like an argument.
 
 use std::collections::BTreeSet;
 
 use trisect_ir::state::{FlowState, State, Touched};
-use trisect_ir::{Bits, Program};
+use trisect_ir::{Bits, ObjectKind, Program};
 use trisect_rack::{Fate, Frame, Seen, Witness};
 use trisect_sample::{Found, Point, Record, digest};
 use trisect_wire::get_bits;
@@ -62,10 +63,19 @@ pub(crate) fn explain(witness: &mut Witness, arrival: &Record, departure: &Recor
 
 impl Search<'_> {
     fn run(&mut self, before: &State) -> Option<(Fate, Seen)> {
-        let touched = Touched {
+        self.run_with(before, None)
+    }
+
+    /// Runs the packet in a state; `next` is the number that an allocator hands out next.
+    fn run_with(&mut self, before: &State, next: Option<(&str, u64)>) -> Option<(Fate, Seen)> {
+        let mut touched = Touched {
             before: before.clone(),
             ..Touched::default()
         };
+        if let Some((allocator, number)) = next {
+            let numbers = touched.after.allocators.entry(allocator.to_owned());
+            numbers.or_default().insert(number, self.arrival.time_ns);
+        }
         // The assumed state is made of the program's own names.
         self.witness.replay(self.arrival, &touched).ok()
     }
@@ -86,6 +96,9 @@ impl Search<'_> {
     fn entries(&mut self, before: State, depth: usize) -> Option<Seen> {
         let (fate, seen) = self.run(&before)?;
         if self.explains(&fate) {
+            return Some(seen);
+        }
+        if let Some(seen) = self.number(&before, &fate, &seen) {
             return Some(seen);
         }
         self.note_other_state(&seen);
@@ -120,6 +133,35 @@ impl Search<'_> {
             }
         }
         None
+    }
+
+    /// Tries the number that an allocator must have handed out: what is in the recorded output where two other numbers
+    /// show in the outputs that they give.
+    fn number(&mut self, before: &State, fate: &Fate, seen: &Seen) -> Option<Seen> {
+        let (name, numbers) = seen.state.after.allocators.first_key_value()?;
+        let (&first, _) = numbers.first_key_value()?;
+        let (width, base, size) = allocator(self.witness.program(), name)?;
+        let only = seen.state.after.allocators.len() == 1 && numbers.len() == 1;
+        let another = if first == base { base + 1 } else { base };
+        let found = match fate {
+            Fate::Emit { frame, .. } if only && size > 1 => {
+                let one = frame.bytes.clone();
+                let other = self.run_with(before, Some((name, another)));
+                let other = other.map(|(fate, _)| bytes_of(fate)).unwrap_or_default();
+                shows(&one, first, &other, another, width)
+            }
+            _ => None,
+        };
+        let Some(at) = found else {
+            self.doubt("a number of an allocator does not go to the packet as it is".into());
+            return None;
+        };
+        let number = get_bits(&self.departure.packet, at, width as usize) as u64;
+        if !(base..base + u64::from(size)).contains(&number) {
+            return None;
+        }
+        let (fate, seen) = self.run_with(before, Some((name, number)))?;
+        self.explains(&fate).then_some(seen)
     }
 
     /// The arguments with which the assumed entry would give the recorded output.
@@ -158,13 +200,7 @@ impl Search<'_> {
 
     /// The packet that leaves; `None` if none does.
     fn output(&mut self, before: &State) -> Option<Vec<u8>> {
-        match self.run(before)?.0 {
-            Fate::Emit {
-                frame: Frame { bytes, .. },
-                ..
-            } => Some(bytes),
-            Fate::Drop { .. } => Some(Vec::new()),
-        }
+        self.run(before).map(|(fate, _)| bytes_of(fate))
     }
 
     fn note_other_state(&mut self, seen: &Seen) {
@@ -173,7 +209,6 @@ impl Search<'_> {
         for (touched, what) in [
             (any(|s| !s.registers.is_empty()), "registers"),
             (any(|s| !s.meters.is_empty()), "meters"),
-            (any(|s| !s.allocators.is_empty()), "allocators"),
             (any(|s| !s.draws.is_empty()), "random numbers"),
         ] {
             if touched {
@@ -185,6 +220,39 @@ impl Search<'_> {
     fn doubt(&mut self, why: String) {
         self.uncertain.get_or_insert(why);
     }
+}
+
+/// The packet that leaves; empty if none does.
+fn bytes_of(fate: Fate) -> Vec<u8> {
+    match fate {
+        Fate::Emit {
+            frame: Frame { bytes, .. },
+            ..
+        } => bytes,
+        Fate::Drop { .. } => Vec::new(),
+    }
+}
+
+/// Width, lowest number and count of numbers of an allocator.
+fn allocator(program: &Program, name: &str) -> Option<(u32, u64, u32)> {
+    let found = program.objects.values().find(|o| o.name == name)?;
+    match found.kind {
+        ObjectKind::Allocator {
+            width, base, size, ..
+        } => Some((width, base, size)),
+        _ => None,
+    }
+}
+
+/// Where two outputs show two numbers: the first such bit.
+fn shows(one: &[u8], a: u64, other: &[u8], b: u64, width: u32) -> Option<usize> {
+    let bits = one.len().min(other.len()) * 8;
+    let last = bits.checked_sub(width as usize)?;
+    let at = |bytes: &[u8], bit: usize| get_bits(bytes, bit, width as usize) as u64;
+    // Fields of numbers begin at whole bytes.
+    (0..=last)
+        .step_by(8)
+        .find(|bit| at(one, *bit) == a && at(other, *bit) == b)
 }
 
 /// The actions that flow entries of a table may have, with the widths of their arguments; none if the table takes no

@@ -160,14 +160,16 @@ fn is_zero(n: &u32) -> bool {
 mod hex {
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serializer};
-    use std::fmt::Write;
 
     pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        let mut text = String::with_capacity(bytes.len() * 2);
-        for byte in bytes {
-            // A string takes everything.
-            let _ = write!(text, "{byte:02x}");
-        }
+        const DIGITS: [char; 16] = [
+            '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
+        ];
+        let digit = |four: u8| DIGITS[usize::from(four & 0xf)];
+        let text: String = bytes
+            .iter()
+            .flat_map(|b| [digit(b >> 4), digit(*b)])
+            .collect();
         serializer.serialize_str(&text)
     }
 
