@@ -2,7 +2,8 @@
 //!
 //! The packet is run on the reference with nothing in its state. Where it misses a flow table that other packets can have
 //! filled, an entry may have been there; its arguments are found by experiment: with an argument changed, the bytes of the
-//! output change that it goes to, and what those bytes are in the recorded output is its value. So the search needs
+//! output change that it goes to, and what those bytes are in the recorded output is its value; of a narrow argument that
+//! goes elsewhere, all values are tried. So the search needs
 //! a few runs per entry, not one per value. It ends with an explanation, with the certainty that there is none, or, where the
 //! outcome depends on state that it does not search (registers, meters, random numbers), without an answer. A number that an
 //! allocator handed out is found like an argument.
@@ -17,6 +18,10 @@ use trisect_wire::get_bits;
 
 /// Most flow entries that a packet may have met.
 const MOST_ENTRIES: usize = 4;
+/// Up to which width all values of an argument are tried that does not go to the packet as it is.
+const MOST_TRIED_BITS: u32 = 10;
+/// Most values of an entry's arguments that are tried.
+const MOST_TRIED: usize = 4096;
 /// The idle timeout of assumed entries: none that ends.
 const FOREVER_NS: u64 = u64::MAX;
 
@@ -107,9 +112,7 @@ impl Search<'_> {
             let program = self.witness.program().clone();
             for (action, widths) in flow_actions(&program, &miss.table) {
                 if depth == MOST_ENTRIES {
-                    self.doubt(format!(
-                        "more than {MOST_ENTRIES} flow entries may have been met"
-                    ));
+                    self.doubt("more flow entries may have been met than are tried");
                     return None;
                 }
                 let with = |args: Vec<Bits>| {
@@ -124,11 +127,10 @@ impl Search<'_> {
                     flows.insert(miss.key.clone(), flow);
                     state
                 };
-                let Some(args) = self.arguments(&widths, &with) else {
-                    continue;
-                };
-                if let Some(seen) = self.entries(with(args), depth + 1) {
-                    return Some(seen);
+                for args in self.arguments(&widths, &with) {
+                    if let Some(seen) = self.entries(with(args), depth + 1) {
+                        return Some(seen);
+                    }
                 }
             }
         }
@@ -153,7 +155,7 @@ impl Search<'_> {
             _ => None,
         };
         let Some(at) = found else {
-            self.doubt("a number of an allocator does not go to the packet as it is".into());
+            self.doubt("a number of an allocator does not go to the packet as it is");
             return None;
         };
         let number = get_bits(&self.departure.packet, at, width as usize) as u64;
@@ -164,43 +166,51 @@ impl Search<'_> {
         self.explains(&fate).then_some(seen)
     }
 
-    /// The arguments with which the assumed entry would give the recorded output.
-    fn arguments(
-        &mut self,
-        widths: &[u32],
-        with: &dyn Fn(Vec<Bits>) -> State,
-    ) -> Option<Vec<Bits>> {
+    /// The arguments with which the assumed entry could give the recorded output.
+    fn arguments(&mut self, widths: &[u32], with: &dyn Fn(Vec<Bits>) -> State) -> Vec<Vec<Bits>> {
         let zeroes: Vec<Bits> = widths.iter().map(|w| Bits::zero(*w)).collect();
-        let base = self.output(&with(zeroes.clone()))?;
-        let mut args = zeroes.clone();
+        let Some((base, _)) = self.run(&with(zeroes.clone())) else {
+            return Vec::new();
+        };
+        let mut all = vec![zeroes.clone()];
         for (at, width) in widths.iter().enumerate() {
-            // For each bit of the argument, from the lowest: which bits of the output it sets.
-            let mut sets: Vec<BTreeSet<usize>> = Vec::new();
-            for bit in 0..(*width).min(u128::BITS) {
-                let mut probe = zeroes.clone();
-                if let Some(arg) = probe.get_mut(at) {
-                    *arg = Bits::new(*width, 1u128 << bit);
+            let probe = |value: u128| {
+                let mut args = zeroes.clone();
+                if let Some(arg) = args.get_mut(at) {
+                    *arg = Bits::new(*width, value);
                 }
-                sets.push(set_bits(&base, &self.output(&with(probe))?));
-            }
-            match place(&sets) {
-                Some(first) if *width <= u128::BITS => {
-                    let width = sets.len();
-                    let value = get_bits(&self.departure.packet, first, width);
-                    if let Some(arg) = args.get_mut(at) {
-                        *arg = Bits::new(width as u32, value);
-                    }
+                with(args)
+            };
+            let bits = (*width).min(u128::BITS);
+            let fates = (0..bits).map(|bit| self.run(&probe(1 << bit)).map(|(fate, _)| fate));
+            let Some(fates) = fates.collect::<Option<Vec<Fate>>>() else {
+                return Vec::new();
+            };
+            let values: Vec<u128> = match place(&base, &fates) {
+                _ if fates.iter().all(|fate| *fate == base) => vec![0],
+                Some(first) => vec![get_bits(&self.departure.packet, first, fates.len())],
+                None if *width <= MOST_TRIED_BITS => (0..1 << width).collect(),
+                None => {
+                    self.doubt("an argument of a flow entry does not go to the packet as it is");
+                    vec![0]
                 }
-                _ => self
-                    .doubt("an argument of a flow entry does not go to the packet as it is".into()),
-            }
+            };
+            let put = |args: &Vec<Bits>, value: &u128| {
+                let mut args = args.clone();
+                if let Some(arg) = args.get_mut(at) {
+                    *arg = Bits::new(*width, *value);
+                }
+                args
+            };
+            let more = all
+                .iter()
+                .flat_map(|args| values.iter().map(move |v| put(args, v)));
+            all = more.take(MOST_TRIED).collect();
         }
-        Some(args)
-    }
-
-    /// The packet that leaves; `None` if none does.
-    fn output(&mut self, before: &State) -> Option<Vec<u8>> {
-        self.run(before).map(|(fate, _)| bytes_of(fate))
+        if all.len() == MOST_TRIED {
+            self.doubt("the arguments of a flow entry have too many values");
+        }
+        all
     }
 
     fn note_other_state(&mut self, seen: &Seen) {
@@ -212,13 +222,13 @@ impl Search<'_> {
             (any(|s| !s.draws.is_empty()), "random numbers"),
         ] {
             if touched {
-                self.doubt(format!("the outcome may depend on {what}"));
+                self.doubt(&format!("the outcome may depend on {what}"));
             }
         }
     }
 
-    fn doubt(&mut self, why: String) {
-        self.uncertain.get_or_insert(why);
+    fn doubt(&mut self, why: &str) {
+        self.uncertain.get_or_insert_with(|| why.to_owned());
     }
 }
 
@@ -286,9 +296,17 @@ fn set_bits(base: &[u8], changed: &[u8]) -> BTreeSet<usize> {
         .collect()
 }
 
-/// Where a value lies in the output, of which each bit (from the lowest) sets these bits: the position of its highest one.
-/// Checksums change with it; but the bits of a checksum do not follow those of the value one by one.
-fn place(sets: &[BTreeSet<usize>]) -> Option<usize> {
+/// Where a value lies in the output, given the output for 0 and for each bit of it alone, from the lowest: the position of its
+/// highest bit. Checksums change with it; but the bits of a checksum do not follow those of the value one by one.
+fn place(base: &Fate, fates: &[Fate]) -> Option<usize> {
+    let Fate::Emit { frame: base, .. } = base else {
+        return None;
+    };
+    let set = |fate: &Fate| match fate {
+        Fate::Emit { frame, .. } => set_bits(&base.bytes, &frame.bytes),
+        Fate::Drop { .. } => BTreeSet::new(),
+    };
+    let sets: Vec<BTreeSet<usize>> = fates.iter().map(set).collect();
     let follows = |last: usize| {
         let each = sets.iter().enumerate();
         let mut each =
