@@ -186,6 +186,9 @@ pub struct Run {
     /// customer's counts, and the bill.
     #[arg(long, value_name = "DIR")]
     pub records: Option<PathBuf>,
+    /// Record and bill as this manifest says, instead of the project's own `manifest.toml`.
+    #[arg(long, value_name = "FILE", requires = "records")]
+    pub manifest: Option<PathBuf>,
     /// Simulate a provider that cheats, to see what `trisect audit` finds; `--cheat list` names the ways.
     #[arg(long, value_name = "KIND", value_parser = cheat(), requires = "records")]
     pub cheat: Option<Cheat>,

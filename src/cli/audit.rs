@@ -95,7 +95,7 @@ fn text(report: &Report, all: bool) -> String {
                 "FIGURES",
                 "POWER",
             ];
-            out.push_str(&table(&head, rows.into_iter()));
+            out.push_str(&table(&head, rows));
         }
         for check in checks().filter(|c| c.outcome == Outcome::Failed) {
             for example in &check.examples {

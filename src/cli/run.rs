@@ -41,9 +41,10 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
     let traffic = traffic(args, &project)?;
     let plan = plan::make(&project, &args.cutting)?;
 
-    let manifest = match &args.records {
-        Some(_) => audit::own(&project)?,
-        None => None,
+    let manifest = match (&args.manifest, &args.records) {
+        (Some(file), _) => Some(audit::load(file)?),
+        (None, Some(_)) => audit::own(&project)?,
+        (None, None) => None,
     };
     let sample = args.sample.or(manifest.as_ref().map(|m| m.sampling.one_in));
     let sample = sample.unwrap_or(SAMPLE);

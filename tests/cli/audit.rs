@@ -17,9 +17,30 @@ impl Run {
         };
         let project = example("l3-firewall").display().to_string();
         let (manifest, records) = (run.file("manifest.toml"), run.file("records"));
-        let args = ["--strategy", "host", "--sample", "2"];
-        good(&[&["manifest", "new", &project, "-o", &manifest], &args[..]].concat());
-        good(&[&["run", &project, "--records", &records], &args[..]].concat());
+        let args = ["--strategy", "host"];
+        good(
+            &[
+                &[
+                    "manifest", "new", &project, "-o", &manifest, "--sample", "2",
+                ],
+                &args[..],
+            ]
+            .concat(),
+        );
+        good(
+            &[
+                &[
+                    "run",
+                    &project,
+                    "--records",
+                    &records,
+                    "--manifest",
+                    &manifest,
+                ],
+                &args[..],
+            ]
+            .concat(),
+        );
         run
     }
 
@@ -130,7 +151,7 @@ fn another_bill_can_be_given() {
     let bill = fs::read_to_string(run.path("records/bill.json")).expect("a bill");
     let mut bill: Value = serde_json::from_str(&bill).expect("JSON");
     let quantity = bill["items"][0]["quantity"].as_u64().expect("a number");
-    bill["items"][0]["quantity"] = Value::from(quantity + 1);
+    bill["items"][0]["quantity"] = Value::from(quantity + 1_000_000);
     fs::write(run.path("bill.json"), bill.to_string()).expect("written");
     let failed = run.failed(&["--bill", &run.file("bill.json")]);
     assert_eq!(failed, ["bill", "consistency"]);

@@ -115,8 +115,8 @@ fn arithmetic(bill: &Bill, prices: &[Price]) -> Check {
     let mut check = Check::new(Part::Accounting, "bill", "");
     check.examined = bill.items.len() as u64 + 1;
     let differs = |is: f64, should: f64| {
-        // What is no number is not right either.
-        !((is - should).abs() <= ROUNDING * should.abs().max(1.0))
+        let far = (is - should).abs() > ROUNDING * should.abs().max(1.0);
+        far || is.is_nan()
     };
     for item in &bill.items {
         let name = item.resource.name();

@@ -178,7 +178,7 @@ mod tests {
             id: u64::MAX - visit,
             element: "tor".into(),
             visit,
-            point: if visit % 2 == 0 {
+            point: if visit.is_multiple_of(2) {
                 Point::In
             } else {
                 Point::Drop
@@ -189,7 +189,7 @@ mod tests {
             digest: 1 << 63,
             mark: u32::MAX,
             meta: 0,
-            tag: (visit % 3 == 0).then_some(visit),
+            tag: visit.is_multiple_of(3).then_some(visit),
             packet: vec![1, 2, 3],
             work: (visit % 2 == 1).then(|| Box::new(work)),
         }

@@ -278,7 +278,7 @@ impl Provider for Cheater {
             }
             Cheat::FavourSampled if host && !at.sampled => {
                 deed.vanish = chosen;
-                if at.packet % 2 == 0 {
+                if at.packet.is_multiple_of(2) {
                     deed.hold_ns = HELD_NS;
                 }
             }
@@ -302,7 +302,7 @@ impl Provider for Cheater {
         let visit = (record.element.clone(), record.visit);
         match self.cheat {
             Cheat::SuppressRecords if host => {
-                let suppressed = record.visit % ONE_IN as u64 == 0;
+                let suppressed = record.visit.is_multiple_of(ONE_IN as u64);
                 self.deeds += u64::from(suppressed);
                 !suppressed
             }
@@ -315,7 +315,7 @@ impl Provider for Cheater {
             }
             Cheat::ShiftTimestamps if record.point == Point::Out => {
                 if self.shifted.remove(&visit) {
-                    record.time_ns -= HELD_NS;
+                    record.time_ns = record.time_ns.saturating_sub(HELD_NS);
                 }
                 true
             }
