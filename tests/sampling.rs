@@ -329,6 +329,7 @@ fn trajectories_survive_a_nat() {
         rack.recorder = Some(Recorder {
             snap: usize::MAX,
             witnesses: Vec::new(),
+            memory: 0,
         });
         let report = rack.run(&traffic.arrivals, &mut |_| {}).expect("it runs");
         let (elements, trajectories) = report.trajectories();
