@@ -1,15 +1,17 @@
 //! A program of the user's own, without a policy: it is the whole pipeline.
 //!
 //! Packets of all external ports go through it, and it chooses the port by which each leaves: its port
-//! numbers are those of [`Rack::external_ports`]. It is cut like any pipeline.
+//! numbers are those of [`Rack::external_ports`]. It is cut like any pipeline, unless it copies packets: then the
+//! switch runs it whole ([`crate::whole`]).
 
 use crate::problems::{CONTRADICTION, NO_SUCH_NAME, Problems};
 use crate::project::{Pipeline, Project, compile_file, keep, read};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use trisect_ir::{Program, TableId};
-use trisect_p4::Options;
+use trisect_p4::{Compiled, Options};
 use trisect_policy::{Rack, parse_entries};
+use trisect_target::Whole;
 
 /// A program and what it is compiled with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub struct OwnProgram {
     pub defines: Vec<(String, String)>,
     /// Entries of its tables.
     pub entries: Vec<EntriesFile>,
+    /// Where copies go, of a program that copies packets ([`crate::whole::copies`]).
+    pub copies: Option<PathBuf>,
 }
 
 /// A file of entries ([`trisect_policy::entries`]) for one table.
@@ -50,29 +54,63 @@ impl Project {
         for (name, text) in &own.defines {
             options = options.with_define(name, text);
         }
-        let help = "give a P4 program with --p4";
-        let program = match compile_file(&own.file, &options, help, &mut problems) {
-            Ok(mut program) => {
-                problems.extend(fill(&mut program, &own.entries));
-                Some(program)
-            }
+        let pipeline = match pipeline(own, &options, &mut problems) {
+            Ok(pipeline) => Some(pipeline),
             Err(found) => {
                 problems.extend(found);
                 None
             }
         };
-        let (Some(rack), Some(program), false) = (rack, program, problems.has_errors()) else {
+        let (Some(rack), Some(pipeline), false) = (rack, pipeline, problems.has_errors()) else {
             return Err(problems);
         };
         Ok(Self {
             name: name(&own.file),
             folder: own.file.parent().unwrap_or(Path::new("")).to_path_buf(),
-            pipeline: Pipeline::Program(Box::new(program)),
+            pipeline,
             rack,
             profile: None,
             warnings: problems,
         })
     }
+}
+
+/// Compiles and configures the program.
+fn pipeline(
+    own: &OwnProgram,
+    options: &Options,
+    problems: &mut Problems,
+) -> Result<Pipeline, Problems> {
+    let help = "give a P4 program with --p4";
+    let Compiled {
+        mut program,
+        bridge,
+        ..
+    } = compile_file(&own.file, options, help, problems)?;
+    problems.extend(fill(&mut program, &own.entries));
+    let Some(bridge) = bridge else {
+        return match &own.copies {
+            None => Ok(Pipeline::Program(Box::new(program))),
+            Some(path) => {
+                let message = format!("{} copies no packets", own.file.display());
+                let reason = format!("{} says where copies go", path.display());
+                let help = "leave out --copies";
+                Err(Problems::error(CONTRADICTION, message, reason, help))
+            }
+        };
+    };
+    let copies = match &own.copies {
+        None => String::new(),
+        Some(path) => crate::whole::copies(path)?,
+    };
+    let (tree, sources, _) = trisect_p4::parse_file(&own.file, options);
+    let source = tree.map(|tree| trisect_p4::printer::v1model_program(&tree, &sources));
+    let whole = Whole {
+        bridge,
+        source: source.unwrap_or_default(),
+        copies,
+    };
+    Ok(Pipeline::Whole(Box::new((program, whole))))
 }
 
 /// The name of the network function that the program is: the file's stem, with `_` for what cannot stand

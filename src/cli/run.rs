@@ -6,7 +6,7 @@ use super::{Ended, plan, print, print_json};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use trisect::problems::{CANNOT_WRITE, Problems, RACK_FAILED, REPORT};
+use trisect::problems::{CANNOT_WRITE, CONTRADICTION, Problems, RACK_FAILED, REPORT};
 use trisect::project::Project;
 use trisect::records::{self, Place};
 use trisect::run::{self, HostWork, Traffic};
@@ -38,6 +38,12 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
     let traffic = traffic(args, &project)?;
     let plan = plan::make(&project, &args.cutting)?;
 
+    if plan.whole.is_some() && (args.records.is_some() || args.export.is_some()) {
+        let message = format!("packets of `{}` are not sampled", plan.name);
+        let reason = "the program copies packets, and a trajectory is the way of one";
+        let help = "leave out --records and --export";
+        return Err(Problems::error(CONTRADICTION, message, reason, help).into());
+    }
     let mut rack = run::rack(&plan, args.sample, args.records.is_some()).map_err(Problems::from)?;
     let bar = plan::progress(traffic.arrivals.len() as u64, "playing", args.json);
     let report = rack
@@ -47,12 +53,15 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
         .map_err(|error| Problems::error(RACK_FAILED, chain(&error), "", REPORT))?;
     bar.finish_and_clear();
 
-    let expected = args.check.then(|| {
-        let bar = plan::progress(0, "checking against the uncut pipeline", args.json);
-        let expected = trisect_rack::expect(&plan.uncut, &traffic.arrivals);
-        bar.finish_and_clear();
-        expected
-    });
+    let expected = match args.check {
+        true => {
+            let bar = plan::progress(0, "checking against the uncut pipeline", args.json);
+            let expected = expect(&plan, &traffic)?;
+            bar.finish_and_clear();
+            Some(expected)
+        }
+        false => None,
+    };
     let checked = expected
         .as_ref()
         .map(|e| trisect_rack::check(&traffic.arrivals, e, &report));
@@ -79,6 +88,7 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
 
     let work = expected
         .as_ref()
+        .filter(|_| plan.whole.is_none())
         .map(|e| host_work(&plan, e, &report, &traffic));
     let summary = report.summary();
     if args.json {
@@ -110,6 +120,15 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
         Some(check) if !check.holds() => Ended::Different,
         _ => Ended::Well,
     })
+}
+
+/// What the uncut pipeline does.
+fn expect(plan: &Plan, traffic: &Traffic) -> Result<Expected, Problems> {
+    match &plan.whole {
+        None => Ok(trisect_rack::expect(&plan.uncut, &traffic.arrivals)),
+        Some(whole) => trisect::whole::expect(plan, whole, &traffic.arrivals)
+            .map_err(|error| Problems::error(RACK_FAILED, error, "", REPORT)),
+    }
 }
 
 /// An error with its causes.

@@ -223,7 +223,7 @@ impl Compiled {
         .with_note(
             "clone, multicast, resubmit, recirculate and truncate need a traffic manager, which only a switch has",
         )
-        .with_help("run it by itself: trisect p4 run");
+        .with_help("run it by itself (trisect p4 run), or whole on the switch of a rack (trisect run --p4)");
         self.warnings.push(diagnostic.to_common(&sources));
         Err(self.warnings)
     }

@@ -20,13 +20,19 @@
 //! ```
 //!
 //! `name` is the P4 identifier (`Pipeline.fw_acl` to a controller), `origin` the name in the plan.
+//! A program that copies packets keeps its own names, so that `name` and `origin` are the same, and a table
+//! of it may have a `default` action with its arguments, in place of the program's.
+//!
 //! A key that is not named matches everything. Of several entries that match, the largest
 //! `priority` wins, then the earlier one. Entries of tables that are fixed stand in the program.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use trisect_ir::{Bits, Entry, KeySet, MatchKind, MeterConfig, ObjectKind, Program, Table};
+use trisect_ir::{
+    ActionId, Bits, Entry, KeySet, MatchKind, MeterConfig, ObjectId, ObjectKind, Origin, Program,
+    Table,
+};
 
 use crate::control::Application;
 use crate::emit::has_const_entries;
@@ -59,6 +65,19 @@ pub struct RuntimeTable {
     pub origin: String,
     /// Entries to insert.
     pub entries: Vec<RuntimeEntry>,
+    /// What runs on a miss, if that is not left to the program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<RuntimeCall>,
+}
+
+/// An action with its arguments.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuntimeCall {
+    /// Identifier of the action.
+    pub action: String,
+    /// Its arguments, in order.
+    pub args: Vec<Bits>,
 }
 
 /// One entry.
@@ -167,10 +186,46 @@ pub(crate) fn of_program(
             origin: table.name.clone(),
             entries: entries
                 .iter()
-                .map(|found| entry(table, found, names))
+                .map(|found| entry(table, found, &names.actions[found.call.action]))
                 .collect(),
+            default: None,
         }
     });
+    Runtime {
+        format: FORMAT.to_owned(),
+        drop_reasons: program.drop_reasons.values().cloned().collect(),
+        tables: tables.collect(),
+        objects: objects(program, |id| names.objects[id].clone()),
+    }
+}
+
+/// What goes beside a program that stands in its author's words: what that does not say itself.
+pub(crate) fn of_whole(program: &Program) -> Runtime {
+    let action = |id: ActionId| program.actions[id].name.clone();
+    let tables = program.tables.values().map(|table| {
+        let entries = table.entries.iter();
+        let entries = entries.filter(|entry| entry.origin == Origin::Control);
+        RuntimeTable {
+            name: table.name.clone(),
+            origin: table.name.clone(),
+            entries: entries
+                .map(|found| entry(table, found, &action(found.call.action)))
+                .collect(),
+            default: (!table.const_default).then(|| RuntimeCall {
+                action: action(table.default.action),
+                args: table.default.args.clone(),
+            }),
+        }
+    });
+    Runtime {
+        format: FORMAT.to_owned(),
+        drop_reasons: Vec::new(),
+        tables: tables.collect(),
+        objects: objects(program, |id| program.objects[id].name.clone()),
+    }
+}
+
+fn objects(program: &Program, name: impl Fn(ObjectId) -> String) -> Vec<RuntimeObject> {
     let objects = program.objects.iter().map(|(id, object)| {
         let (rates, init) = match &object.kind {
             ObjectKind::Meter { default, cells, .. } => (
@@ -184,21 +239,16 @@ pub(crate) fn of_program(
             _ => (None, None),
         };
         RuntimeObject {
-            name: names.objects[id].clone(),
+            name: name(id),
             origin: object.name.clone(),
             rates,
             init,
         }
     });
-    Runtime {
-        format: FORMAT.to_owned(),
-        drop_reasons: program.drop_reasons.values().cloned().collect(),
-        tables: tables.collect(),
-        objects: objects.collect(),
-    }
+    objects.collect()
 }
 
-fn entry(table: &Table, entry: &Entry, names: &Names) -> RuntimeEntry {
+fn entry(table: &Table, entry: &Entry, action: &str) -> RuntimeEntry {
     let keys = table.keys.iter().zip(&entry.keys).filter_map(|(key, set)| {
         let set = match (set, key.kind) {
             (KeySet::Any, _) => return None,
@@ -229,7 +279,7 @@ fn entry(table: &Table, entry: &Entry, names: &Names) -> RuntimeEntry {
     RuntimeEntry {
         keys: keys.collect(),
         priority: entry.priority,
-        action: names.actions[entry.call.action].clone(),
+        action: action.to_owned(),
         args: entry.call.args.clone(),
     }
 }
