@@ -63,6 +63,7 @@ fn empty() -> CompiledV1 {
     CompiledV1 {
         program: Program::new("empty"),
         bridge: None,
+        value_sets: Default::default(),
     }
 }
 
@@ -134,7 +135,12 @@ impl WholeSwitch {
         ports: u16,
     ) -> Result<Self, String> {
         let bridge = Some(bridge);
-        let compiled = CompiledV1 { program, bridge };
+        let compiled = CompiledV1 {
+            program,
+            bridge,
+            // Their members are in the program.
+            value_sets: Default::default(),
+        };
         let mut switch = Switch::new(&compiled, kind).map_err(|e| e.to_string())?;
         let first = |found: Vec<trisect_ir::diag::Diagnostic>| {
             found

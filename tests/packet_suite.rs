@@ -171,6 +171,7 @@ fn packet_test(program: &Path, script: &Path) -> Result<(), String> {
     let compiled = CompiledV1 {
         program: compiled.program,
         bridge: compiled.bridge,
+        value_sets: compiled.value_sets,
     };
     let report = run_script(
         &script,
@@ -303,6 +304,7 @@ fn on_a_rack(file: &Path, frames: &[Arrival]) -> Option<Result<bool, String>> {
     let compiled = CompiledV1 {
         program: compiled.program,
         bridge: Some(bridge.clone()),
+        value_sets: compiled.value_sets,
     };
     let run = || {
         let script = file.with_extension("stf");
@@ -316,6 +318,7 @@ fn on_a_rack(file: &Path, frames: &[Arrival]) -> Option<Result<bool, String>> {
             bridge,
             source: printer::v1model_program(&tree.unwrap_or_default(), &sources),
             copies,
+            value_sets: BTreeMap::new(),
         };
         let registry = trisect::registry::registry().map_err(|e| e.to_string())?;
         let rack = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/v1model/rack.toml");

@@ -74,7 +74,7 @@ fn sampling_asks_for_headers_that_it_knows() {
     ]);
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        stderr(&output).contains("error[E0318]"),
+        stderr(&output).contains("error[E0317]"),
         "{}",
         stderr(&output)
     );
@@ -561,5 +561,81 @@ fn contradictions_of_the_command_line() {
         let errors = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
         assert!(errors.contains(part), "{arguments:?}: {errors}");
+    }
+}
+
+/// Members of value sets come like entries; they stand in what is emitted, also for a program that copies packets.
+#[test]
+fn value_sets_are_filled_like_tables() {
+    let known = SENDER
+        .replace(
+            "    state start {",
+            "    value_set<bit<16>>(2) known;\n    state start {",
+        )
+        .replace(
+            "p.extract(h.eth); transition accept; }",
+            "p.extract(h.eth); transition select(h.eth.type) { known: found; default: accept; } }
+    state found { m.unused = 1; transition accept; }",
+        )
+        .replace(
+            "types.apply();",
+            "types.apply(); s.egress_spec = (bit<9>) m.unused;",
+        );
+    let copying = known.replace(
+        "(bit<9>) m.unused;",
+        "(bit<9>) m.unused; clone(CloneType.I2E, 32w5);",
+    );
+    for program in [known, copying] {
+        let own = Own::new(&program);
+        assert_eq!(packets(&own.report(&[]), "1"), 0);
+        let members = own.write("known.entries", "vlan\n0x86dd # and IPv6\n");
+        let fill = ["--entries", &members];
+        let report = own.report(&fill);
+        let (found, others) = (packets(&report, "1"), packets(&report, "0"));
+        assert!(found > 50 && others > 50, "{found}, {others}");
+        let build = own.path("filled");
+        let arguments = with(own.arguments("compile"), &["-o", &build]);
+        good(&with(arguments, &fill));
+        let text = |name: &str| fs::read_to_string(Path::new(&build).join(name)).expect(name);
+        let emitted = text("tor/switch.p4") + &text("tor/entries.json");
+        assert!(emitted.contains("16w0x86dd"), "{emitted}");
+        own.refused(
+            "E0508",
+            "filled twice",
+            &["--entries", &members, "--entries", &members],
+        );
+        let more = own.write("more.entries", "1\n2\n3\n");
+        own.refused(
+            "E0254",
+            "more.entries",
+            &["--entries", &format!("P.known={more}")],
+        );
+        let wide = own.write("wide.entries", "0x10000\n");
+        own.refused(
+            "E0252",
+            "wide.entries:1",
+            &["--entries", &format!("known={wide}")],
+        );
+    }
+}
+
+/// What no switch can do is done by hosts, as the interpreter does it.
+#[test]
+fn signed_ranges_varbits_and_random_numbers_keep_the_law() {
+    let own = Own::new(super::packet_tests::VALUE_SETS);
+    let known = own.write("known.entries", "2\n");
+    let pairs = own.write("pairs.entries", "2 0x00&&&0x80\n");
+    let levels = own.write("levels.entries", "0xf0-0x05 -> level(3)\n");
+    let fill = [
+        "--entries",
+        &known,
+        "--entries",
+        &pairs,
+        "--entries",
+        &levels,
+    ];
+    for strategy in STRATEGIES {
+        let report = own.report(&[&fill[..], &["--strategy", strategy]].concat());
+        assert!(packets(&report, "1") > 100, "{report}");
     }
 }

@@ -87,7 +87,12 @@ pub(crate) fn plan(
         nodes: nodes(&facts, machines, bridge, &elsewhere),
         devices: devices(&facts, machines, used, offered_pps),
         crossings: Vec::new(),
-        sampling: Sampling::default(),
+        sampling: Sampling {
+            compiled: None,
+            fields: Vec::new(),
+            tag: None,
+            classes: Vec::new(),
+        },
         cost: Cost {
             by_server: vec![0.0; servers],
             stays_by_server: vec![0.0; servers],

@@ -200,6 +200,8 @@ pub struct Compiled {
     /// Set for v1model programs that clone, resubmit, recirculate, multicast or truncate packets: the program
     /// is then run pass by pass, with a traffic manager in between ([`trisect_ir::bridge`]).
     pub bridge: Option<Bridge>,
+    /// The value sets of its parser; they have no members yet.
+    pub value_sets: trisect_ir::ValueSets,
     /// What is worth knowing about the program.
     pub warnings: Findings,
 }

@@ -24,10 +24,11 @@ pub use registry::{DuplicateTarget, Registry};
 pub use resources::{Resources, Shortage, names as resource};
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 use trisect_ir::bridge::Bridge;
 use trisect_ir::diag::Code;
-use trisect_ir::{NodeId, Program};
+use trisect_ir::{KeySet, NodeId, Program};
 
 /// A program that copies packets needs a traffic manager, and the device has none.
 pub const NO_TRAFFIC_MANAGER: Code = Code(400);
@@ -188,6 +189,9 @@ pub struct Whole {
     /// Where copies go: mirror sessions and multicast groups, one command of simple_switch's command line
     /// per line.
     pub copies: String,
+    /// Members of the parser's value sets, by the sets' names: one set of values per part of a member.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub value_sets: BTreeMap<String, Vec<Vec<KeySet>>>,
 }
 
 fn no_traffic_manager() -> Refusal {

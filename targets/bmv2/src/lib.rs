@@ -376,7 +376,7 @@ impl Device for Switch {
         }
         Ok(vec![
             Artifact::text(PROGRAM_FILE, &*whole.source),
-            Artifact::text(ENTRIES_FILE, pretty(&runtime::of_whole(program))?),
+            Artifact::text(ENTRIES_FILE, pretty(&runtime::of_whole(program, whole))?),
             Artifact::text(COMMANDS_FILE, &*whole.copies),
         ])
     }

@@ -14,7 +14,7 @@ use trisect_ir::bridge::Bridge;
 use trisect_ir::diag::Diagnostic;
 use trisect_ir::{
     ActionCall, ActionId, Bits, Entry, Expr, KeySet, LValue, MetaId, NodeKind, ObjectKind, Op,
-    Origin, ParserOp, Place, PrimaryMap, Program, StdMeta, Table, TableId, Transition,
+    Origin, ParserOp, Place, PrimaryMap, Program, StdMeta, Table, TableId, Transition, ValueSetKey,
 };
 use trisect_p4::Options;
 
@@ -84,8 +84,34 @@ pub fn read_back_whole(text: &str, runtime: &Runtime) -> Result<(Program, Bridge
     let compiled = compiled.map_err(ReadBackError::Program)?;
     let bridge = compiled.bridge;
     let bridge = bridge.ok_or(ReadBackError::Passes("copies no packets"))?;
-    let mut program = compiled.program;
+    let (mut program, mut value_sets) = (compiled.program, compiled.value_sets);
     load(&mut program, runtime)?;
+    for set in &runtime.value_sets {
+        let unknown = || ReadBackError::Unknown {
+            kind: "value set",
+            name: set.name.clone(),
+        };
+        let at = value_sets.find(&set.name).ok_or_else(unknown)?;
+        let keys = &value_sets.all()[at].keys;
+        let mut members = Vec::with_capacity(set.members.len());
+        for member in &set.members {
+            let sets: Vec<KeySet> = member
+                .iter()
+                .map(|set| set.as_ref().map_or(KeySet::Any, |set| set.key_set()))
+                .collect();
+            let width_fits = |(set, key): (&KeySet, &ValueSetKey)| {
+                widths(set).into_iter().all(|width| width == key.width)
+            };
+            if sets.len() != keys.len() || !sets.iter().zip(keys).all(width_fits) {
+                return Err(ReadBackError::Entry {
+                    table: set.name.clone(),
+                    problem: "is no member of it".to_owned(),
+                });
+            }
+            members.push(sets);
+        }
+        value_sets.fill(&mut program, at, members);
+    }
     Ok((program, bridge))
 }
 

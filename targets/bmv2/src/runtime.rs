@@ -34,6 +34,8 @@ use trisect_ir::{
     Table,
 };
 
+use trisect_target::Whole;
+
 use crate::control::Application;
 use crate::emit::has_const_entries;
 use crate::names::Names;
@@ -53,6 +55,19 @@ pub struct Runtime {
     pub tables: Vec<RuntimeTable>,
     /// Counters, meters and registers.
     pub objects: Vec<RuntimeObject>,
+    /// Value sets of the parser.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub value_sets: Vec<RuntimeValueSet>,
+}
+
+/// A value set's members.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuntimeValueSet {
+    /// Name in the P4 program.
+    pub name: String,
+    /// One set of values per part of a member; `null` matches everything.
+    pub members: Vec<Vec<Option<ValueSet>>>,
 }
 
 /// A table's entries.
@@ -196,11 +211,13 @@ pub(crate) fn of_program(
         drop_reasons: program.drop_reasons.values().cloned().collect(),
         tables: tables.collect(),
         objects: objects(program, |id| names.objects[id].clone()),
+        // Their members stand in the text.
+        value_sets: Vec::new(),
     }
 }
 
 /// What goes beside a program that stands in its author's words: what that does not say itself.
-pub(crate) fn of_whole(program: &Program) -> Runtime {
+pub(crate) fn of_whole(program: &Program, whole: &Whole) -> Runtime {
     let action = |id: ActionId| program.actions[id].name.clone();
     let tables = program.tables.values().map(|table| {
         let entries = table.entries.iter();
@@ -222,6 +239,17 @@ pub(crate) fn of_whole(program: &Program) -> Runtime {
         drop_reasons: Vec::new(),
         tables: tables.collect(),
         objects: objects(program, |id| program.objects[id].name.clone()),
+        value_sets: whole
+            .value_sets
+            .iter()
+            .map(|(name, members)| RuntimeValueSet {
+                name: name.clone(),
+                members: members
+                    .iter()
+                    .map(|member| member.iter().map(ValueSet::of_key_set).collect())
+                    .collect(),
+            })
+            .collect(),
     }
 }
 
@@ -251,25 +279,10 @@ fn objects(program: &Program, name: impl Fn(ObjectId) -> String) -> Vec<RuntimeO
 fn entry(table: &Table, entry: &Entry, action: &str) -> RuntimeEntry {
     let keys = table.keys.iter().zip(&entry.keys).filter_map(|(key, set)| {
         let set = match (set, key.kind) {
-            (KeySet::Any, _) => return None,
             (KeySet::Exact(value), MatchKind::Optional) => ValueSet::Optional {
                 value: value.clone(),
             },
-            (KeySet::Exact(value), _) => ValueSet::Exact {
-                value: value.clone(),
-            },
-            (KeySet::Prefix(value, len), _) => ValueSet::Lpm {
-                value: value.clone(),
-                prefix_len: *len,
-            },
-            (KeySet::Mask(value, mask), _) => ValueSet::Ternary {
-                value: value.clone(),
-                mask: mask.clone(),
-            },
-            (KeySet::Range(low, high), _) => ValueSet::Range {
-                low: low.clone(),
-                high: high.clone(),
-            },
+            _ => ValueSet::of_key_set(set)?,
         };
         Some(KeyMatch {
             key: key.name.clone(),
@@ -285,6 +298,28 @@ fn entry(table: &Table, entry: &Entry, action: &str) -> RuntimeEntry {
 }
 
 impl ValueSet {
+    /// `None` for every value.
+    fn of_key_set(set: &KeySet) -> Option<Self> {
+        Some(match set {
+            KeySet::Any => return None,
+            KeySet::Exact(value) => Self::Exact {
+                value: value.clone(),
+            },
+            KeySet::Prefix(value, len) => Self::Lpm {
+                value: value.clone(),
+                prefix_len: *len,
+            },
+            KeySet::Mask(value, mask) => Self::Ternary {
+                value: value.clone(),
+                mask: mask.clone(),
+            },
+            KeySet::Range(low, high) => Self::Range {
+                low: low.clone(),
+                high: high.clone(),
+            },
+        })
+    }
+
     pub(crate) fn key_set(&self) -> KeySet {
         match self {
             Self::Exact { value } | Self::Optional { value } => KeySet::Exact(value.clone()),
