@@ -46,7 +46,11 @@ pub fn all(plan: &Plan, registry: &Registry) -> Result<Vec<DeviceArtifacts>, Art
             continue;
         };
         let name = machines.name(site);
-        let files = device.lower(piece).map_err(|error| ArtifactError::Lower {
+        let files = match &plan.whole {
+            Some(whole) => device.lower_whole(piece, whole),
+            None => device.lower(piece),
+        };
+        let files = files.map_err(|error| ArtifactError::Lower {
             device: name.clone(),
             error: Box::new(error),
         })?;

@@ -23,3 +23,4 @@ pub mod records;
 pub mod registry;
 pub mod run;
 pub mod sampling;
+pub mod whole;

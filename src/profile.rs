@@ -41,6 +41,8 @@ pub fn of_project(project: &Project, traffic: &Traffic) -> Result<Profile, Probl
                 .collect()
         }
         Pipeline::Program(program) => vec![(project.name.as_str(), &**program)],
+        // There is no merged pipeline, as said above.
+        Pipeline::Whole(_) => Vec::new(),
     };
     let spec = DeviceSpec {
         name: "host".to_owned(),

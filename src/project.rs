@@ -15,11 +15,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use trisect_ir::Program;
 use trisect_ir::diag::{Diagnostic, Severity, Span};
-use trisect_p4::Options;
+use trisect_p4::{Compiled, Options};
 use trisect_plan::Source;
 use trisect_policy::nf::ConfigKind;
 use trisect_policy::policy::NfInstance;
 use trisect_policy::{NfDescription, Policy, Profile, Rack};
+use trisect_target::Whole;
 
 /// A project that was read, checked and whose network functions are compiled and configured.
 #[derive(Clone, Debug)]
@@ -55,6 +56,8 @@ pub enum Pipeline {
     },
     /// One program, configured.
     Program(Box<Program>),
+    /// One program, configured, that copies packets.
+    Whole(Box<(Program, Whole)>),
 }
 
 /// Where a network function's program is found.
@@ -168,6 +171,11 @@ impl Project {
             Pipeline::Program(program) => Source::Program {
                 name: &self.name,
                 program,
+            },
+            Pipeline::Whole(own) => Source::Whole {
+                name: &self.name,
+                program: &own.0,
+                whole: &own.1,
             },
         }
     }
@@ -312,26 +320,26 @@ fn compile(
         }
         Origin::File(path) => {
             let help = "the NF's description names its program";
-            compile_file(path, options, help, warnings)
+            let compiled = compile_file(path, options, help, warnings)?;
+            let file = path.to_string_lossy();
+            compiled.single_pass(&file).map_err(Problems::in_files)
         }
     }
 }
 
-/// Compiles a P4 file that is one pass over a packet; its warnings go to `warnings`, and `help` is for one that cannot
-/// be read.
+/// Compiles a P4 file; its warnings go to `warnings`, and `help` is for one that cannot be read.
 pub(crate) fn compile_file(
     path: &Path,
     options: &Options,
     help: &str,
     warnings: &mut Problems,
-) -> Result<Program, Problems> {
+) -> Result<Compiled, Problems> {
     // The front end would report this, too, but at a place in a file that is not there.
     std::fs::read(path).map_err(|error| Problems::unreadable(path, &error, help))?;
     let mut compiled =
         trisect_p4::compile_passes_file(path, options).map_err(Problems::in_files)?;
     warnings.extend(Problems::in_files(std::mem::take(&mut compiled.warnings)));
-    let file = path.to_string_lossy();
-    compiled.single_pass(&file).map_err(Problems::in_files)
+    Ok(compiled)
 }
 
 /// The library's functions, and before them those of the folder, by name.

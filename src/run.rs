@@ -57,7 +57,7 @@ pub fn one_capture(
         .collect();
     let classes = match &project.pipeline {
         Pipeline::Policy { policy, .. } => classes(policy, rack, &all),
-        Pipeline::Program(_) => vec![(Filter::everything(), all.clone())],
+        Pipeline::Program(_) | Pipeline::Whole(_) => vec![(Filter::everything(), all.clone())],
     };
     let mut unclassified = 0;
     let port = |frame: &[u8]| {
@@ -221,7 +221,8 @@ pub enum RunError {
 
 /// The embedded rack of a plan: every device runs what the plan's targets emit for it. The switch
 /// runs its P4 text, read back; the NICs run their rules, read back; the hosts run machine code.
-/// One packet in `one_in` is sampled; with `records`, its records can be audited.
+/// One packet in `one_in` is sampled; with `records`, its records can be audited. Where packets are copied, none is
+/// sampled: a trajectory is the way of one.
 ///
 /// # Errors
 /// See [`RunError`].
@@ -239,6 +240,9 @@ pub fn rack(plan: &Plan, one_in: u32, records: bool) -> Result<Rack, RunError> {
         };
         let files = artifacts.remove(asked.name).unwrap_or_default();
         Ok::<_, RunError>(match asked.role {
+            Role::Switch if plan.whole.is_some() => {
+                crate::whole::engine(plan, &files).map_err(load)?
+            }
             Role::Switch => switch_engine(&files).map_err(load)?,
             Role::Nic => nic_engine(plan, asked.server.unwrap_or(0), &files).map_err(load)?,
             Role::Host => {
@@ -248,6 +252,9 @@ pub fn rack(plan: &Plan, one_in: u32, records: bool) -> Result<Rack, RunError> {
             }
         })
     })?;
+    if plan.whole.is_some() {
+        return Ok(rack);
+    }
     rack.sampler = Some(Sampler::new(sample_spec(plan, one_in)));
     rack.tags = Tags::new(&plan.pieces, plan.sampling.tag);
     rack.recorder = records.then(|| Recorder::new(&plan.pieces));
@@ -300,7 +307,7 @@ fn nic_engine(plan: &Plan, server: usize, files: &[Artifact]) -> Result<Box<dyn 
     Ok(Box::new(model))
 }
 
-fn file<'a>(files: &'a [Artifact], name: &str) -> Result<&'a [u8], String> {
+pub(crate) fn file<'a>(files: &'a [Artifact], name: &str) -> Result<&'a [u8], String> {
     let found = files.iter().find(|f| f.name == name);
     found
         .map(|f| f.bytes.as_slice())

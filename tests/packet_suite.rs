@@ -12,7 +12,13 @@ use std::sync::mpsc;
 use std::time::Duration;
 use trisect_p4::ast::{Decl, DeclKind};
 use trisect_p4::{Options, printer};
-use trisect_v1model::{CompiledV1, EngineKind, run_script, stf};
+use trisect_plan::{Input, Plan, Source};
+use trisect_policy::Rack;
+use trisect_rack::Arrival;
+use trisect_target::Whole;
+use trisect_v1model::control::Control;
+use trisect_v1model::stf::Command;
+use trisect_v1model::{CompiledV1, EngineKind, Switch, run_script, stf};
 
 /// More than any program of the suite takes, even in a debug build on a busy machine. (Two nested loops of up to 255
 /// turns each, written out, keep the code generator busy for half a minute after each change of the table.)
@@ -70,6 +76,8 @@ const FEATURES: &[(&str, &[&str])] = &[
 struct KnownFailures {
     /// Packet tests.
     packets: BTreeMap<String, String>,
+    /// Packets of packet tests, of programs that copy packets, on a rack.
+    rack: BTreeMap<String, String>,
     /// Programs whose printed text gives another IR.
     printing: BTreeMap<String, String>,
 }
@@ -163,6 +171,7 @@ fn packet_test(program: &Path, script: &Path) -> Result<(), String> {
     let compiled = CompiledV1 {
         program: compiled.program,
         bridge: compiled.bridge,
+        value_sets: compiled.value_sets,
     };
     let report = run_script(
         &script,
@@ -233,6 +242,153 @@ fn packet_tests_pass_on_interpreter_and_machine_code() {
         folder.display()
     );
     compare(&failed, &known_failures().packets);
+}
+
+/// Where copies go in programs without a packet test.
+const COPIES: &str = "mirroring_add 5 2\nmirroring_add 100 1\nmc_mgrp_create 1\nmc_node_create 7 1 2 3\nmc_node_associate 1 0\n";
+
+/// What a program that copies packets is played with.
+struct Play {
+    /// The program with entries.
+    program: trisect_ir::Program,
+    copies: String,
+    arrivals: Vec<Arrival>,
+}
+
+/// A program with the entries, copies and packets of a packet test, or with `frames`.
+fn play(compiled: &CompiledV1, script: &Path, frames: &[Arrival]) -> Result<Play, String> {
+    if !script.is_file() {
+        return Ok(Play {
+            program: compiled.program.clone(),
+            copies: COPIES.to_owned(),
+            arrivals: frames.to_vec(),
+        });
+    }
+    let script = stf::parse_named(&script.display().to_string(), &text_of(script))
+        .map_err(|found| found.first().map(first_line).unwrap_or_default())?;
+    let mut switch = Switch::new(compiled, EngineKind::Interpreter).map_err(|e| e.to_string())?;
+    let mut control = Control::new(&script);
+    let (mut copies, mut arrivals) = (String::new(), Vec::new());
+    for statement in &script.statements {
+        let command = &statement.command;
+        match command {
+            Command::Packet { port, data } => arrivals.push(Arrival {
+                time_ns: 1_000_000 * arrivals.len() as u64,
+                port: *port,
+                bytes: data.clone(),
+            }),
+            Command::MirroringAdd { .. }
+            | Command::MirroringAddMc { .. }
+            | Command::McGroupCreate(_)
+            | Command::McNodeCreate { .. }
+            | Command::McNodeAssociate { .. } => copies.push_str(&format!("{command}\n")),
+            Command::Add(_) | Command::SetDefault { .. } => {
+                let done = control.run(command, &mut switch);
+                done.map_err(|found| found.message.clone())?;
+            }
+            _ => {}
+        }
+    }
+    Ok(Play {
+        program: switch.program().clone(),
+        copies,
+        arrivals,
+    })
+}
+
+/// What the embedded switch does with what was emitted for it is what the program does. The answer is whether anything
+/// left the rack; `None` for programs that copy nothing.
+fn on_a_rack(file: &Path, frames: &[Arrival]) -> Option<Result<bool, String>> {
+    let compiled = trisect_p4::compile_passes_file(file, &Options::default()).ok()?;
+    let bridge = compiled.bridge?;
+    let compiled = CompiledV1 {
+        program: compiled.program,
+        bridge: Some(bridge.clone()),
+        value_sets: compiled.value_sets,
+    };
+    let run = || {
+        let script = file.with_extension("stf");
+        let Play {
+            program,
+            copies,
+            arrivals,
+        } = play(&compiled, &script, frames)?;
+        let (tree, sources, _) = trisect_p4::parse_file(file, &Options::default());
+        let whole = Whole {
+            bridge,
+            source: printer::v1model_program(&tree.unwrap_or_default(), &sources),
+            copies,
+            value_sets: BTreeMap::new(),
+        };
+        let registry = trisect::registry::registry().map_err(|e| e.to_string())?;
+        let rack = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/v1model/rack.toml");
+        // Of other people's programs some are for larger switches.
+        let limits = ["stages", "sram_kib", "tcam_kib", "entries"];
+        let rack: Vec<String> = text_of(&rack)
+            .lines()
+            .filter(|line| !limits.iter().any(|limit| line.starts_with(limit)))
+            .map(str::to_owned)
+            .collect();
+        let rack = Rack::from_toml(&rack.join("\n"), "rack.toml")
+            .map_err(|found| found.first().map(first_line).unwrap_or_default())?;
+        let plan = Plan::make(&Input {
+            name: "suite",
+            source: Source::Whole {
+                name: "suite",
+                program: &program,
+                whole: &whole,
+            },
+            rack: &rack,
+            registry: &registry,
+            strategy: Default::default(),
+            traffic: Default::default(),
+            time_limit: None,
+            profile: None,
+        });
+        let plan = plan.map_err(|e| first_line(e.to_string()))?;
+        let mut rack = trisect::run::rack(&plan, 64, false).map_err(|e| e.to_string())?;
+        let report = rack
+            .run(&arrivals, &mut |_| {})
+            .map_err(|e| e.to_string())?;
+        let expected = trisect::whole::expect(&plan, &whole, &arrivals)?;
+        let result = trisect_rack::check(&arrivals, &expected, &report);
+        match result.holds() {
+            true => Ok(!report.egress().is_empty()),
+            false => Err(result.to_string()),
+        }
+    };
+    Some(run())
+}
+
+#[test]
+fn programs_that_copy_packets_do_so_on_a_rack() {
+    let Some(folder) = samples() else { return };
+    let mut all = Vec::new();
+    programs(&folder, &mut all);
+    let traffic = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/v1model/traffic.pcap");
+    let capture = trisect_ports::Capture::open(&traffic).expect("the example's traffic");
+    let (frames, _) = trisect_rack::arrivals(&capture, |_| Some(1)).expect("frames");
+    let frames = &frames[..20];
+    let (mut failed, mut tried, mut sent) = (BTreeMap::new(), 0, 0);
+    for program in all.iter().filter(|program| is_v1model(program)) {
+        let Some(result) = on_a_rack(program, frames) else {
+            continue;
+        };
+        tried += 1;
+        match result {
+            Ok(left) => sent += usize::from(left),
+            Err(reason) => {
+                let name = program.strip_prefix(&folder).unwrap_or(program);
+                failed.insert(name.display().to_string(), reason);
+            }
+        }
+    }
+    println!(
+        "{tried} programs that copy packets ran on a rack, {sent} sent packets, {} failed",
+        failed.len()
+    );
+    assert!(tried > 0, "no such program in {}", folder.display());
+    compare(&failed, &known_failures().rack);
 }
 
 /// The text of an IR program without the lines of the source that assertions name.

@@ -13,7 +13,7 @@ use trisect_plan::plan::Plan;
 use trisect_plan::site::Site;
 
 use super::{NOT_A_MANIFEST, NOT_AS_AGREED, SHIM, images, reference, seal_key};
-use crate::problems::{Problems, RACK_FAILED, REPORT};
+use crate::problems::{CONTRADICTION, Problems, RACK_FAILED, REPORT};
 use crate::project::{Pipeline, Project};
 use crate::run;
 
@@ -39,6 +39,16 @@ pub struct Asked {
 /// # Errors
 /// If there is no traffic, or the rack cannot be run.
 pub fn make(project: &Project, plan: &Plan, asked: &Asked) -> Result<Manifest, Problems> {
+    if plan.whole.is_some() {
+        let message = format!("packets of `{}` are not sampled", plan.name);
+        let reason = "the program copies packets, and a trajectory is the way of one";
+        return Err(Problems::error(
+            CONTRADICTION,
+            message,
+            reason,
+            "make a manifest of a project",
+        ));
+    }
     let traffic = run::bundled(&project.traffic()?)?;
     // Every packet counts.
     let mut rack = run::rack(plan, 1, false)?;
@@ -137,6 +147,8 @@ fn functions(project: &Project) -> Vec<Function> {
             });
             functions.collect()
         }
+        // Its packets are not sampled: there is nothing to agree on.
+        Pipeline::Whole(_) => Vec::new(),
         Pipeline::Program(program) => vec![Function {
             name: project.name.clone(),
             program: project.name.clone(),

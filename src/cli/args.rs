@@ -111,13 +111,18 @@ pub struct Source {
 pub struct Own {
     /// P4 program (v1model or PNA) that is the whole pipeline: packets of all external ports go through
     /// it, and it chooses the port by which each leaves. Its port numbers are the positions of the
-    /// external ports in the rack file, from 0; port 511 drops, as on v1model switches.
+    /// external ports in the rack file, from 0; port 511 drops, as on v1model switches. If it copies packets, the
+    /// switch runs it whole.
     #[arg(long, value_name = "FILE", requires = "rack")]
     pub p4: Option<PathBuf>,
     /// Entries for a table of the program, as many times as there are tables to fill. Without TABLE the
     /// file is named for its table: ipv4_lpm.entries.
     #[arg(long, value_name = "[TABLE=]FILE", requires = "p4", value_parser = entries_file)]
     pub entries: Vec<EntriesFile>,
+    /// Where the copies go of a program that clones or multicasts packets: a file with the commands
+    /// mirroring_add, mirroring_add_mc, mc_mgrp_create, mc_node_create and mc_node_associate.
+    #[arg(long, value_name = "FILE", requires = "p4")]
+    pub copies: Option<PathBuf>,
     /// Folder in which `#include` looks.
     #[arg(short = 'I', value_name = "DIR", requires = "p4")]
     pub include: Vec<PathBuf>,

@@ -41,7 +41,7 @@ fn emit(stage: Stage, project: &Project, plan: &Plan) -> anyhow::Result<String> 
     Ok(match stage {
         Stage::Policy => match &project.pipeline {
             Pipeline::Policy { policy, .. } => policy.to_string(),
-            Pipeline::Program(_) => {
+            Pipeline::Program(_) | Pipeline::Whole(_) => {
                 let message = "there is no policy to print";
                 let reason = "a program of your own is the whole pipeline";
                 let help = "`--emit pgraph` shows the graph that stands for it";

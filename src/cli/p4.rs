@@ -140,6 +140,7 @@ fn run(args: &Run) -> anyhow::Result<Ended> {
     let compiled = CompiledV1 {
         program: compiled.program,
         bridge: compiled.bridge,
+        value_sets: compiled.value_sets,
     };
     let report = run_script(&script, &compiled, args.engine.kinds())
         .map_err(|found| Problems::of(found, &name, &text))?;

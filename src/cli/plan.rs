@@ -34,6 +34,7 @@ pub fn unprofiled(
                 include_dirs: own.include.clone(),
                 defines: own.define.clone(),
                 entries: own.entries.clone(),
+                copies: own.copies.clone(),
             };
             // The arguments' grammar asks for --p4 and --rack together.
             Project::of_program(&own, rack.unwrap_or(Path::new("")))?
@@ -111,13 +112,16 @@ pub fn rows(plan: &Plan) -> Vec<NodeRow> {
             node: n.name.clone(),
             device: n.device.clone(),
             frequency: n.frequency,
-            why: why(n),
+            why: why(plan, n),
         })
         .collect()
 }
 
 /// Why a node runs where it runs, in a few words; `trisect explain` says it all.
-fn why(node: &NodePlan) -> String {
+fn why(plan: &Plan, node: &NodePlan) -> String {
+    if plan.whole.is_some() {
+        return "only the switch can copy packets".to_owned();
+    }
     let saved = node
         .elsewhere
         .iter()

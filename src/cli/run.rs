@@ -7,7 +7,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use trisect::audit;
-use trisect::problems::{CANNOT_WRITE, Problems, RACK_FAILED, REPORT};
+use trisect::problems::{CANNOT_WRITE, CONTRADICTION, Problems, RACK_FAILED, REPORT};
 use trisect::project::Project;
 use trisect::records::{self, Place};
 use trisect::run::{self, HostWork, Traffic};
@@ -41,6 +41,12 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
     let traffic = traffic(args, &project)?;
     let plan = plan::make(&project, &args.cutting)?;
 
+    if plan.whole.is_some() && (args.records.is_some() || args.export.is_some()) {
+        let message = format!("packets of `{}` are not sampled", plan.name);
+        let reason = "the program copies packets, and a trajectory is the way of one";
+        let help = "leave out --records and --export";
+        return Err(Problems::error(CONTRADICTION, message, reason, help).into());
+    }
     let manifest = match (&args.manifest, &args.records) {
         (Some(file), _) => Some(audit::load(file)?),
         (None, Some(_)) => audit::own(&project)?,
@@ -64,12 +70,15 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
         .map_err(|error| Problems::error(RACK_FAILED, chain(&error), "", REPORT))?;
     bar.finish_and_clear();
 
-    let expected = args.check.then(|| {
-        let bar = plan::progress(0, "checking against the uncut pipeline", args.json);
-        let expected = trisect_rack::expect(&plan.uncut, &traffic.arrivals);
-        bar.finish_and_clear();
-        expected
-    });
+    let expected = match args.check {
+        true => {
+            let bar = plan::progress(0, "checking against the uncut pipeline", args.json);
+            let expected = expect(&plan, &traffic)?;
+            bar.finish_and_clear();
+            Some(expected)
+        }
+        false => None,
+    };
     let checked = expected
         .as_ref()
         .map(|e| trisect_rack::check(&traffic.arrivals, e, &report));
@@ -99,6 +108,7 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
 
     let work = expected
         .as_ref()
+        .filter(|_| plan.whole.is_none())
         .map(|e| host_work(&plan, e, &report, &traffic));
     let summary = report.summary();
     if args.json {
@@ -144,6 +154,15 @@ const SAMPLE: u32 = 64;
 /// Whether records are to have packets only.
 fn packets_only(manifest: &Manifest) -> bool {
     manifest.records.granularity == Granularity::Packet
+}
+
+/// What the uncut pipeline does.
+fn expect(plan: &Plan, traffic: &Traffic) -> Result<Expected, Problems> {
+    match &plan.whole {
+        None => Ok(trisect_rack::expect(&plan.uncut, &traffic.arrivals)),
+        Some(whole) => trisect::whole::expect(plan, whole, &traffic.arrivals)
+            .map_err(|error| Problems::error(RACK_FAILED, error, "", REPORT)),
+    }
 }
 
 /// An error with its causes.

@@ -290,7 +290,20 @@ fn wrong_programs_entries_and_racks() {
         "apply { types.apply(); }\n}\ncontrol E",
         "apply { types.apply(); clone(CloneType.I2E, 32w5); }\n}\ncontrol E",
     ));
-    own.refused("E0182", "copies packets", &[]);
+    own.refused("E0318", "strategy `host`", &["--strategy", "host"]);
+    let rack = fs::read_to_string(own.path("rack.toml")).expect("a rack");
+    own.write(
+        "rack.toml",
+        &rack
+            .replace("\"bmv2\"", "\"trident-fixed\"")
+            .replace("stages = 12\nsram_kib = 1280\ntcam_kib = 66\n", ""),
+    );
+    own.refused("E0318", "E0452", &[]);
+    own.write(
+        "rack.toml",
+        &rack.replace("entries = 100000", "entries = 10"),
+    );
+    own.refused("E0318", "E0449", &[]);
     let own = Own::new(SENDER);
     own.write("include/headers.p4", "header eth_t { bit<48> dst }\n");
     own.refused("E0120", "headers.p4:1", &[]);
@@ -324,6 +337,129 @@ fn wrong_programs_entries_and_racks() {
     own.refused("E0306", "no server", &[]);
     own.write("rack.toml", "name = 3");
     own.refused("E0240", "rack.toml:1", &[]);
+}
+
+/// The bundled program that copies packets, with all that it takes.
+fn tap(command: &str) -> Vec<String> {
+    let arguments = bundled(command, "tap", "rack.toml");
+    with(arguments, &["--copies", &path("tap.copies")])
+}
+
+#[test]
+fn a_program_that_copies_packets_runs_whole_on_the_switch() {
+    let traffic = path("traffic.pcap");
+    let play = with(tap("run"), &["--pcap", &traffic, "--check"]);
+    let report: Value =
+        serde_json::from_str(&good(&with(play.clone(), &["--json"]))).expect("JSON");
+    assert_eq!(report["check"]["count"], 0, "{report}");
+    let summary = &report["summary"];
+    let came_in = summary["packets"].as_u64().expect("a number");
+    let left = summary["ports"].as_object().expect("ports").values();
+    let left: u64 = left.filter_map(|port| port["packets"].as_u64()).sum();
+    assert!(left > 2 * came_in, "{left} copies of {came_in} packets");
+    for device in summary["devices"].as_array().expect("devices") {
+        let all = if device["role"] == "switch" {
+            came_in
+        } else {
+            0
+        };
+        assert_eq!(device["packets"], all, "{device}");
+    }
+    assert_eq!(summary["trajectories"], 0);
+
+    // Without sessions and groups, nothing leaves.
+    let without = with(
+        bundled("run", "tap", "rack.toml"),
+        &["--pcap", &traffic, "--check", "--json"],
+    );
+    let report: Value = serde_json::from_str(&good(&without)).expect("JSON");
+    assert_eq!(report["check"]["count"], 0);
+    assert_eq!(
+        report["summary"]["ports"].as_object().map(|p| p.len()),
+        Some(0)
+    );
+
+    let output = trisect(&with(play, &["--records", "x"]));
+    assert!(
+        stderr(&output).contains("error[E0508]"),
+        "{}",
+        stderr(&output)
+    );
+    let mut profile = tap("profile");
+    profile.extend(["--pcap", &traffic, "-o", "x"].map(str::to_owned));
+    let output = trisect(&profile);
+    assert!(
+        stderr(&output).contains("error[E0318]"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn what_is_emitted_for_a_program_that_copies_is_its_authors() {
+    let out = tempfile::tempdir().expect("a folder");
+    let build = out.path().join("build").display().to_string();
+    good(&with(tap("compile"), &["-o", &build]));
+    let read = |name: &str| fs::read_to_string(out.path().join("build").join(name)).expect(name);
+    let program = read("tor/switch.p4");
+    assert!(program.contains("#include <v1model.p4>"), "{program}");
+    assert!(
+        program.contains("clone_preserving_field_list(CloneType.I2E"),
+        "{program}"
+    );
+    assert!(
+        !program.contains("extern packet_in"),
+        "the architecture is in the text"
+    );
+    let entries: Value = serde_json::from_str(&read("tor/entries.json")).expect("JSON");
+    assert_eq!(entries["tables"][0]["name"], "TapIngress.stations");
+    assert_eq!(
+        entries["tables"][0]["default"]["action"],
+        "TapIngress.flood"
+    );
+    assert_eq!(
+        entries["tables"][0]["entries"].as_array().map(Vec::len),
+        Some(2)
+    );
+    assert!(read("tor/commands.txt").contains("mirroring_add 7 3"));
+    let plan = format!("{build}/plan.json");
+    let explained = good(&["explain", &plan, "tap.TapIngress.watched"]);
+    assert!(explained.contains("on tor"), "{explained}");
+    for device in ["s1.nic", "s1"] {
+        let why = format!("not {device}: unable: E0400");
+        assert!(explained.contains(&why), "{explained}");
+    }
+}
+
+#[test]
+fn what_is_said_of_copies_must_be_about_copies() {
+    let own = Own::new(SENDER);
+    let copies = own.write("copies.txt", "mirroring_add 5 1\n");
+    own.refused("E0508", "copies no packets", &["--copies", &copies]);
+    let own = Own::new(&SENDER.replace(
+        "apply { types.apply(); }",
+        "apply { types.apply(); clone(CloneType.I2E, 32w5); }",
+    ));
+    let cases = [
+        ("mirroring_add 5 1\npacket 0 00\n", "E0508", "bad.txt:2"),
+        ("mc_node_associate 1 0\n", "E0553", "bad.txt:1"),
+    ];
+    for (text, code, place) in cases {
+        let copies = own.write("bad.txt", text);
+        own.refused(code, place, &["--copies", &copies]);
+    }
+    // A program that sends every packet through the switch again, for ever.
+    let own = Own::new(&SENDER.replace(
+        "apply { types.apply(); }",
+        "apply { types.apply(); resubmit_preserving_field_list(1); }",
+    ));
+    let report = own.report(&[]);
+    let drops = report["summary"]["drops"].as_object().expect("drops");
+    let (why, _) = drops.iter().next().expect("a reason");
+    assert!(
+        why.contains("still in the switch after 10000 passes"),
+        "{why}"
+    );
 }
 
 #[test]
@@ -425,5 +561,81 @@ fn contradictions_of_the_command_line() {
         let errors = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
         assert!(errors.contains(part), "{arguments:?}: {errors}");
+    }
+}
+
+/// Members of value sets come like entries; they stand in what is emitted, also for a program that copies packets.
+#[test]
+fn value_sets_are_filled_like_tables() {
+    let known = SENDER
+        .replace(
+            "    state start {",
+            "    value_set<bit<16>>(2) known;\n    state start {",
+        )
+        .replace(
+            "p.extract(h.eth); transition accept; }",
+            "p.extract(h.eth); transition select(h.eth.type) { known: found; default: accept; } }
+    state found { m.unused = 1; transition accept; }",
+        )
+        .replace(
+            "types.apply();",
+            "types.apply(); s.egress_spec = (bit<9>) m.unused;",
+        );
+    let copying = known.replace(
+        "(bit<9>) m.unused;",
+        "(bit<9>) m.unused; clone(CloneType.I2E, 32w5);",
+    );
+    for program in [known, copying] {
+        let own = Own::new(&program);
+        assert_eq!(packets(&own.report(&[]), "1"), 0);
+        let members = own.write("known.entries", "vlan\n0x86dd # and IPv6\n");
+        let fill = ["--entries", &members];
+        let report = own.report(&fill);
+        let (found, others) = (packets(&report, "1"), packets(&report, "0"));
+        assert!(found > 50 && others > 50, "{found}, {others}");
+        let build = own.path("filled");
+        let arguments = with(own.arguments("compile"), &["-o", &build]);
+        good(&with(arguments, &fill));
+        let text = |name: &str| fs::read_to_string(Path::new(&build).join(name)).expect(name);
+        let emitted = text("tor/switch.p4") + &text("tor/entries.json");
+        assert!(emitted.contains("16w0x86dd"), "{emitted}");
+        own.refused(
+            "E0508",
+            "filled twice",
+            &["--entries", &members, "--entries", &members],
+        );
+        let more = own.write("more.entries", "1\n2\n3\n");
+        own.refused(
+            "E0254",
+            "more.entries",
+            &["--entries", &format!("P.known={more}")],
+        );
+        let wide = own.write("wide.entries", "0x10000\n");
+        own.refused(
+            "E0252",
+            "wide.entries:1",
+            &["--entries", &format!("known={wide}")],
+        );
+    }
+}
+
+/// What no switch can do is done by hosts, as the interpreter does it.
+#[test]
+fn signed_ranges_varbits_and_random_numbers_keep_the_law() {
+    let own = Own::new(super::packet_tests::VALUE_SETS);
+    let known = own.write("known.entries", "2\n");
+    let pairs = own.write("pairs.entries", "2 0x00&&&0x80\n");
+    let levels = own.write("levels.entries", "0xf0-0x05 -> level(3)\n");
+    let fill = [
+        "--entries",
+        &known,
+        "--entries",
+        &pairs,
+        "--entries",
+        &levels,
+    ];
+    for strategy in STRATEGIES {
+        let report = own.report(&[&fill[..], &["--strategy", strategy]].concat());
+        assert!(packets(&report, "1") > 100, "{report}");
     }
 }

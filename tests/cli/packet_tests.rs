@@ -227,3 +227,123 @@ fn models_that_do_not_fit_are_refused() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("E0500"), "{}", stderr(&output));
 }
+
+/// What a control plane gives a parser, ranges of signed numbers, and copies of varbits while parsing.
+pub const VALUE_SETS: &str = r#"
+#include <core.p4>
+#include <v1model.p4>
+header h_t { bit<8> kind; int<8> level; bit<8> result; }
+header v_t { bit<8> n; varbit<32> v; }
+struct pair_t { bit<8> kind; @match(ternary) bit<8> level; }
+struct headers_t { h_t h; v_t v; v_t w; }
+struct meta_t { bit<8> marked; }
+parser P(packet_in b, out headers_t h, inout meta_t m, inout standard_metadata_t s) {
+    value_set<bit<8>>(2) known;
+    @name("pairs") value_set<pair_t>(4) others;
+    state start {
+        b.extract(h.h);
+        m.marked = 0;
+        transition select(h.h.kind, (bit<8>) h.h.level) {
+            (8, 8): accept;
+            others: marked;
+            default: more;
+        }
+    }
+    state marked { m.marked = 8; transition more; }
+    state more {
+        transition select(h.h.kind) {
+            m.marked: accept;
+            known: option;
+            default: accept;
+        }
+    }
+    state option {
+        b.extract(h.v, 16);
+        h.w.setValid();
+        h.w.n = 9;
+        h.w.v = h.v.v;
+        transition accept;
+    }
+}
+control V(inout headers_t h, inout meta_t m) { apply { } }
+control I(inout headers_t h, inout meta_t m, inout standard_metadata_t s) {
+    action level(bit<8> value) { h.h.result = value | m.marked; }
+    table levels { key = { h.h.level: range; } actions = { level; NoAction; } default_action = NoAction(); }
+    apply {
+        levels.apply();
+        bit<9> port;
+        hash(port, HashAlgorithm.random, 9w1, { h.h.kind }, 9w1);
+        s.egress_spec = port;
+    }
+}
+control E(inout headers_t h, inout meta_t m, inout standard_metadata_t s) { apply { } }
+control C(inout headers_t h, inout meta_t m) { apply { } }
+control D(packet_out b, in headers_t h) { apply { b.emit(h.h); b.emit(h.w); } }
+V1Switch(P(), V(), I(), E(), C(), D()) main;
+"#;
+
+#[test]
+fn value_sets_are_filled_and_cleared() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (program, test) = (
+        folder.path().join("sets.p4"),
+        folder.path().join("sets.stf"),
+    );
+    fs::write(&program, VALUE_SETS).expect("written");
+    let run = |text: &str| {
+        fs::write(&test, text).expect("written");
+        let (program, test) = (program.display().to_string(), test.display().to_string());
+        trisect(&["p4", "run", &program, "--stf", &test])
+    };
+    // From -16 to 5.
+    let text = "add levels 1 h.h.level:0xf0..0x05 level(value:3)
+packet 0 07 fb 00 02 aabb
+expect 1 07 fb 03 02 aabb $
+pvs_add known 7
+packet 0 07 fb 00 02 aabb cc
+expect 1 07 fb 03 09 aabb cc $
+packet 0 07 7f 00 02 aabb
+expect 1 07 7f 00 09 aabb $
+pvs_add P.pairs 0x06 0x8*
+pvs_add pairs 0x07 0xf0&&&0xf0
+packet 0 07 f1 00 02 aabb
+expect 1 07 f1 0b 09 aabb $
+packet 0 06 81 00 02 aabb
+expect 1 06 81 00 02 aabb $
+pvs_add known 8
+packet 0 08 08 00 02 aabb
+expect 1 08 08 00 02 aabb $
+pvs_clear known
+packet 0 07 f1 00 02 aabb
+expect 1 07 f1 0b 02 aabb $
+";
+    let output = run(text);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}{}",
+        stdout(&output),
+        stderr(&output)
+    );
+    for (wrong, code) in [
+        ("pvs_add unknown 1\n", "E0551"),
+        ("pvs_add known 256\n", "E0552"),
+        ("pvs_add known 1 2\n", "E0553"),
+        ("pvs_add known 1\npvs_add known 1\n", "E0553"),
+        (
+            "pvs_add known 1\npvs_add known 2\npvs_add known 3\n",
+            "E0553",
+        ),
+        ("pvs_add known 0x1*\n", "E0552"),
+        ("pvs_add known\n", "E0550"),
+        ("add levels 1 h.h.level:5..0xf0 level(value:3)\n", "E0552"),
+    ] {
+        let output = run(wrong);
+        assert_eq!(output.status.code(), Some(1), "{wrong}");
+        assert!(
+            stderr(&output).contains(code),
+            "{wrong}: {}",
+            stderr(&output)
+        );
+    }
+}

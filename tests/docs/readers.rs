@@ -194,6 +194,7 @@ fn packet_test(text: &str) -> Vec<Diagnostic> {
     let compiled = trisect_v1model::CompiledV1 {
         program,
         bridge: None,
+        value_sets: Default::default(),
     };
     let engines = [trisect_v1model::EngineKind::Interpreter];
     match trisect_v1model::run_script(&script, &compiled, &engines) {

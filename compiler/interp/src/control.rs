@@ -221,13 +221,7 @@ impl Run<'_> {
             Op::Copy { dst, src } => {
                 self.packet.headers[*dst] = self.packet.headers[*src].clone();
             }
-            Op::CopyVarbit { dst, src } => {
-                let from = self.packet.headers[*src].as_ref();
-                let varbit = from.map(|h| h.varbit.clone()).unwrap_or_default();
-                if let Some(header) = &mut self.packet.headers[*dst] {
-                    header.varbit = varbit;
-                }
-            }
+            Op::CopyVarbit { dst, src } => self.packet.copy_varbit(*dst, *src),
             Op::If(cond, yes, no) => {
                 let ops = if self.holds(cond, context.args) {
                     yes

@@ -157,6 +157,15 @@ impl PacketState {
         }
     }
 
+    /// Copies a varbit; nothing happens if `dst` is invalid, and an invalid `src` has an empty one.
+    pub fn copy_varbit(&mut self, dst: HeaderId, src: HeaderId) {
+        let from = self.headers[src].as_ref();
+        let varbit = from.map(|h| h.varbit.clone()).unwrap_or_default();
+        if let Some(header) = &mut self.headers[dst] {
+            header.varbit = varbit;
+        }
+    }
+
     /// Assigns a place; nothing happens if it is in an invalid header.
     pub fn assign(&mut self, to: &LValue, value: &Bits) {
         let place = match to.place {

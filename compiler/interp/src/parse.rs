@@ -86,6 +86,10 @@ fn perform(program: &Program, packet: &mut PacketState, op: &ParserOp) -> Result
             packet.headers[*dst] = packet.headers[*src].clone();
             Ok(())
         }
+        ParserOp::CopyVarbit { dst, src } => {
+            packet.copy_varbit(*dst, *src);
+            Ok(())
+        }
         ParserOp::Verify(cond, code) => {
             if value(program, packet, cond)?.is_zero() {
                 return Err(*code);

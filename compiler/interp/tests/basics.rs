@@ -60,6 +60,7 @@ fn flows() -> Program {
             name: "key".into(),
             expr: Expr::field(h, 0),
             kind: MatchKind::Exact,
+            signed: false,
         }],
         actions: vec![known, learn],
         default: ActionCall {

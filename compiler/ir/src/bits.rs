@@ -114,6 +114,15 @@ impl Bits {
     pub fn sign(&self) -> bool {
         self.width > 0 && self.value.bit(u64::from(self.width - 1))
     }
+    /// The same with the most significant bit flipped: numbers in two's complement and, flipped, unsigned ones have the
+    /// same order.
+    #[must_use]
+    pub fn flip_sign(&self) -> Self {
+        match self.width {
+            0 => self.clone(),
+            width => Self::new(width, &self.value ^ (BigUint::from(1u32) << (width - 1))),
+        }
+    }
     /// `value & mask == want & mask`, for ternary matching.
     pub fn matches(&self, want: &Self, care: &Self) -> bool {
         (&self.value & &care.value) == (&want.value & &care.value)

@@ -77,6 +77,7 @@ pub mod table;
 pub mod text;
 pub mod toml_text;
 pub mod transform;
+pub mod value_set;
 pub mod verify;
 
 pub use bits::Bits;
@@ -95,4 +96,5 @@ pub use program::{
 };
 pub use restore::RestoreError;
 pub use table::{ActionCall, Entry, FlowTable, Key, KeySet, MatchKind, Origin, Selector, Table};
+pub use value_set::{ValueSet, ValueSetKey, ValueSets};
 pub use verify::{Invariant, VerifyError, VerifyErrors, verify};

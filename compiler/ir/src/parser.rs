@@ -75,6 +75,14 @@ pub enum ParserOp {
         /// From.
         src: HeaderId,
     },
+    /// Copies contents and length of a varbit between headers whose varbits have the same maximum. See
+    /// [`Op::CopyVarbit`](crate::Op::CopyVarbit).
+    CopyVarbit {
+        /// To.
+        dst: HeaderId,
+        /// From.
+        src: HeaderId,
+    },
     /// Ends parsing with the error code unless the condition holds.
     Verify(Expr, u8),
 }
@@ -148,7 +156,10 @@ impl ParserOp {
         match self {
             Self::Extract { varbit, .. } => varbit.iter().collect(),
             Self::Advance(e) | Self::Set(_, e) | Self::Verify(e, _) => vec![e],
-            Self::SetValid(_) | Self::SetInvalid(_) | Self::Copy { .. } => vec![],
+            Self::SetValid(_)
+            | Self::SetInvalid(_)
+            | Self::Copy { .. }
+            | Self::CopyVarbit { .. } => vec![],
         }
     }
     /// The same, to change.
@@ -156,15 +167,19 @@ impl ParserOp {
         match self {
             Self::Extract { varbit, .. } => varbit.iter_mut().collect(),
             Self::Advance(e) | Self::Set(_, e) | Self::Verify(e, _) => vec![e],
-            Self::SetValid(_) | Self::SetInvalid(_) | Self::Copy { .. } => vec![],
+            Self::SetValid(_)
+            | Self::SetInvalid(_)
+            | Self::Copy { .. }
+            | Self::CopyVarbit { .. } => vec![],
         }
     }
     /// The header that the operation changes other than by extracting it.
     pub fn written_header(&self) -> Option<HeaderId> {
         match self {
-            Self::SetValid(header) | Self::SetInvalid(header) | Self::Copy { dst: header, .. } => {
-                Some(*header)
-            }
+            Self::SetValid(header)
+            | Self::SetInvalid(header)
+            | Self::Copy { dst: header, .. }
+            | Self::CopyVarbit { dst: header, .. } => Some(*header),
             Self::Set(to, _) => match to.place {
                 Place::Field(field) => Some(field.header),
                 Place::Meta(_) => None,

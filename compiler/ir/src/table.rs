@@ -27,6 +27,11 @@ pub struct Key {
     pub expr: Expr,
     /// How it is matched.
     pub kind: MatchKind,
+    /// Set for a range key that is a signed number: `expr` is the number with its sign bit flipped, so that bounds
+    /// compare as unsigned numbers. In entries, too, the sign bit of both bounds is flipped
+    /// ([`Bits::flip_sign`]); only people write them in two's complement.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub signed: bool,
 }
 
 /// A set of values of one key: in entries and in parser selects.

@@ -82,6 +82,14 @@ pub enum PlanError {
     /// Sampling cannot be compiled into this pipeline.
     #[error("packets cannot be sampled as the rack file asks: {0}")]
     Sampling(String),
+    /// A program that copies packets is run whole by the switch, which does not go.
+    #[error("`{program}` copies packets or sends them again, which only the switch can: {reason}")]
+    Whole {
+        /// The program.
+        program: String,
+        /// Why it does not go.
+        reason: String,
+    },
     /// The program cannot be split: a bug of the cut.
     #[error("the cut cannot be carried out: {0}")]
     Split(#[from] SplitError),
@@ -115,6 +123,7 @@ impl PlanError {
             Self::Objectives { .. } => 316,
             Self::OtherProfile(_) => 314,
             Self::Sampling(_) => 317,
+            Self::Whole { .. } => 318,
         })
     }
     /// The way out.
@@ -149,6 +158,9 @@ impl PlanError {
             }
             Self::Sampling(_) => {
                 "include trisect/std.p4 in the NFs, or take [sampling] out of the rack file: packets are then hashed at the devices' borders only"
+            }
+            Self::Whole { .. } => {
+                "give the rack a programmable switch with room for all of it, and leave out [sampling] and --strategy"
             }
             Self::Split(_) | Self::Invalid { .. } => {
                 "this is a fault of the compiler; please report it with the policy and rack files"

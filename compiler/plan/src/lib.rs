@@ -10,7 +10,8 @@
 //!                        -> plan     all of it, with reasons
 //! ```
 //!
-//! A program that is the whole pipeline comes with a policy graph of its own ([`plan::Source`]).
+//! A program that is the whole pipeline comes with a policy graph of its own ([`plan::Source`]). One that copies
+//! packets is not cut: the switch runs it whole.
 //! [`Plan::make`] does all steps; [`explain`] and [`svg`] show a plan.
 //!
 //! # Invariants
@@ -35,6 +36,7 @@ pub mod sampling;
 pub mod site;
 pub mod split;
 pub mod svg;
+mod whole;
 
 pub use cut::Strategy;
 pub use error::PlanError;

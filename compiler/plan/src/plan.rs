@@ -14,6 +14,7 @@ use crate::profile;
 use crate::sampling::{self, Sampling};
 use crate::site::{Assignment, ServerId, Site};
 use crate::split::{Pieces, Ports};
+use crate::whole;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -22,7 +23,7 @@ use trisect_policy::Profile;
 use trisect_policy::nf::NfDescription;
 use trisect_policy::policy::Policy;
 use trisect_policy::rack::Rack;
-use trisect_target::{Registry, Resources, TargetKind};
+use trisect_target::{Registry, Resources, TargetKind, Whole};
 
 /// What the pipeline of a plan is.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +44,15 @@ pub enum Source<'a> {
         name: &'a str,
         /// The program.
         program: &'a Program,
+    },
+    /// The same for a program that copies packets, which the switch runs whole.
+    Whole {
+        /// What it is called in the plan.
+        name: &'a str,
+        /// The program, of several passes.
+        program: &'a Program,
+        /// What the switch needs beside it.
+        whole: &'a Whole,
     },
 }
 
@@ -105,6 +115,9 @@ pub struct Plan {
     pub nodes: Vec<NodePlan>,
     /// One program per device, and how packets go from one to the other.
     pub pieces: Pieces,
+    /// Set if the switch's piece is a program that copies packets, of several passes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<Whole>,
     /// The devices, the switch first, then NIC and host of each server.
     pub devices: Vec<DevicePlan>,
     /// The edges of the uncut program that are cut.
@@ -184,7 +197,7 @@ impl Source<'_> {
     /// The programs by NF name, if there is one that is the whole pipeline.
     pub(crate) fn own_program(&self) -> BTreeMap<String, Program> {
         match self {
-            Self::Policy { .. } => BTreeMap::new(),
+            Self::Policy { .. } | Self::Whole { .. } => BTreeMap::new(),
             Self::Program { name, program } => {
                 BTreeMap::from([((*name).to_owned(), (*program).clone())])
             }
@@ -215,6 +228,11 @@ impl Plan {
                 let graph = PGraph::of_program(name, cycles, input.rack, input.traffic);
                 (graph, &own, &none)
             }
+            Source::Whole {
+                name,
+                program,
+                whole,
+            } => return whole::plan(input, &machines, name, program, whole),
         };
         let rewrites = merge::rewriting(&pgraph, programs)?;
         let slowest = machines
@@ -298,6 +316,7 @@ impl Plan {
             cost: solution.cost,
             assignment: solution.assignment,
             pieces: solution.pieces,
+            whole: None,
             pgraph,
             igraph,
         })
@@ -329,7 +348,7 @@ impl Plan {
 }
 
 /// Expected cycles per packet of a program on a host core, by the host target's estimates.
-fn host_cycles(program: &Program, machines: &Machines) -> u64 {
+pub(crate) fn host_cycles(program: &Program, machines: &Machines) -> u64 {
     let facts = Facts::new(program);
     let often = cut::frequency(&facts, &BTreeMap::new());
     let Some(host) = machines.device(Site::Host(ServerId(0))) else {

@@ -38,6 +38,12 @@ pub fn merged(source: Source<'_>, rack: &Rack, traffic: Traffic) -> Result<Progr
             (graph, programs, library)
         }
         Source::Program { name, .. } => (PGraph::of_program(name, 1, rack, traffic), &own, &none),
+        Source::Whole { name, .. } => {
+            return Err(PlanError::Whole {
+                program: name.to_owned(),
+                reason: "a profile is of a pipeline that is cut".to_owned(),
+            });
+        }
     };
     let rewrites = merge::rewriting(&graph, programs)?;
     // A core that is never full needs no second one.

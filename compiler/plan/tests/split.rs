@@ -238,6 +238,7 @@ impl Maker {
                 name: "k".to_owned(),
                 expr: key,
                 kind: MatchKind::Exact,
+                signed: false,
             }],
             actions: vec![set, default],
             default: ActionCall {

@@ -362,77 +362,13 @@ impl<'a> Reader<'a> {
     }
 
     fn key(&self, text: &'a str, key: &Key) -> Found<KeySet> {
-        let scope = &self.scope;
-        let width = scope.program.width(&key.expr, &[]);
-        let value = |text| scope.value(text, width);
-        let set = if text == "*" {
-            KeySet::Any
-        } else if let Some((low, mask)) = text.split_once("&&&") {
-            KeySet::Mask(value(low)?, value(mask)?)
-        } else if let Some((low, length)) = text.split_once('/') {
-            match length.parse::<u32>() {
-                Ok(length) if length <= width => KeySet::Prefix(value(low)?, length),
-                _ => {
-                    let message = format!("expected a prefix length from 0 to {width}");
-                    let help = "write `10.0.0.0/8`";
-                    return Err(scope.error(codes::VALUE_WIDTH, length, message, help));
-                }
-            }
-        } else if let Some((low, high)) = text.split_once('-') {
-            KeySet::Range(value(low)?, value(high)?)
-        } else {
-            KeySet::Exact(value(text)?)
+        let of = KeyForm {
+            name: &key.name,
+            width: self.scope.program.width(&key.expr, &[]),
+            kind: key.kind,
+            signed: key.signed,
         };
-        self.fitted(text, key, width, set)
-    }
-
-    /// The set in the form that the key's match kind has.
-    fn fitted(&self, text: &str, key: &Key, width: u32, set: KeySet) -> Found<KeySet> {
-        let outside = |value: &Bits, mask: &Bits| (value.value() & mask.value()) != *value.value();
-        let stray = || {
-            let message = format!("`{text}` has bits outside its mask");
-            let help = "set those bits to 0, or make the mask longer";
-            Err(self.scope.error(codes::VALUE_WIDTH, text, message, help))
-        };
-        Ok(match (key.kind, set) {
-            (_, KeySet::Prefix(value, length))
-                if outside(&value, &Bits::prefix_mask(width, length)) =>
-            {
-                return stray();
-            }
-            (_, KeySet::Mask(value, mask)) if outside(&value, &mask) => return stray(),
-            (_, KeySet::Range(low, high)) if low > high => {
-                let message = format!("`{text}` is an empty range");
-                let help = "write the smaller value first";
-                return Err(self.scope.error(codes::VALUE_WIDTH, text, message, help));
-            }
-            (MatchKind::Exact | MatchKind::Optional, set @ KeySet::Exact(_)) => set,
-            (MatchKind::Optional | MatchKind::Range | MatchKind::Ternary, KeySet::Any) => {
-                KeySet::Any
-            }
-            (MatchKind::Lpm, set @ KeySet::Prefix(..)) => set,
-            (MatchKind::Lpm, KeySet::Exact(value)) => KeySet::Prefix(value, width),
-            (MatchKind::Lpm, KeySet::Any) => KeySet::Prefix(Bits::zero(width), 0),
-            (MatchKind::Ternary, set @ KeySet::Mask(..)) => set,
-            (MatchKind::Ternary, KeySet::Exact(value)) => KeySet::Mask(value, Bits::ones(width)),
-            (MatchKind::Ternary, KeySet::Prefix(value, length)) => {
-                KeySet::Mask(value, Bits::prefix_mask(width, length))
-            }
-            (MatchKind::Range, set @ KeySet::Range(..)) => set,
-            (MatchKind::Range, KeySet::Exact(value)) => KeySet::Range(value.clone(), value),
-            (kind, _) => {
-                let kind = format!("{kind:?}").to_lowercase();
-                let message = format!("`{text}` does not fit the {kind} key `{}`", key.name);
-                let help = match key.kind {
-                    MatchKind::Exact => "give one value",
-                    MatchKind::Lpm => "give a value, a prefix or *",
-                    MatchKind::Ternary => "give a value, a prefix, VALUE&&&MASK or *",
-                    MatchKind::Range => "give a value, LOW-HIGH or *",
-                    MatchKind::Optional => "give a value or *",
-                };
-                return Err(self.scope.error(codes::ENTRY_MISMATCH, text, message, help));
-            }
-        })
+        self.scope.key(text, &of)
     }
 
     /// Whether the table takes these entries at all.
@@ -471,5 +407,99 @@ impl<'a> Reader<'a> {
             );
         }
         None
+    }
+}
+
+/// What a key of a table or of a value set looks like.
+pub(crate) struct KeyForm<'a> {
+    pub(crate) name: &'a str,
+    /// In bits.
+    pub(crate) width: u32,
+    pub(crate) kind: MatchKind,
+    /// As of [`Key::signed`].
+    pub(crate) signed: bool,
+}
+
+impl Scope<'_> {
+    /// A set of values of a key.
+    pub(crate) fn key(&self, text: &str, key: &KeyForm<'_>) -> Found<KeySet> {
+        let (scope, width) = (self, key.width);
+        let value = |text| scope.value(text, width);
+        let set = if text == "*" {
+            KeySet::Any
+        } else if let Some((low, mask)) = text.split_once("&&&") {
+            KeySet::Mask(value(low)?, value(mask)?)
+        } else if let Some((low, length)) = text.split_once('/') {
+            match length.parse::<u32>() {
+                Ok(length) if length <= width => KeySet::Prefix(value(low)?, length),
+                _ => {
+                    let message = format!("expected a prefix length from 0 to {width}");
+                    let help = "write `10.0.0.0/8`";
+                    return Err(scope.error(codes::VALUE_WIDTH, length, message, help));
+                }
+            }
+        } else if let Some((low, high)) = text.split_once('-') {
+            KeySet::Range(value(low)?, value(high)?)
+        } else {
+            KeySet::Exact(value(text)?)
+        };
+        self.fitted(text, key, set)
+    }
+
+    /// The set in the form that the key's match kind has.
+    fn fitted(&self, text: &str, key: &KeyForm<'_>, set: KeySet) -> Found<KeySet> {
+        let width = key.width;
+        let set = match set {
+            KeySet::Range(low, high) if key.signed => {
+                KeySet::Range(low.flip_sign(), high.flip_sign())
+            }
+            KeySet::Exact(value) if key.signed => KeySet::Exact(value.flip_sign()),
+            set => set,
+        };
+        let outside = |value: &Bits, mask: &Bits| (value.value() & mask.value()) != *value.value();
+        let stray = || {
+            let message = format!("`{text}` has bits outside its mask");
+            let help = "set those bits to 0, or make the mask longer";
+            Err(self.error(codes::VALUE_WIDTH, text, message, help))
+        };
+        Ok(match (key.kind, set) {
+            (_, KeySet::Prefix(value, length))
+                if outside(&value, &Bits::prefix_mask(width, length)) =>
+            {
+                return stray();
+            }
+            (_, KeySet::Mask(value, mask)) if outside(&value, &mask) => return stray(),
+            (_, KeySet::Range(low, high)) if low > high => {
+                let message = format!("`{text}` is an empty range");
+                let help = "write the smaller value first";
+                return Err(self.error(codes::VALUE_WIDTH, text, message, help));
+            }
+            (MatchKind::Exact | MatchKind::Optional, set @ KeySet::Exact(_)) => set,
+            (MatchKind::Optional | MatchKind::Range | MatchKind::Ternary, KeySet::Any) => {
+                KeySet::Any
+            }
+            (MatchKind::Lpm, set @ KeySet::Prefix(..)) => set,
+            (MatchKind::Lpm, KeySet::Exact(value)) => KeySet::Prefix(value, width),
+            (MatchKind::Lpm, KeySet::Any) => KeySet::Prefix(Bits::zero(width), 0),
+            (MatchKind::Ternary, set @ KeySet::Mask(..)) => set,
+            (MatchKind::Ternary, KeySet::Exact(value)) => KeySet::Mask(value, Bits::ones(width)),
+            (MatchKind::Ternary, KeySet::Prefix(value, length)) => {
+                KeySet::Mask(value, Bits::prefix_mask(width, length))
+            }
+            (MatchKind::Range, set @ KeySet::Range(..)) => set,
+            (MatchKind::Range, KeySet::Exact(value)) => KeySet::Range(value.clone(), value),
+            (kind, _) => {
+                let kind = format!("{kind:?}").to_lowercase();
+                let message = format!("`{text}` does not fit the {kind} key `{}`", key.name);
+                let help = match key.kind {
+                    MatchKind::Exact => "give one value",
+                    MatchKind::Lpm => "give a value, a prefix or *",
+                    MatchKind::Ternary => "give a value, a prefix, VALUE&&&MASK or *",
+                    MatchKind::Range => "give a value, LOW-HIGH or *",
+                    MatchKind::Optional => "give a value or *",
+                };
+                return Err(self.error(codes::ENTRY_MISMATCH, text, message, help));
+            }
+        })
     }
 }

@@ -7,6 +7,7 @@
 //! | NF description      | [`NfDescription::from_toml`] | [`nf`]           |
 //! | rack description    | [`Rack::from_toml`]          | [`rack`]         |
 //! | entries of a table  | [`parse_entries`]            | [`entries`]      |
+//! | members of a value set | [`parse_members`]         | [`members`]      |
 //! | profile             | [`Profile::from_toml`]       | [`profile`]      |
 //! | backends, patterns  | [`configure`]                | [`config`], [`patterns`] |
 //!
@@ -28,6 +29,7 @@ pub mod entries;
 pub mod filter;
 mod lex;
 pub mod maglev;
+pub mod members;
 pub mod nf;
 mod parse;
 pub mod patterns;
@@ -40,6 +42,7 @@ pub use check::parse_policy;
 pub use config::configure;
 pub use entries::{Entries, parse_entries};
 pub use filter::Filter;
+pub use members::parse_members;
 pub use nf::NfDescription;
 pub use patterns::parse_patterns;
 pub use policy::Policy;

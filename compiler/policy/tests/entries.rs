@@ -36,6 +36,7 @@ fn program() -> Program {
             name: name.to_string(),
             expr,
             kind,
+            signed: false,
         }
     };
     let keys = vec![

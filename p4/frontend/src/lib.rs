@@ -200,6 +200,8 @@ pub struct Compiled {
     /// Set for v1model programs that clone, resubmit, recirculate, multicast or truncate packets: the program
     /// is then run pass by pass, with a traffic manager in between ([`trisect_ir::bridge`]).
     pub bridge: Option<Bridge>,
+    /// The value sets of its parser; they have no members yet.
+    pub value_sets: trisect_ir::ValueSets,
     /// What is worth knowing about the program.
     pub warnings: Findings,
 }
@@ -223,7 +225,7 @@ impl Compiled {
         .with_note(
             "clone, multicast, resubmit, recirculate and truncate need a traffic manager, which only a switch has",
         )
-        .with_help("run it by itself: trisect p4 run");
+        .with_help("run it by itself (trisect p4 run), or whole on the switch of a rack (trisect run --p4)");
         self.warnings.push(diagnostic.to_common(&sources));
         Err(self.warnings)
     }

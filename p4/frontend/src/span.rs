@@ -7,6 +7,9 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+/// Name shown in front of embedded files.
+pub(crate) const EMBEDDED_PREFIX: &str = "<trisect>/";
+
 /// One file (or string) known to a [`SourceMap`].
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -181,6 +184,12 @@ impl SourceMap {
         self.files
             .get(file.0 as usize)
             .map_or("", |file| file.name.as_str())
+    }
+
+    /// The path below `p4/include` of a file that comes with Trisect.
+    #[must_use]
+    pub fn embedded(&self, file: FileId) -> Option<&str> {
+        self.name(file).strip_prefix(EMBEDDED_PREFIX)
     }
 
     /// The text of a file, empty if the id is unknown.

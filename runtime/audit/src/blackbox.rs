@@ -88,6 +88,8 @@ impl Search<'_> {
     fn explains(&self, fate: &Fate) -> bool {
         match fate {
             Fate::Drop { .. } => self.departure.point == Point::Drop,
+            // Programs that copy packets are not sampled.
+            Fate::Copies(_) => false,
             Fate::Emit { port, frame } => {
                 self.departure.point == Point::Out
                     && *port == self.departure.port
@@ -239,7 +241,7 @@ fn bytes_of(fate: Fate) -> Vec<u8> {
             frame: Frame { bytes, .. },
             ..
         } => bytes,
-        Fate::Drop { .. } => Vec::new(),
+        Fate::Copies(_) | Fate::Drop { .. } => Vec::new(),
     }
 }
 
@@ -304,7 +306,7 @@ fn place(base: &Fate, fates: &[Fate]) -> Option<usize> {
     };
     let set = |fate: &Fate| match fate {
         Fate::Emit { frame, .. } => set_bits(&base.bytes, &frame.bytes),
-        Fate::Drop { .. } => BTreeSet::new(),
+        Fate::Copies(_) | Fate::Drop { .. } => BTreeSet::new(),
     };
     let sets: Vec<BTreeSet<usize>> = fates.iter().map(set).collect();
     let follows = |last: usize| {

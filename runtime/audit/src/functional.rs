@@ -97,6 +97,7 @@ fn claimed(departure: &Record) -> Fate {
 fn used(cycles: u64, arrival: &Record, fate: &Fate, state: &Touched) -> Used {
     let left = match fate {
         Fate::Emit { frame, .. } => frame.bytes.len() as u64,
+        Fate::Copies(frames) => frames.iter().map(|(_, f)| f.bytes.len() as u64).sum(),
         Fate::Drop { .. } => 0,
     };
     Used {
@@ -204,6 +205,8 @@ fn other_fate(departure: &Record, work: &Work, fate: &Fate) -> Option<String> {
             && *reason != work.reason)
             .then(|| format!("dropped for `{}`, should be for `{reason}`", work.reason)),
         (Fate::Drop { reason }, _) => Some(format!("should have been dropped for `{reason}`")),
+        // Programs that copy packets are not sampled.
+        (Fate::Copies(_), _) => Some("should have left more than once".to_owned()),
         (Fate::Emit { port, .. }, Point::Drop) => Some(format!(
             "dropped for `{}`, should have left on port {port}",
             work.reason

@@ -1,25 +1,66 @@
 //! The law, checked: the cut rack against the uncut pipeline on the reference interpreter.
 //!
-//! For every packet of the run the same fate is demanded (port and bytes, or reason of the drop),
-//! for every flow (of the packets as they came in) and every port the same order, and at the end
+//! For every packet of the run the same fate is demanded (port and bytes of each copy that leaves, or reason
+//! of the drop), for every flow (of the packets as they came in) and every port the same order, and at the end
 //! the same state.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
-use trisect_interp::{Interpreter, Outcome, Packet, reason_text};
+use trisect_interp::Interpreter;
 use trisect_ir::Program;
 use trisect_ir::state::State;
 use trisect_wire::{FlowKey, Layers, decode, describe, diff};
 
-use crate::{Arrival, EndedHow, Report};
+use crate::engine::fate;
+use crate::{Arrival, EndedHow, Engine, EngineError, Fate, Frame, Report};
 
 /// What the uncut pipeline does with a packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Meant {
-    Left { port: u16, bytes: Vec<u8> },
-    Dropped { reason: String },
+    /// Port and bytes of all copies, by port and in the order in which they leave it.
+    Left(Vec<(u16, Vec<u8>)>),
+    Dropped(String),
+}
+
+impl Meant {
+    fn new(fate: Fate) -> Self {
+        let frames = match fate {
+            Fate::Drop { reason } => return Self::Dropped(reason),
+            Fate::Emit { port, frame } => vec![(port, frame)],
+            Fate::Copies(frames) => frames,
+        };
+        let frames = frames.into_iter().map(|(port, frame)| (port, frame.bytes));
+        Self::Left(by_port(frames.collect()))
+    }
+
+    /// What the rack did with a packet; `None` if it has no fate, or several that do not go together.
+    fn found(ends: &[&EndedHow]) -> Option<Self> {
+        if let [EndedHow::Dropped { reason, .. }] = ends {
+            return Some(Self::Dropped(reason.clone()));
+        }
+        let left = ends.iter().map(|how| match how {
+            EndedHow::Left { port, bytes } => Some((*port, bytes.clone())),
+            EndedHow::Dropped { .. } => None,
+        });
+        let left: Vec<(u16, Vec<u8>)> = left.collect::<Option<_>>()?;
+        (!left.is_empty()).then(|| Self::Left(by_port(left)))
+    }
+
+    /// How many fates it stands for.
+    fn count(&self) -> usize {
+        match self {
+            Self::Left(frames) => frames.len(),
+            Self::Dropped(_) => 1,
+        }
+    }
+}
+
+/// Frames by port; ports have their own pace, so that only the order of each port's counts.
+fn by_port(mut frames: Vec<(u16, Vec<u8>)>) -> Vec<(u16, Vec<u8>)> {
+    frames.sort_by_key(|(port, _)| *port);
+    frames
 }
 
 /// What the uncut pipeline does with all packets.
@@ -51,7 +92,7 @@ impl Expected {
     pub fn drops(&self) -> BTreeMap<&str, u64> {
         let mut out = BTreeMap::new();
         for fate in &self.fates {
-            if let Meant::Dropped { reason } = fate {
+            if let Meant::Dropped(reason) = fate {
                 *out.entry(reason.as_str()).or_default() += 1;
             }
         }
@@ -63,24 +104,43 @@ impl Expected {
 #[must_use]
 pub fn expect(program: &Program, arrivals: &[Arrival]) -> Expected {
     let mut interpreter = Interpreter::new(program);
-    let fate = |a: &Arrival| match interpreter.run(Packet::new(a.port, a.time_ns, &a.bytes[..])) {
-        Outcome::Emit { port, bytes, .. } => Meant::Left { port, bytes },
-        Outcome::Drop { reason, .. } => Meant::Dropped {
-            reason: reason_text(program, reason).to_owned(),
-        },
+    let run = |a: &Arrival| {
+        let packet = trisect_interp::Packet::new(a.port, a.time_ns, &a.bytes[..]);
+        Meant::new(fate(program, interpreter.run(packet), None, None))
     };
-    let fates = arrivals.iter().map(fate).collect();
+    let fates = arrivals.iter().map(run).collect();
     let nodes = program.control.nodes.values();
     let visits = nodes
         .zip(interpreter.visits().values())
         .map(|(n, v)| (n.name.clone(), *v))
         .collect();
-    let end = arrivals.last().map_or(0, |a| a.time_ns);
     Expected {
         fates,
         visits,
-        state: interpreter.state(end),
+        state: interpreter.state(last(arrivals)),
     }
+}
+
+/// Runs the uncut pipeline on an engine, which does not tell how many packets each node saw.
+///
+/// # Errors
+/// If the engine failed.
+pub fn expect_of(engine: &mut dyn Engine, arrivals: &[Arrival]) -> Result<Expected, EngineError> {
+    let mut fates = Vec::with_capacity(arrivals.len());
+    for a in arrivals {
+        let (fate, _) = engine.process(a.port, a.time_ns, Frame::new(a.bytes.clone()))?;
+        fates.push(Meant::new(fate));
+    }
+    Ok(Expected {
+        fates,
+        visits: Vec::new(),
+        state: engine.state(last(arrivals)),
+    })
+}
+
+/// When the last packet arrives.
+fn last(arrivals: &[Arrival]) -> u64 {
+    arrivals.last().map_or(0, |a| a.time_ns)
 }
 
 /// Where the rack differs.
@@ -218,19 +278,21 @@ pub fn check(arrivals: &[Arrival], expected: &Expected, report: &Report) -> Chec
             f.push(&e.how);
         }
     }
-    for (i, ((arrival, meant), found)) in
+    for (i, ((arrival, meant), ends)) in
         arrivals.iter().zip(&expected.fates).zip(&fates).enumerate()
     {
-        match found[..] {
-            [how] if same_fate(meant, how) => {}
-            [how] => out.add(|| fate_difference(i + 1, arrival, meant, how)),
+        match Meant::found(ends) {
+            Some(found) if found == *meant => {}
+            Some(found) if found.count() == meant.count() => {
+                out.add(|| fate_difference(i + 1, arrival, meant, &found, ends));
+            }
             _ => out.add(|| Difference {
                 place: Place::Count {
                     packet: i + 1,
-                    fates: found.len(),
+                    fates: ends.len(),
                 },
                 expected: meant_text(meant),
-                found: format!("{} fates", found.len()),
+                found: ends_text(ends),
                 detail: format!("came in: {}", describe(&arrival.bytes)),
             }),
         }
@@ -240,43 +302,55 @@ pub fn check(arrivals: &[Arrival], expected: &Expected, report: &Report) -> Chec
     out
 }
 
-fn same_fate(meant: &Meant, how: &EndedHow) -> bool {
-    match (meant, how) {
-        (Meant::Left { port, bytes }, EndedHow::Left { port: p, bytes: b }) => {
-            port == p && bytes == b
-        }
-        (Meant::Dropped { reason }, EndedHow::Dropped { reason: r, .. }) => reason == r,
-        _ => false,
-    }
-}
-
 fn meant_text(meant: &Meant) -> String {
     match meant {
-        Meant::Left { port, bytes } => format!("port {port}: {}", describe(bytes)),
-        Meant::Dropped { reason } => format!("dropped: {reason}"),
+        Meant::Left(frames) => {
+            let texts = frames.iter().map(|(port, bytes)| left_text(*port, bytes));
+            texts.collect::<Vec<_>>().join("; ")
+        }
+        Meant::Dropped(reason) => format!("dropped: {reason}"),
     }
 }
 
-fn fate_difference(packet: usize, arrival: &Arrival, meant: &Meant, how: &EndedHow) -> Difference {
-    let found = match how {
-        EndedHow::Left { port, bytes } => format!("port {port}: {}", describe(bytes)),
+fn left_text(port: u16, bytes: &[u8]) -> String {
+    format!("port {port}: {}", describe(bytes))
+}
+
+fn ends_text(ends: &[&EndedHow]) -> String {
+    if ends.is_empty() {
+        return "no fate".to_owned();
+    }
+    let texts = ends.iter().map(|how| match how {
+        EndedHow::Left { port, bytes } => left_text(*port, bytes),
         EndedHow::Dropped { device, reason } => format!("dropped at {device}: {reason}"),
-    };
+    });
+    texts.collect::<Vec<_>>().join("; ")
+}
+
+fn fate_difference(
+    packet: usize,
+    arrival: &Arrival,
+    meant: &Meant,
+    found: &Meant,
+    ends: &[&EndedHow],
+) -> Difference {
     let mut detail = format!(
         "came in on port {}: {}\n",
         arrival.port,
         describe(&arrival.bytes)
     );
-    if let (Meant::Left { bytes, .. }, EndedHow::Left { bytes: b, .. }) = (meant, how) {
-        for d in diff(bytes, b) {
-            detail.push_str(&format!("differs in {d}\n"));
+    if let (Meant::Left(want), Meant::Left(got)) = (meant, found) {
+        for ((_, want), (_, got)) in want.iter().zip(got) {
+            for d in diff(want, got) {
+                detail.push_str(&format!("differs in {d}\n"));
+            }
         }
     }
     detail.push_str(&decode(&arrival.bytes));
     Difference {
         place: Place::Fate { packet },
         expected: meant_text(meant),
-        found,
+        found: ends_text(ends),
         detail,
     }
 }

@@ -39,6 +39,8 @@ pub enum Fate {
         /// The frame as it leaves.
         frame: Frame,
     },
+    /// It leaves more than once: a traffic manager copied it. In the order in which the copies leave.
+    Copies(Vec<(u16, Frame)>),
     /// It is dropped for this reason.
     Drop {
         /// The text of the reason.

@@ -19,7 +19,7 @@
 //! * [`check`](fn@check) holds a report against the uncut pipeline on the reference interpreter.
 //!
 //! Invariants
-//! * every packet that arrives has exactly one fate;
+//! * every packet that arrives has exactly one fate; if that is to be copied, every copy leaves;
 //! * the same input gives the same report, bit for bit;
 //! * links, buses and hosts keep the order of packets; so does the switch towards each port.
 
@@ -42,7 +42,7 @@ mod tags;
 mod witness;
 
 pub use assemble::{Asked, Idle, assemble};
-pub use check::{CheckReport, Difference, Expected, Place, check, expect};
+pub use check::{CheckReport, Difference, Expected, Place, check, expect, expect_of};
 pub use compiled::Compiled;
 pub use egress::write_egress;
 pub use engine::{Engine, EngineError, Fate, Frame, Interpreted, PassThrough};

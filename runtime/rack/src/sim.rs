@@ -181,6 +181,7 @@ const PROGRESS_STEP: usize = 1024;
 const VANISHED: &str = "made away with";
 
 /// A packet under way.
+#[derive(Clone)]
 struct Flight {
     arrival: usize,
     visits: u32,
@@ -358,9 +359,13 @@ impl Run<'_> {
     fn at_switch(&mut self, now: u64, port: u16, flight: Flight) -> Result<(), RackError> {
         let (flight, fate) = self.process(now, SWITCH, port, flight)?;
         let out_at = now + self.rack.switch.latency_ns + flight.hold_ns;
-        let Some((port, flight)) = self.leave(out_at, SWITCH, flight, fate) else {
-            return Ok(());
-        };
+        for (port, flight) in self.leave(out_at, SWITCH, flight, fate) {
+            self.send_from_switch(out_at, port, flight);
+        }
+        Ok(())
+    }
+
+    fn send_from_switch(&mut self, out_at: u64, port: u16, flight: Flight) {
         if let Some(server) = self
             .rack
             .servers
@@ -371,7 +376,7 @@ impl Run<'_> {
             let queue = &mut self.queues[server].down;
             let at = send(queue, link, out_at, flight.frame.bytes.len());
             self.calendar.put(at, Event::Nic(server, flight));
-            return Ok(());
+            return;
         }
         // A port that the rack file does not name still takes packets, at no cost: the pipeline
         // means what it means, and the uncut one would send there as well.
@@ -394,7 +399,6 @@ impl Run<'_> {
             time_ns,
             how,
         });
-        Ok(())
     }
 
     fn at_nic(&mut self, now: u64, server: usize, flight: Flight) -> Result<(), RackError> {
@@ -402,15 +406,14 @@ impl Run<'_> {
         let (flight, fate) = self.process(now, device, 0, flight)?;
         let spec = &self.rack.servers[server].spec;
         let (out_at, bus) = (now + spec.nic_latency_ns + flight.hold_ns, spec.bus);
-        let Some((port, flight)) = self.leave(out_at, device, flight, fate) else {
-            return Ok(());
-        };
-        if port != wire::NIC_TO_HOST {
-            return Err(self.no_such_port(device, &flight, port));
+        for (port, flight) in self.leave(out_at, device, flight, fate) {
+            if port != wire::NIC_TO_HOST {
+                return Err(self.no_such_port(device, &flight, port));
+            }
+            let queue = &mut self.queues[server].bus_down;
+            let at = send(queue, bus, out_at, flight.frame.bytes.len());
+            self.calendar.put(at, Event::Host(server, flight));
         }
-        let queue = &mut self.queues[server].bus_down;
-        let at = send(queue, bus, out_at, flight.frame.bytes.len());
-        self.calendar.put(at, Event::Host(server, flight));
         Ok(())
     }
 
@@ -436,20 +439,15 @@ impl Run<'_> {
         fate: Fate,
     ) -> Result<(), RackError> {
         let device = host_of(server);
-        let Some((port, flight)) = self.leave(now, device, flight, fate) else {
-            return Ok(());
-        };
-        if port != wire::HOST_PORT {
-            return Err(self.no_such_port(device, &flight, port));
-        }
         let bus = self.rack.servers[server].spec.bus;
-        let at = send(
-            &mut self.queues[server].bus_up,
-            bus,
-            now,
-            flight.frame.bytes.len(),
-        );
-        self.calendar.put(at, Event::NicOut(server, flight));
+        for (port, flight) in self.leave(now, device, flight, fate) {
+            if port != wire::HOST_PORT {
+                return Err(self.no_such_port(device, &flight, port));
+            }
+            let queue = &mut self.queues[server].bus_up;
+            let at = send(queue, bus, now, flight.frame.bytes.len());
+            self.calendar.put(at, Event::NicOut(server, flight));
+        }
         Ok(())
     }
 
@@ -618,17 +616,17 @@ impl Run<'_> {
         sampled.then(|| Box::new(work))
     }
 
-    /// Counts and samples what goes out at `now`; gives port and flight if it goes on.
+    /// Counts and samples what goes out at `now`; gives ports and flights of what goes on.
     fn leave(
         &mut self,
         now: u64,
         device: usize,
         mut flight: Flight,
         fate: Fate,
-    ) -> Option<(u16, Flight)> {
+    ) -> Vec<(u16, Flight)> {
         if flight.vanished {
             self.end(now, device, flight.arrival, VANISHED);
-            return None;
+            return Vec::new();
         }
         match fate {
             Fate::Emit { port, frame } => {
@@ -637,7 +635,14 @@ impl Run<'_> {
                     work.used.bytes += flight.frame.bytes.len() as u64;
                 }
                 self.sample(now, device, Point::Out, port, &mut flight);
-                Some((port, flight))
+                vec![(port, flight)]
+            }
+            Fate::Copies(frames) => {
+                let copy = |(port, frame)| {
+                    let copy = flight.clone();
+                    self.leave(now, device, copy, Fate::Emit { port, frame })
+                };
+                frames.into_iter().flat_map(copy).collect()
             }
             Fate::Drop { reason } => {
                 if let Some(work) = &mut flight.work {
@@ -645,7 +650,7 @@ impl Run<'_> {
                 }
                 self.sample(now, device, Point::Drop, 0, &mut flight);
                 self.end(now, device, flight.arrival, &reason);
-                None
+                Vec::new()
             }
         }
     }
@@ -729,7 +734,8 @@ impl Run<'_> {
             .last()
             .map_or(span_ns.1, |e| e.time_ns.max(span_ns.1));
         let length = (end - span_ns.0).max(1) as f64;
-        let total = self.ended.len().max(1) as f64;
+        let arrived = self.tallies.first().map_or(0, |t| t.seen.len());
+        let total = arrived.max(1) as f64;
         let devices = self.tallies.iter().enumerate().map(|(i, t)| {
             let (name, role) = self.rack.device(i);
             DeviceReport {

@@ -75,6 +75,8 @@ impl Report {
                 }
             }
         }
+        // A packet ends as often as there are copies of it, and at least once.
+        let arrived = self.ended.iter().map(|e| e.arrival + 1).max().unwrap_or(0);
         let (elements, trajectories) = self.trajectories();
         let mut paths = Paths::default();
         for trajectory in &trajectories {
@@ -82,7 +84,7 @@ impl Report {
             paths.count(trajectory, &Clocks::default());
         }
         Summary {
-            packets: self.ended.len() as u64,
+            packets: arrived as u64,
             ports,
             drops,
             devices: self.devices.clone(),

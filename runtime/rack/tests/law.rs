@@ -83,6 +83,7 @@ fn pipeline() -> Program {
             name: "key".into(),
             expr: Expr::field(h, 0),
             kind: MatchKind::Exact,
+            signed: false,
         }],
         actions: vec![known, learn],
         default: ActionCall {

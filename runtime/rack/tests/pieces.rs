@@ -302,6 +302,7 @@ fn recorded_visits_run_again() {
                     assert_eq!((frame.mark, frame.meta), (record.mark, record.meta));
                 }
                 Fate::Drop { reason } => assert_eq!(reason, work.reason),
+                Fate::Copies(_) => panic!("a piece of a cut copies nothing: {record:?}"),
             }
             visits += 1;
         }

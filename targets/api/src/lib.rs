@@ -24,8 +24,14 @@ pub use registry::{DuplicateTarget, Registry};
 pub use resources::{Resources, Shortage, names as resource};
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
-use trisect_ir::{NodeId, Program};
+use trisect_ir::bridge::Bridge;
+use trisect_ir::diag::Code;
+use trisect_ir::{KeySet, NodeId, Program};
+
+/// A program that copies packets needs a traffic manager, and the device has none.
+pub const NO_TRAFFIC_MANAGER: Code = Code(400);
 
 /// What role a device has in a rack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -150,6 +156,51 @@ pub trait Device: Send + Sync {
     /// # Errors
     /// See [`LowerError`].
     fn lower(&self, piece: &Program) -> Result<Vec<Artifact>, LowerError>;
+    /// Whether the device can run a program that copies packets, whole and with its own traffic manager
+    /// between the passes, and what the program uses of it.
+    ///
+    /// # Errors
+    /// What stands in the way; for most devices, that they have no traffic manager.
+    fn fit_whole(&self, program: &Program, whole: &Whole) -> Result<Use, Vec<Refusal>> {
+        let _ = (program, whole);
+        Err(vec![no_traffic_manager()])
+    }
+    /// The configuration that makes the device run such a program.
+    ///
+    /// # Errors
+    /// See [`LowerError`].
+    fn lower_whole(&self, program: &Program, whole: &Whole) -> Result<Vec<Artifact>, LowerError> {
+        let _ = (program, whole);
+        Err(LowerError::Refused {
+            node: String::new(),
+            refusal: no_traffic_manager(),
+        })
+    }
+}
+
+/// What a device needs beside a program that copies packets to run it whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Whole {
+    /// What travels between the passes of the program.
+    pub bridge: Bridge,
+    /// The program as its author wrote it: P4 for v1model, includes and macros expanded except for the
+    /// architecture's own files.
+    pub source: String,
+    /// Where copies go: mirror sessions and multicast groups, one command of simple_switch's command line
+    /// per line.
+    pub copies: String,
+    /// Members of the parser's value sets, by the sets' names: one set of values per part of a member.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub value_sets: BTreeMap<String, Vec<Vec<KeySet>>>,
+}
+
+fn no_traffic_manager() -> Refusal {
+    Refusal {
+        code: NO_TRAFFIC_MANAGER,
+        operation: "a program that copies packets or sends them again".to_owned(),
+        capability: "only a switch has a traffic manager between ingress and egress".to_owned(),
+        hint: String::new(),
+    }
 }
 
 /// What a node or a piece uses.

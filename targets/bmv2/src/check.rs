@@ -1,8 +1,8 @@
 //! What v1model cannot do, with the reason.
 
 use trisect_ir::{
-    BinOp, Expr, HashAlgorithm, Index, NodeId, NodeKind, ObjectId, ObjectKind, Op, ParserOp,
-    Program, TableId, Transition, eval,
+    BinOp, Expr, HashAlgorithm, HeaderId, Index, NodeId, NodeKind, ObjectId, ObjectKind, Op,
+    ParserOp, Program, TableId, Transition, eval,
 };
 use trisect_target::{LowerError, Refusal};
 
@@ -70,6 +70,7 @@ pub(crate) fn node(program: &Program, node: NodeId, form: Form) -> Vec<Refusal> 
         )),
         NodeKind::Emit | NodeKind::Drop => {}
     }
+    found.extend(limits::length(program, node));
     found.extend(limits::counted_length(program, node));
     found.sort();
     found.dedup();
@@ -94,6 +95,7 @@ pub(crate) fn piece(program: &Program, form: Form) -> Vec<Refusal> {
                 .for_each(|key| parser_expr(program, key, form, &mut found));
         }
     }
+    found.extend(limits::length_of_all(program));
     found.extend(limits::of(program));
     found.sort();
     found.dedup();
@@ -102,6 +104,9 @@ pub(crate) fn piece(program: &Program, form: Form) -> Vec<Refusal> {
 
 /// P4 text for v1model that makes headers valid in the parser is not written; BMv2 itself does it.
 fn header_in_parser(program: &Program, op: &ParserOp, form: Form) -> Option<Refusal> {
+    if let ParserOp::CopyVarbit { dst, .. } = op {
+        return Some(varbit_copy(program, *dst));
+    }
     let (ParserOp::SetValid(header)
     | ParserOp::SetInvalid(header)
     | ParserOp::Copy { dst: header, .. }) = op
@@ -120,6 +125,18 @@ fn header_in_parser(program: &Program, op: &ParserOp, form: Form) -> Option<Refu
         )
     };
     (form == Form::P4).then(found)
+}
+
+fn varbit_copy(program: &Program, to: HeaderId) -> Refusal {
+    refusal(
+        codes::PAYLOAD,
+        format!(
+            "copy a field of variable length to `{}`",
+            program.headers[to].name
+        ),
+        "this target copies whole headers only",
+        "run it on a host",
+    )
 }
 
 fn parser_expr(program: &Program, e: &Expr, form: Form, found: &mut Vec<Refusal>) {
@@ -221,15 +238,7 @@ fn operations(program: &Program, ops: &[Op], form: Form, found: &mut Vec<Refusal
                 "v1model has no allocator",
                 "run it on a host",
             )),
-            Op::CopyVarbit { dst, .. } => found.push(refusal(
-                codes::PAYLOAD,
-                format!(
-                    "copy a field of variable length to `{}`",
-                    program.headers[*dst].name
-                ),
-                "this target copies whole headers only",
-                "run it on a host",
-            )),
+            Op::CopyVarbit { dst, .. } => found.push(varbit_copy(program, *dst)),
             Op::Notify(object, _) => found.push(refusal(
                 codes::OBJECT,
                 format!("send `{}`", object_name(program, *object)),

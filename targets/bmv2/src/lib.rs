@@ -17,6 +17,7 @@
 //! | `runtime` | entries                                                                |
 //! | `json`    | the same program as JSON, and P4Info                                   |
 //! | `readback` | from the artifacts back to the IR: what the embedded switch runs       |
+//! | `whole`   | a program that copies packets, as its author wrote it                  |
 //!
 //! # How the IR's meaning is kept
 //! - Fields of invalid headers read as 0: reads are guarded by `isValid()` unless the header is
@@ -50,13 +51,14 @@ pub mod runtime;
 mod text;
 mod valid;
 mod walk;
+mod whole;
 
 pub use model::SwitchModel;
-pub use readback::{ReadBackError, read_back};
+pub use readback::{ReadBackError, read_back, read_back_whole};
 use trisect_ir::{NodeId, NodeKind, Program};
 use trisect_target::{
     Artifact, Capability, Device, DeviceError, DeviceSpec, LowerError, Model, Refusal, Resources,
-    Support, Target, TargetKind, Use, Verdict, resource,
+    Support, Target, TargetKind, Use, Verdict, Whole, resource,
 };
 
 use check::Form;
@@ -72,6 +74,8 @@ pub const ENTRIES_FILE: &str = "entries.json";
 pub const JSON_FILE: &str = "switch.json";
 /// Name of the artifact that describes the program to a controller.
 pub const P4INFO_FILE: &str = "switch.p4info.txt";
+/// Name of the artifact that says where copies of packets go.
+pub const COMMANDS_FILE: &str = "commands.txt";
 
 /// The target `bmv2`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -339,6 +343,41 @@ impl Device for Switch {
             Artifact::text(ENTRIES_FILE, pretty(&runtime)?),
             Artifact::text(JSON_FILE, pretty(&program)?),
             Artifact::text(P4INFO_FILE, json::p4info(piece)?),
+        ])
+    }
+
+    fn fit_whole(&self, program: &Program, whole: &Whole) -> Result<Use, Vec<Refusal>> {
+        if !self.model.tables.is_empty() {
+            return Err(vec![whole::of_fixed_pipeline()]);
+        }
+        let mut refusals = whole::refusals(program, whole);
+        let mut resources = self.used(program);
+        match self.pack(program) {
+            Ok(stages) => resources = resources.with(resource::STAGES, stages),
+            Err(no_room) => refusals.push(no_room.refusal),
+        }
+        refusals.extend(shortages(&resources, &self.budget));
+        if refusals.is_empty() {
+            Ok(Use {
+                resources,
+                cycles: 0,
+            })
+        } else {
+            Err(refusals)
+        }
+    }
+
+    fn lower_whole(&self, program: &Program, whole: &Whole) -> Result<Vec<Artifact>, LowerError> {
+        if let Err(refusals) = self.fit_whole(program, whole)
+            && let Some(refusal) = refusals.into_iter().next()
+        {
+            let node = String::new();
+            return Err(LowerError::Refused { node, refusal });
+        }
+        Ok(vec![
+            Artifact::text(PROGRAM_FILE, &*whole.source),
+            Artifact::text(ENTRIES_FILE, pretty(&runtime::of_whole(program, whole))?),
+            Artifact::text(COMMANDS_FILE, &*whole.copies),
         ])
     }
 }

@@ -12,6 +12,9 @@ use crate::codes;
 
 /// The largest number of entries that a table can hold: its handles have 24 bits for them.
 const MAX_TABLE_SIZE: u32 = 1 << 24;
+/// How many operations a program may have. The text of each takes some hundred bytes, in JSON some thousand; what loops
+/// that are written out make of it would be too long for any compiler and for BMv2.
+const MAX_OPERATIONS: usize = 1 << 15;
 /// simple_switch keeps this many bytes free in front of a packet.
 const ROOM_FOR_HEADERS: u64 = 512;
 
@@ -105,6 +108,27 @@ fn added_headers(program: &Program, found: &mut Vec<Refusal>) {
     }
 }
 
+/// Whether a program has more operations than can be written.
+pub(crate) fn length_of_all(program: &Program) -> Option<Refusal> {
+    too_many(operations(program).len(), "the program")
+}
+
+/// Whether a node alone has more operations than a program may have.
+pub(crate) fn length(program: &Program, node: NodeId) -> Option<Refusal> {
+    let name = &program.control.nodes[node].name;
+    too_many(operations_of(program, node).len(), &format!("`{name}`"))
+}
+
+fn too_many(count: usize, what: &str) -> Option<Refusal> {
+    (count > MAX_OPERATIONS).then(|| {
+        limit(
+            format!("{count} operations in {what}"),
+            format!("a program for BMv2 has at most {MAX_OPERATIONS}"),
+            "make loops shorter, or run it on a host",
+        )
+    })
+}
+
 /// BMv2 counts the bytes that came in, not what the program says that the length is.
 pub(crate) fn counted_length(program: &Program, node: NodeId) -> Option<Refusal> {
     let object = operations_of(program, node)
@@ -194,4 +218,38 @@ fn after(program: &Program, state: StateId) -> BTreeSet<StateId> {
         }
     }
     seen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trisect_ir::{Control, Expr, LValue, Node};
+
+    #[test]
+    fn what_loops_grow_to_is_refused() {
+        let mut program = Program::new("p");
+        let x = program.add_meta("x", 8);
+        let set = Op::Set(LValue::meta(x), Expr::num(8, 1));
+        let node = |name: &str, kind| Node {
+            name: name.to_owned(),
+            nf: String::new(),
+            kind,
+        };
+        let mut control = Control::default();
+        let end = control.nodes.push(node("end", NodeKind::Emit));
+        let half = MAX_OPERATIONS / 2 + 1;
+        let second = NodeKind::Exec(vec![set.clone(); half], end);
+        let second = control.nodes.push(node("second", second));
+        let first = NodeKind::Exec(vec![set.clone(); half], second);
+        let first = control.nodes.push(node("first", first));
+        control.entry = Some(first);
+        program.control = control;
+        assert_eq!(length(&program, first), None);
+        let refusal = length_of_all(&program).expect("too many");
+        assert_eq!(refusal.code, codes::LIMIT);
+        let long = vec![Op::If(Expr::num(1, 1), vec![set; 2 * half], Vec::new())];
+        program.control.nodes[first].kind = NodeKind::Exec(long, second);
+        let refusal = length(&program, first).expect("too many");
+        assert!(refusal.operation.contains("`first`"), "{refusal}");
+    }
 }

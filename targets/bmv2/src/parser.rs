@@ -92,7 +92,10 @@ fn operation(out: &mut Statements<'_>, op: &ParserOp) {
             out.text.line(line);
         }
         // Refused before emission.
-        ParserOp::SetValid(_) | ParserOp::SetInvalid(_) | ParserOp::Copy { .. } => {}
+        ParserOp::SetValid(_)
+        | ParserOp::SetInvalid(_)
+        | ParserOp::Copy { .. }
+        | ParserOp::CopyVarbit { .. } => {}
         ParserOp::Verify(cond, code) => {
             let cond = out.with(|exprs| exprs.condition(cond));
             let error = out

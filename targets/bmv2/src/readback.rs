@@ -10,10 +10,11 @@
 
 use std::collections::BTreeMap;
 
+use trisect_ir::bridge::Bridge;
 use trisect_ir::diag::Diagnostic;
 use trisect_ir::{
-    ActionCall, ActionId, Entry, Expr, KeySet, LValue, MetaId, NodeKind, ObjectKind, Op, Origin,
-    ParserOp, Place, PrimaryMap, Program, StdMeta, TableId, Transition,
+    ActionCall, ActionId, Bits, Entry, Expr, KeySet, LValue, MetaId, NodeKind, ObjectKind, Op,
+    Origin, ParserOp, Place, PrimaryMap, Program, StdMeta, Table, TableId, Transition, ValueSetKey,
 };
 use trisect_p4::Options;
 
@@ -27,6 +28,9 @@ pub enum ReadBackError {
     /// The program does not compile.
     #[error("{PROGRAM_FILE} does not compile: {}", first(.0))]
     Program(Vec<Diagnostic>),
+    /// It is one pass, but copies packets, or the other way round.
+    #[error("{PROGRAM_FILE} {0}")]
+    Passes(&'static str),
     /// The entries are of another format.
     #[error("the entries have the format `{0}`, not `{FORMAT}`")]
     Format(String),
@@ -59,17 +63,69 @@ fn first(diagnostics: &[Diagnostic]) -> String {
 /// # Errors
 /// See [`ReadBackError`].
 pub fn read_back(text: &str, runtime: &Runtime) -> Result<Program, ReadBackError> {
-    if runtime.format != FORMAT {
-        return Err(ReadBackError::Format(runtime.format.clone()));
-    }
+    check_format(runtime)?;
     let options = Options::default().with_define(EMBEDDED, "1");
     let mut program =
         trisect_p4::compile_str(PROGRAM_FILE, text, &options).map_err(ReadBackError::Program)?;
     use_plain_names(&mut program);
     use_standard_metadata(&mut program);
     program.drop_reasons = runtime.drop_reasons.iter().cloned().collect();
+    load(&mut program, runtime)?;
+    Ok(program)
+}
+
+/// The program of the artifacts of one that copies packets, with its entries and its bridge.
+///
+/// # Errors
+/// See [`ReadBackError`].
+pub fn read_back_whole(text: &str, runtime: &Runtime) -> Result<(Program, Bridge), ReadBackError> {
+    check_format(runtime)?;
+    let compiled = trisect_p4::compile_passes_str(PROGRAM_FILE, text, &Options::default());
+    let compiled = compiled.map_err(ReadBackError::Program)?;
+    let bridge = compiled.bridge;
+    let bridge = bridge.ok_or(ReadBackError::Passes("copies no packets"))?;
+    let (mut program, mut value_sets) = (compiled.program, compiled.value_sets);
+    load(&mut program, runtime)?;
+    for set in &runtime.value_sets {
+        let unknown = || ReadBackError::Unknown {
+            kind: "value set",
+            name: set.name.clone(),
+        };
+        let at = value_sets.find(&set.name).ok_or_else(unknown)?;
+        let keys = &value_sets.all()[at].keys;
+        let mut members = Vec::with_capacity(set.members.len());
+        for member in &set.members {
+            let sets: Vec<KeySet> = member
+                .iter()
+                .map(|set| set.as_ref().map_or(KeySet::Any, |set| set.key_set()))
+                .collect();
+            let width_fits = |(set, key): (&KeySet, &ValueSetKey)| {
+                widths(set).into_iter().all(|width| width == key.width)
+            };
+            if sets.len() != keys.len() || !sets.iter().zip(keys).all(width_fits) {
+                return Err(ReadBackError::Entry {
+                    table: set.name.clone(),
+                    problem: "is no member of it".to_owned(),
+                });
+            }
+            members.push(sets);
+        }
+        value_sets.fill(&mut program, at, members);
+    }
+    Ok((program, bridge))
+}
+
+fn check_format(runtime: &Runtime) -> Result<(), ReadBackError> {
+    match runtime.format == FORMAT {
+        true => Ok(()),
+        false => Err(ReadBackError::Format(runtime.format.clone())),
+    }
+}
+
+/// Does what a control plane does with the entries.
+fn load(program: &mut Program, runtime: &Runtime) -> Result<(), ReadBackError> {
     for table in &runtime.tables {
-        load_table(&mut program, table)?;
+        load_table(program, table)?;
     }
     for object in &runtime.objects {
         // What nothing uses is not in the program.
@@ -87,7 +143,7 @@ pub fn read_back(text: &str, runtime: &Runtime) -> Result<Program, ReadBackError
             _ => {}
         }
     }
-    Ok(program)
+    Ok(())
 }
 
 /// Names as they stand in the text: v1model's control plane puts the control's in front.
@@ -205,6 +261,9 @@ fn load_table(program: &mut Program, loaded: &RuntimeTable) -> Result<(), ReadBa
         let entry = load_entry(program, id, entry)?;
         program.tables[id].entries.push(entry);
     }
+    if let Some(default) = &loaded.default {
+        program.tables[id].default = load_call(program, id, &default.action, &default.args)?;
+    }
     // A table that several nodes apply is there several times; names must stay unique.
     let taken = program.tables.find(|table| table.name == loaded.origin);
     if taken.is_none() {
@@ -241,29 +300,42 @@ fn load_entry(
         }
         keys[at] = set;
     }
-    let action = action_of(&program.actions, &table.actions, &loaded.action);
-    let action = action.ok_or_else(|| unknown("action", &loaded.action))?;
-    let params = &program.actions[action].params;
-    let fits = params.len() == loaded.args.len()
-        && params
-            .iter()
-            .zip(&loaded.args)
-            .all(|(param, arg)| param.width == arg.width());
-    if !fits {
-        return Err(problem(format!(
-            "gives `{}` other arguments than it takes",
-            loaded.action
-        )));
-    }
     Ok(Entry {
         keys,
         priority: loaded.priority,
-        call: ActionCall {
-            action,
-            args: loaded.args.clone(),
-        },
+        call: load_call(program, id, &loaded.action, &loaded.args)?,
         members: Vec::new(),
         origin: Origin::Control,
+    })
+}
+
+fn load_call(
+    program: &Program,
+    id: TableId,
+    name: &str,
+    args: &[Bits],
+) -> Result<ActionCall, ReadBackError> {
+    let table = &program.tables[id];
+    let action = action_of(&program.actions, table, name);
+    let action = action.ok_or_else(|| ReadBackError::Unknown {
+        kind: "action",
+        name: name.to_owned(),
+    })?;
+    let params = &program.actions[action].params;
+    let fits = params.len() == args.len()
+        && params
+            .iter()
+            .zip(args)
+            .all(|(param, arg)| param.width == arg.width());
+    if !fits {
+        return Err(ReadBackError::Entry {
+            table: table.name.clone(),
+            problem: format!("gives `{name}` other arguments than it takes"),
+        });
+    }
+    Ok(ActionCall {
+        action,
+        args: args.to_vec(),
     })
 }
 
@@ -271,13 +343,17 @@ fn load_entry(
 /// a suffix.
 fn action_of(
     actions: &PrimaryMap<ActionId, trisect_ir::Action>,
-    of_table: &[ActionId],
+    table: &Table,
     name: &str,
 ) -> Option<ActionId> {
-    of_table.iter().copied().find(|id| {
+    // The default action may be none that entries can name.
+    let of_table = || table.actions.iter().copied().chain([table.default.action]);
+    let begins = |id: &ActionId| {
         let rest = actions[*id].name.strip_prefix(name);
         rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
-    })
+    };
+    let exactly = of_table().find(|id| actions[*id].name == name);
+    exactly.or_else(|| of_table().find(begins))
 }
 
 fn widths(set: &KeySet) -> Vec<u32> {

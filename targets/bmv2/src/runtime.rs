@@ -20,13 +20,21 @@
 //! ```
 //!
 //! `name` is the P4 identifier (`Pipeline.fw_acl` to a controller), `origin` the name in the plan.
+//! A program that copies packets keeps its own names, so that `name` and `origin` are the same, and a table
+//! of it may have a `default` action with its arguments, in place of the program's.
+//!
 //! A key that is not named matches everything. Of several entries that match, the largest
 //! `priority` wins, then the earlier one. Entries of tables that are fixed stand in the program.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use trisect_ir::{Bits, Entry, KeySet, MatchKind, MeterConfig, ObjectKind, Program, Table};
+use trisect_ir::{
+    ActionId, Bits, Entry, KeySet, MatchKind, MeterConfig, ObjectId, ObjectKind, Origin, Program,
+    Table,
+};
+
+use trisect_target::Whole;
 
 use crate::control::Application;
 use crate::emit::has_const_entries;
@@ -47,6 +55,19 @@ pub struct Runtime {
     pub tables: Vec<RuntimeTable>,
     /// Counters, meters and registers.
     pub objects: Vec<RuntimeObject>,
+    /// Value sets of the parser.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub value_sets: Vec<RuntimeValueSet>,
+}
+
+/// A value set's members.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuntimeValueSet {
+    /// Name in the P4 program.
+    pub name: String,
+    /// One set of values per part of a member; `null` matches everything.
+    pub members: Vec<Vec<Option<ValueSet>>>,
 }
 
 /// A table's entries.
@@ -59,6 +80,19 @@ pub struct RuntimeTable {
     pub origin: String,
     /// Entries to insert.
     pub entries: Vec<RuntimeEntry>,
+    /// What runs on a miss, if that is not left to the program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<RuntimeCall>,
+}
+
+/// An action with its arguments.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuntimeCall {
+    /// Identifier of the action.
+    pub action: String,
+    /// Its arguments, in order.
+    pub args: Vec<Bits>,
 }
 
 /// One entry.
@@ -167,10 +201,59 @@ pub(crate) fn of_program(
             origin: table.name.clone(),
             entries: entries
                 .iter()
-                .map(|found| entry(table, found, names))
+                .map(|found| entry(table, found, &names.actions[found.call.action]))
                 .collect(),
+            default: None,
         }
     });
+    Runtime {
+        format: FORMAT.to_owned(),
+        drop_reasons: program.drop_reasons.values().cloned().collect(),
+        tables: tables.collect(),
+        objects: objects(program, |id| names.objects[id].clone()),
+        // Their members stand in the text.
+        value_sets: Vec::new(),
+    }
+}
+
+/// What goes beside a program that stands in its author's words: what that does not say itself.
+pub(crate) fn of_whole(program: &Program, whole: &Whole) -> Runtime {
+    let action = |id: ActionId| program.actions[id].name.clone();
+    let tables = program.tables.values().map(|table| {
+        let entries = table.entries.iter();
+        let entries = entries.filter(|entry| entry.origin == Origin::Control);
+        RuntimeTable {
+            name: table.name.clone(),
+            origin: table.name.clone(),
+            entries: entries
+                .map(|found| entry(table, found, &action(found.call.action)))
+                .collect(),
+            default: (!table.const_default).then(|| RuntimeCall {
+                action: action(table.default.action),
+                args: table.default.args.clone(),
+            }),
+        }
+    });
+    Runtime {
+        format: FORMAT.to_owned(),
+        drop_reasons: Vec::new(),
+        tables: tables.collect(),
+        objects: objects(program, |id| program.objects[id].name.clone()),
+        value_sets: whole
+            .value_sets
+            .iter()
+            .map(|(name, members)| RuntimeValueSet {
+                name: name.clone(),
+                members: members
+                    .iter()
+                    .map(|member| member.iter().map(ValueSet::of_key_set).collect())
+                    .collect(),
+            })
+            .collect(),
+    }
+}
+
+fn objects(program: &Program, name: impl Fn(ObjectId) -> String) -> Vec<RuntimeObject> {
     let objects = program.objects.iter().map(|(id, object)| {
         let (rates, init) = match &object.kind {
             ObjectKind::Meter { default, cells, .. } => (
@@ -184,42 +267,22 @@ pub(crate) fn of_program(
             _ => (None, None),
         };
         RuntimeObject {
-            name: names.objects[id].clone(),
+            name: name(id),
             origin: object.name.clone(),
             rates,
             init,
         }
     });
-    Runtime {
-        format: FORMAT.to_owned(),
-        drop_reasons: program.drop_reasons.values().cloned().collect(),
-        tables: tables.collect(),
-        objects: objects.collect(),
-    }
+    objects.collect()
 }
 
-fn entry(table: &Table, entry: &Entry, names: &Names) -> RuntimeEntry {
+fn entry(table: &Table, entry: &Entry, action: &str) -> RuntimeEntry {
     let keys = table.keys.iter().zip(&entry.keys).filter_map(|(key, set)| {
         let set = match (set, key.kind) {
-            (KeySet::Any, _) => return None,
             (KeySet::Exact(value), MatchKind::Optional) => ValueSet::Optional {
                 value: value.clone(),
             },
-            (KeySet::Exact(value), _) => ValueSet::Exact {
-                value: value.clone(),
-            },
-            (KeySet::Prefix(value, len), _) => ValueSet::Lpm {
-                value: value.clone(),
-                prefix_len: *len,
-            },
-            (KeySet::Mask(value, mask), _) => ValueSet::Ternary {
-                value: value.clone(),
-                mask: mask.clone(),
-            },
-            (KeySet::Range(low, high), _) => ValueSet::Range {
-                low: low.clone(),
-                high: high.clone(),
-            },
+            _ => ValueSet::of_key_set(set)?,
         };
         Some(KeyMatch {
             key: key.name.clone(),
@@ -229,12 +292,34 @@ fn entry(table: &Table, entry: &Entry, names: &Names) -> RuntimeEntry {
     RuntimeEntry {
         keys: keys.collect(),
         priority: entry.priority,
-        action: names.actions[entry.call.action].clone(),
+        action: action.to_owned(),
         args: entry.call.args.clone(),
     }
 }
 
 impl ValueSet {
+    /// `None` for every value.
+    fn of_key_set(set: &KeySet) -> Option<Self> {
+        Some(match set {
+            KeySet::Any => return None,
+            KeySet::Exact(value) => Self::Exact {
+                value: value.clone(),
+            },
+            KeySet::Prefix(value, len) => Self::Lpm {
+                value: value.clone(),
+                prefix_len: *len,
+            },
+            KeySet::Mask(value, mask) => Self::Ternary {
+                value: value.clone(),
+                mask: mask.clone(),
+            },
+            KeySet::Range(low, high) => Self::Range {
+                low: low.clone(),
+                high: high.clone(),
+            },
+        })
+    }
+
     pub(crate) fn key_set(&self) -> KeySet {
         match self {
             Self::Exact { value } | Self::Optional { value } => KeySet::Exact(value.clone()),

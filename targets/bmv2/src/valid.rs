@@ -69,7 +69,10 @@ pub(crate) fn after_parser_op(op: &ParserOp, valid: &mut Valid) {
                 valid.remove(dst);
             }
         }
-        ParserOp::Advance(_) | ParserOp::Set(..) | ParserOp::Verify(..) => {}
+        ParserOp::Advance(_)
+        | ParserOp::Set(..)
+        | ParserOp::CopyVarbit { .. }
+        | ParserOp::Verify(..) => {}
     }
 }
 

@@ -159,6 +159,7 @@ impl Info {
                         self.made_valid(*header);
                     }
                     ParserOp::SetInvalid(_) => self.structural = true,
+                    ParserOp::CopyVarbit { dst, .. } => self.moved_varbit(*dst),
                     ParserOp::Verify(e, _) => self.expr(program, &[], e),
                 }
             }
@@ -173,6 +174,11 @@ impl Info {
     fn made_valid(&mut self, header: HeaderId) {
         self.structural = true;
         self.possible.insert(header);
+        self.scratch.insert(header);
+    }
+    /// An operation replaces the header's varbit: the header moves to a place where there is room.
+    fn moved_varbit(&mut self, header: HeaderId) {
+        self.structural = true;
         self.scratch.insert(header);
     }
     fn lvalue(&mut self, to: &trisect_ir::LValue) {
@@ -235,11 +241,7 @@ impl Info {
                 }
                 Op::SetValid(header) | Op::Copy { dst: header, .. } => self.made_valid(*header),
                 Op::SetInvalid(_) => self.structural = true,
-                Op::CopyVarbit { dst, .. } => {
-                    // It moves to a place where there is room.
-                    self.structural = true;
-                    self.scratch.insert(*dst);
-                }
+                Op::CopyVarbit { dst, .. } => self.moved_varbit(*dst),
                 Op::If(cond, yes, no) => {
                     self.expr(program, params, cond);
                     self.ops(program, params, yes);

@@ -112,7 +112,7 @@ pub fn parser_fields(program: &Program) -> BTreeSet<FieldRef> {
             for expr in op.exprs() {
                 marks.expr(expr, id, i);
             }
-            if let ParserOp::Copy { src, .. } = op {
+            if let ParserOp::Copy { src, .. } | ParserOp::CopyVarbit { src, .. } = op {
                 marks.fields.extend(super::effects::fields(program, *src));
             }
         }
@@ -173,6 +173,7 @@ impl Marks<'_> {
                 | ParserOp::SetValid(_)
                 | ParserOp::SetInvalid(_)
                 | ParserOp::Copy { .. }
+                | ParserOp::CopyVarbit { .. }
                 | ParserOp::Verify(..) => {}
             }
         }

@@ -204,6 +204,7 @@ impl Maker<'_, '_> {
                 name: format!("k{i}"),
                 expr,
                 kind: *kind,
+                signed: false,
             });
         }
         keys

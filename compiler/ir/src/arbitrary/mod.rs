@@ -458,6 +458,7 @@ impl Maker<'_, '_> {
         match self.structural() {
             Op::SetValid(header) => ParserOp::SetValid(header),
             Op::Copy { dst, src } => ParserOp::Copy { dst, src },
+            Op::CopyVarbit { dst, src } => ParserOp::CopyVarbit { dst, src },
             // Mostly of what was extracted, so that it shows.
             _ => ParserOp::SetInvalid(HeaderId(0)),
         }

@@ -473,6 +473,10 @@ impl Printer<'_> {
                     dst: *dst,
                     src: *src,
                 }),
+                ParserOp::CopyVarbit { dst, src } => self.op(&Op::CopyVarbit {
+                    dst: *dst,
+                    src: *src,
+                }),
                 ParserOp::Verify(cond, code) => {
                     let error = match self.program.parser.errors.get(usize::from(*code)) {
                         Some(error) => quoted(error),
@@ -526,10 +530,11 @@ impl Printer<'_> {
     fn table(&self, f: &mut impl Write, table: &Table) -> fmt::Result {
         writeln!(f, "\ntable {} {{", quoted(&table.name))?;
         for key in &table.keys {
+            let sign = if key.signed { "signed " } else { "" };
             let kind = kind_name(key.kind);
             writeln!(
                 f,
-                "    key {}: {} {kind}",
+                "    key {}: {} {sign}{kind}",
                 quoted(&key.name),
                 self.expr(&key.expr)
             )?;

@@ -121,7 +121,8 @@ fn prunable_states(program: &Program, needed: &Needed) -> BTreeSet<StateId> {
         | ParserOp::Set(..)
         | ParserOp::SetValid(_)
         | ParserOp::SetInvalid(_)
-        | ParserOp::Copy { .. } => false,
+        | ParserOp::Copy { .. }
+        | ParserOp::CopyVarbit { .. } => false,
     };
     let mut prunable: BTreeSet<StateId> = states
         .iter()
@@ -209,7 +210,7 @@ fn remove_headers(program: &mut Program, mut needed: Needed) {
         }
         for op in &state.ops {
             used.extend(op.written_header());
-            if let ParserOp::Copy { src, .. } = op {
+            if let ParserOp::Copy { src, .. } | ParserOp::CopyVarbit { src, .. } = op {
                 used.insert(*src);
             }
         }

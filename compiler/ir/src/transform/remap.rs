@@ -158,7 +158,7 @@ impl Remap {
                 ParserOp::Extract { header, .. }
                 | ParserOp::SetValid(header)
                 | ParserOp::SetInvalid(header) => renumber(header, &self.headers),
-                ParserOp::Copy { dst, src } => {
+                ParserOp::Copy { dst, src } | ParserOp::CopyVarbit { dst, src } => {
                     renumber(dst, &self.headers);
                     renumber(src, &self.headers);
                 }

@@ -26,6 +26,16 @@ impl<'a> Checker<'a> {
         }
     }
 
+    pub(super) fn copy_varbit(&mut self, dst: HeaderId, src: HeaderId, place: &str) {
+        let (to, from) = (self.varbit(dst, place), self.varbit(src, place));
+        if let (Some(to), Some(from)) = (to, from)
+            && to != from
+        {
+            let message = format!("a varbit of up to {from} bits for one of up to {to}");
+            self.report(Invariant::VarbitUse, place, message);
+        }
+    }
+
     fn op(&mut self, op: &Op, scope: Scope<'_>, place: &str) {
         let headers = &self.program.headers;
         match op {
@@ -34,15 +44,7 @@ impl<'a> Checker<'a> {
                 self.exists(headers, *header, place);
             }
             Op::Copy { dst, src } => self.copy(*dst, *src, place),
-            Op::CopyVarbit { dst, src } => {
-                let (to, from) = (self.varbit(*dst, place), self.varbit(*src, place));
-                if let (Some(to), Some(from)) = (to, from)
-                    && to != from
-                {
-                    let message = format!("a varbit of up to {from} bits for one of up to {to}");
-                    self.report(Invariant::VarbitUse, place, message);
-                }
-            }
+            Op::CopyVarbit { dst, src } => self.copy_varbit(*dst, *src, place),
             Op::If(cond, yes, no) => {
                 self.expr_of(cond, 1, scope, place);
                 self.ops(yes, scope, place);

@@ -42,6 +42,7 @@ impl Checker<'_> {
                 self.exists(&self.program.headers, *header, place);
             }
             ParserOp::Copy { dst, src } => self.copy(*dst, *src, place),
+            ParserOp::CopyVarbit { dst, src } => self.copy_varbit(*dst, *src, place),
             ParserOp::Verify(cond, code) => {
                 self.expr_of(cond, 1, Scope::Parser, place);
                 if usize::from(*code) >= self.program.parser.errors.len() {

@@ -21,9 +21,11 @@ struct meta_t {
 }
 
 parser Read(packet_in p, out headers_t h, inout meta_t m, inout standard_metadata_t s) {
+    value_set<bit<8>>(2) longer;
     state start {
         p.extract(h.first);
         transition select(h.first.k) {
+            longer: more;
             0xff: more;
             default: accept;
         }

@@ -17,7 +17,7 @@ macro_rules! target {
         libfuzzer_sys::fuzz_target!(|data: &[u8]| $check(&String::from_utf8_lossy(data)));
 
         libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
-            $crate::mutate(data, size, max_size, seed, $words)
+            $crate::mutate(data, size, max_size, seed, &$words)
         });
     };
 }

@@ -17,6 +17,7 @@ fn program() -> &'static CompiledV1 {
         CompiledV1 {
             program: compiled.program,
             bridge: compiled.bridge,
+            value_sets: compiled.value_sets,
         }
     })
 }

@@ -1,5 +1,8 @@
 //! Words that inputs are made of.
 
+use std::sync::LazyLock;
+use trisect_v1model::stf::KEYWORDS;
+
 /// Words and punctuation that the P4 front end tells apart.
 pub const P4: &[&str] = &[
     "abstract",
@@ -165,33 +168,14 @@ pub const P4: &[&str] = &[
 ];
 
 /// Words and punctuation of packet tests, names of `programs/stf.p4`, and whole statements.
-pub const STF: &[&str] = &[
-    "add",
-    "check_counter",
-    "check_register",
-    "counter_read",
-    "counter_write",
-    "expect",
-    "mc_mgrp_create",
-    "mc_node_associate",
-    "mc_node_create",
-    "mc_node_update",
-    "meter_array_set_rates",
-    "meter_get_rates",
-    "meter_set_rates",
-    "mirroring_add",
-    "mirroring_add_mc",
-    "mirroring_delete",
-    "mirroring_get",
-    "no_packet",
-    "packet",
-    "register_read",
-    "register_reset",
-    "register_write",
-    "remove",
-    "setdefault",
-    "wait",
+pub static STF: LazyLock<Vec<&str>> =
+    LazyLock::new(|| KEYWORDS.into_iter().chain(REST.iter().copied()).collect());
+
+/// What stands in packet tests beside the words that commands begin with.
+const REST: &[&str] = &[
     "all",
+    "longer",
+    "pvs_add longer 7\n",
     "packets",
     "bytes",
     "exact_and_lpm",

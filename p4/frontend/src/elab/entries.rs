@@ -111,7 +111,8 @@ impl<'a> Elab<'a> {
             let given = entry.keys.iter().zip(&source.keys);
             let given = given.filter(|(_, key)| key.match_kind != "selector");
             for ((set, key), kind) in given.zip(kinds) {
-                let set = self.entry_set(set, &key.expr, entry.span)?;
+                let range = kind == MatchKind::Range;
+                let set = self.entry_set(set, &key.expr, range, entry.span)?;
                 keys.push(fit_kind(set, kind, entry.span)?);
             }
             let call = self.action_call(&entry.call, table, actions)?;
@@ -186,21 +187,40 @@ impl<'a> Elab<'a> {
         Ok(found)
     }
 
-    /// The set that an entry has for a key.
-    fn entry_set(&mut self, set: &'a typed::KeySet, key: &'a typed::Expr, span: Span) -> R<KeySet> {
+    /// The set that an entry has for a key; of a range key of a signed number, as [`trisect_ir::Key::signed`] says.
+    fn entry_set(
+        &mut self,
+        set: &'a typed::KeySet,
+        key: &'a typed::Expr,
+        range: bool,
+        span: Span,
+    ) -> R<KeySet> {
         let ty = self.ty(&key.ty);
         let width = self.width_of(&ty, span)?;
-        match self.key_set(set, width)? {
+        match self.key_set(set, width, range && self.is_signed(&ty))? {
             Some(set) => Ok(set),
             None => Err(not_constant(span)),
         }
     }
 
-    /// A set of values of a scalar; `None` if it is not known at compile time.
-    pub(super) fn key_set(&mut self, set: &'a typed::KeySet, width: u32) -> R<Option<KeySet>> {
+    /// A set of values of a scalar, with flipped signs if they are `signed`; `None` if it is not known at compile
+    /// time.
+    pub(super) fn key_set(
+        &mut self,
+        set: &'a typed::KeySet,
+        width: u32,
+        signed: bool,
+    ) -> R<Option<KeySet>> {
+        let flipped = |value: Bits| match signed {
+            true => value.flip_sign(),
+            false => value,
+        };
         Ok(match set {
             typed::KeySet::Any => Some(KeySet::Any),
-            typed::KeySet::Value(value) => self.key_value(value, width)?.map(KeySet::Exact),
+            typed::KeySet::Value(value) => {
+                let value = self.key_value(value, width)?;
+                value.map(|value| KeySet::Exact(flipped(value)))
+            }
             typed::KeySet::Mask(value, mask) => {
                 let value = self.key_value(value, width)?;
                 let mask = self.key_value(mask, width)?;
@@ -210,8 +230,8 @@ impl<'a> Elab<'a> {
             }
             typed::KeySet::Range(lo, hi) => {
                 let span = hi.span;
-                let lo = self.key_value(lo, width)?;
-                let hi = self.key_value(hi, width)?;
+                let lo = self.key_value(lo, width)?.map(flipped);
+                let hi = self.key_value(hi, width)?.map(flipped);
                 match lo.zip(hi) {
                     Some((lo, hi)) if hi < lo => {
                         return Err(error(codes::WIDTH, span, "this range is empty"));

@@ -45,6 +45,7 @@ mod stmt;
 mod table;
 mod v1model;
 mod value;
+mod value_sets;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -86,6 +87,7 @@ pub(crate) fn elaborate(
         elab = Elab::new(tree, sources, name, true);
         elab.run();
     }
+    let value_sets = elab.place_value_sets();
     if elab.errors() == 0
         && let Err(found) = ir::verify(&elab.ir)
     {
@@ -103,6 +105,7 @@ pub(crate) fn elaborate(
     let compiled = (elab.errors() == 0).then_some(Compiled {
         program: elab.ir,
         bridge: elab.v1.bridge,
+        value_sets,
         warnings: Vec::new(),
     });
     (compiled, elab.diagnostics)
@@ -153,6 +156,7 @@ struct Elab<'a> {
     parser: Option<ParserContext>,
     /// Parser states that do not bear a name of the program's own.
     made_states: BTreeSet<ir::StateId>,
+    value_sets: value_sets::Pending,
     /// Whether the program is to be run pass by pass (v1model).
     bridged: bool,
     v1: v1model::State,
@@ -189,6 +193,7 @@ impl<'a> Elab<'a> {
             loops: Vec::new(),
             parser: None,
             made_states: BTreeSet::new(),
+            value_sets: value_sets::Pending::default(),
             bridged,
             v1: v1model::State::default(),
             at: Span::default(),

@@ -4,10 +4,11 @@ use trisect_ir::{BinOp, Bits, Expr, KeySet};
 
 use super::ops::{fold, operator, truth};
 use super::value::Value;
+use super::value_sets::is_value_set;
 use super::{Elab, R, error};
 use crate::ast;
 use crate::typed::{self, Expr as Typed, SelectCase, Target, Type};
-use crate::{Diagnostic, Span, codes};
+use crate::{Span, codes};
 
 /// A select with what is left of it: scalars, and cases in order.
 pub(super) struct Chosen {
@@ -39,7 +40,8 @@ impl<'a> Elab<'a> {
         let mut chosen = Vec::with_capacity(cases.len());
         for case in cases {
             if let [typed::KeySet::ValueSet(id)] = case.sets.as_slice() {
-                self.warn_of_empty(*id);
+                let sets = self.value_set_case(*id, parts_of(&found), 0)?;
+                chosen.push((sets, case.target));
                 continue;
             }
             match self.select_case(&found, case)? {
@@ -72,7 +74,7 @@ impl<'a> Elab<'a> {
                     if matches!(set, typed::KeySet::Range(..)) && self.is_signed(&key.ty) {
                         return Ok(None);
                     }
-                    match self.key_set(set, width)? {
+                    match self.key_set(set, width, false)? {
                         Some(set) => sets.push(set),
                         None => return Ok(None),
                     }
@@ -103,7 +105,7 @@ impl<'a> Elab<'a> {
     /// The select as a test per case, where values are known at run time only.
     fn tested(&mut self, keys: &[SelectKey<'a>], cases: &'a [SelectCase], span: Span) -> R<Chosen> {
         let mut tests = Vec::with_capacity(cases.len());
-        for case in cases {
+        for case in cases.iter().filter(|case| !is_value_set(case)) {
             let mut test = truth(true);
             if !matches!(case.sets.as_slice(), [typed::KeySet::Any]) {
                 for (key, set) in keys.iter().zip(&case.sets) {
@@ -114,19 +116,28 @@ impl<'a> Elab<'a> {
             tests.push(test);
         }
         let count = tests.len();
-        let row = |at: usize| {
-            let mut sets = vec![KeySet::Any; count];
-            if let Some(set) = sets.get_mut(at) {
-                *set = KeySet::Exact(Bits::bool(true));
-            }
-            sets
-        };
+        // Members of value sets are compared with the keys themselves.
+        if cases.iter().any(is_value_set) {
+            tests.extend(keys.iter().flat_map(|key| key.parts.iter().cloned()));
+        }
+        let mut chosen = Vec::with_capacity(cases.len());
+        let mut test = 0;
+        for case in cases {
+            let sets = match case.sets.as_slice() {
+                [typed::KeySet::ValueSet(id)] => self.value_set_case(*id, parts_of(keys), count)?,
+                _ => {
+                    let mut sets = vec![KeySet::Any; tests.len()];
+                    if let Some(set) = sets.get_mut(test) {
+                        *set = KeySet::Exact(Bits::bool(true));
+                    }
+                    test += 1;
+                    sets
+                }
+            };
+            chosen.push((sets, case.target));
+        }
         Ok(Chosen {
-            cases: cases
-                .iter()
-                .enumerate()
-                .map(|(at, case)| (row(at), case.target))
-                .collect(),
+            cases: chosen,
             keys: tests,
         })
     }
@@ -156,20 +167,9 @@ impl<'a> Elab<'a> {
             typed::KeySet::ValueSet(_) => Ok(truth(false)),
         }
     }
+}
 
-    /// A value set is filled at run time, by the control plane, and is empty until then. The IR has no such sets.
-    fn warn_of_empty(&mut self, id: typed::ValueSetId) {
-        let set = &self.tree.value_sets[id];
-        let warning = Diagnostic::warning(
-            codes::UNSUPPORTED,
-            set.span,
-            format!("the value set `{}` stays empty", set.name),
-        )
-        .with_note("a control plane fills value sets at run time; Trisect has no way to do so")
-        .with_help("name the values in the `select`, or look them up in a table");
-        // The same set may stand in several cases, and in several copies of its parser.
-        if !self.diagnostics.contains(&warning) {
-            self.diagnostics.push(warning);
-        }
-    }
+/// How many scalars the keys consist of.
+fn parts_of(keys: &[SelectKey<'_>]) -> usize {
+    keys.iter().map(|key| key.parts.len()).sum()
 }

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use trisect_ir::{
-    Action, ActionCall, ActionId, Expr, Key, LValue, MatchKind, Op, Param, Table, TableId,
+    Action, ActionCall, ActionId, BinOp, Bits, Expr, Key, LValue, MatchKind, Op, Param, Table,
+    TableId,
 };
 
-use super::ops::truth;
+use super::ops::{fold, truth};
 use super::step::{Step, Then, branch, may_exit};
 use super::value::{Frame, Value, block_of};
 use super::{Context, Elab, R, error, unsupported};
@@ -170,24 +171,29 @@ impl<'a> Elab<'a> {
                 ));
             }
             let ty = self.ty(&key.expr.ty);
-            if kind == MatchKind::Range && self.is_signed(&ty) {
-                return Err(Box::new(
-                    unsupported(key.span, "a range of signed numbers")
-                        .with_note("tables compare the bounds of a range as unsigned numbers")
-                        .with_help("add an offset that makes the key unsigned, or test it in code"),
-                ));
-            }
+            let signed = kind == MatchKind::Range && self.is_signed(&ty);
             if matches!(value, Value::Empty) {
                 return Err(unsupported(key.span, "a key without bits"));
             }
-            let expr = self.scalar(&value, key.expr.span)?;
+            let mut expr = self.scalar(&value, key.expr.span)?;
+            if signed {
+                // In this form the bounds compare as unsigned numbers.
+                let width = self.width_in(&expr);
+                let sign = Expr::Const(Bits::zero(width).flip_sign());
+                expr = fold(BinOp::Xor, expr, sign);
+            }
             let mut name = key.name.clone();
             let mut number = 1;
             while keys.iter().any(|known| known.name == name) {
                 number += 1;
                 name = format!("{}_{number}", key.name);
             }
-            keys.push(Key { name, expr, kind });
+            keys.push(Key {
+                name,
+                expr,
+                kind,
+                signed,
+            });
         }
         Ok((keys, hashed))
     }

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 
 use num_bigint::BigInt;
 use trisect_ir::bridge::Bridge;
-use trisect_ir::{BinOp, Expr, HashAlgorithm, LValue, Op, StdMeta};
+use trisect_ir::{BinOp, Expr, HashAlgorithm, LValue, ObjectId, Op, StdMeta, TableId};
 
 use super::bridged::{Passes, Traffic};
 use super::externs::{
-    ExternCall, ExternInstance, ExternKind, hash_in_range, unknown_function, whole_bytes,
+    ExternCall, ExternInstance, ExternKind, hash_in_range, in_range, unknown_function, whole_bytes,
 };
 use super::ops::{fold, resize, truth};
 use super::step::{Step, branch, push_op};
@@ -33,6 +33,8 @@ pub(super) struct State {
     pub replicates: bool,
     pub traffic: Traffic,
     pub bridge: Option<Bridge>,
+    /// The direct meters that tables name as theirs.
+    pub meters: BTreeMap<TableId, ObjectId>,
     /// What copies the parser's error to a variable, if the program writes that.
     parser_error: Vec<Step>,
 }
@@ -252,14 +254,19 @@ impl<'a> Elab<'a> {
             Some(arg) => self.width_of(&arg.ty, arg.span)?,
             None => 32,
         };
-        let algorithm = self.algorithm(call, 1)?;
         let base = self.arg_scalar(call, 2)?;
-        let data = self.arg(call, 3)?.clone();
-        let inputs = self.flatten(&data, call.span)?;
-        let inputs = whole_bytes(self, inputs);
         let max = self.arg_scalar(call, 4)?;
         // Division by 0 gives 0 in the IR, so that max 0 gives base.
-        let value = hash_in_range(&algorithm, inputs, Some((base, max)), width);
+        let value = if self.arg_number(call, 1)? == BigInt::from(RANDOM) {
+            let drawn = self.draw(RANDOM_WIDTH);
+            in_range((RANDOM_WIDTH, drawn), Some((base, max)), width)
+        } else {
+            let algorithm = self.algorithm(call, 1)?;
+            let data = self.arg(call, 3)?.clone();
+            let inputs = self.flatten(&data, call.span)?;
+            let inputs = whole_bytes(self, inputs);
+            hash_in_range(&algorithm, inputs, Some((base, max)), width)
+        };
         self.write_arg(call, 0, width, |dst| Op::Set(dst, value))?;
         Ok(Value::Unit)
     }
@@ -319,6 +326,11 @@ impl<'a> Elab<'a> {
     }
 }
 
+/// The number of `random` in v1model's enum `HashAlgorithm`: any number, whatever the data.
+const RANDOM: u32 = 4;
+/// Bits of such a number before it is brought into the range that `hash` is asked for.
+const RANDOM_WIDTH: u32 = 32;
+
 /// The algorithm with this number in v1model's enum `HashAlgorithm`. The custom CRCs are simple_switch's until
 /// somebody gives them another polynomial.
 fn algorithm_numbered(number: &BigInt, span: Span) -> R<HashAlgorithm> {
@@ -332,12 +344,12 @@ fn algorithm_numbered(number: &BigInt, span: Span) -> R<HashAlgorithm> {
             let error = Diagnostic::error(
                 codes::UNSUPPORTED,
                 span,
-                "the hash algorithm `random` is not supported",
+                "the algorithm `random` is not supported here",
             );
             Err(Box::new(
                 error
-                    .with_note("v1model does not say what it computes, and simple_switch has none")
-                    .with_help("use the function `random`, or another algorithm"),
+                    .with_note("what is computed twice must come out the same, and it would not")
+                    .with_help("use another algorithm; `hash` takes `random`"),
             ))
         }
     }

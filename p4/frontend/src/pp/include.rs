@@ -9,10 +9,7 @@ use crate::codes;
 use crate::diag::Diagnostic;
 use crate::embedded;
 use crate::lexer::Lexer;
-use crate::span::Span;
-
-/// Name shown in front of embedded files.
-const EMBEDDED_PREFIX: &str = "<trisect>/";
+use crate::span::{EMBEDDED_PREFIX, Span};
 
 impl Preprocessor<'_> {
     /// Acts on `#include` with the rest of its line, in which macros are expanded if it names no file as it

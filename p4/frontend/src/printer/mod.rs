@@ -13,6 +13,7 @@ use crate::ast::{
     TypedefTarget,
 };
 use crate::lexer::escape;
+use crate::span::SourceMap;
 use expr::integer;
 
 /// The whole program.
@@ -23,6 +24,34 @@ pub fn program(program: &Program) -> String {
         if at > 0 {
             printer.out.push('\n');
         }
+        printer.decl(decl);
+    }
+    printer.out
+}
+
+/// The whole program for a compiler that has `core.p4` and `v1model.p4` itself: they are included by name. What
+/// comes from other files stands in the text.
+#[must_use]
+pub fn v1model_program(program: &Program, sources: &SourceMap) -> String {
+    let theirs = |decl: &Decl| {
+        let file = sources.embedded(decl.span.file);
+        matches!(file, Some("core.p4" | "v1model.p4"))
+    };
+    let mut printer = Printer::default();
+    let version = program.decls.iter().find_map(|decl| match &decl.kind {
+        DeclKind::Const(constant) if constant.name.as_str() == "__v1model_version" => {
+            Some(expression(&constant.value))
+        }
+        _ => None,
+    });
+    if let Some(version) = version {
+        printer.out = format!("#define V1MODEL_VERSION {version}\n");
+    }
+    printer
+        .out
+        .push_str("#include <core.p4>\n#include <v1model.p4>\n");
+    for decl in program.decls.iter().filter(|decl| !theirs(decl)) {
+        printer.out.push('\n');
         printer.decl(decl);
     }
     printer.out

@@ -206,16 +206,13 @@ fn checksum16_sums_its_data() {
 #[test]
 fn what_no_target_has_is_refused() {
     let random = Story {
-        apply: "hash(hdr.h.a, HashAlgorithm.random, 8w0, {hdr.h.b}, 8w255);",
-        ..Story::default()
-    };
-    assert_eq!(random.refused(), "E0144");
-    let signed = Story {
-        locals: "table t { key = { (int<8>) hdr.h.a: range @name(\"a\"); } actions = { NoAction; } default_action = NoAction; }",
+        locals:
+            "action a() { } table t { key = { hdr.h.a: exact; hdr.h.b: selector; } actions = { a; }
+                 implementation = action_selector(HashAlgorithm.random, 4, 8); }",
         apply: "t.apply();",
         ..Story::default()
     };
-    assert_eq!(signed.refused(), "E0144");
+    assert_eq!(random.refused(), "E0144");
     let behind = Story {
         top: "header v_t { bit<8> n; varbit<32> v; bit<8> end; }",
         headers: "v_t v;",
@@ -223,11 +220,74 @@ fn what_no_target_has_is_refused() {
         ..Story::default()
     };
     assert_eq!(behind.refused(), "E0144");
-    let copied = Story {
-        top: "header v_t { bit<8> n; varbit<32> v; }",
-        headers: "v_t v; v_t w;",
-        states: "state start { pkt.extract(hdr.v, 8); hdr.w.setValid(); hdr.w.v = hdr.v.v; transition accept; }",
+}
+
+/// Any number, but in the range that is asked for, and another one each time.
+#[test]
+fn a_random_hash_is_in_its_range() {
+    let apply = "hash(hdr.h.a, HashAlgorithm.random, 8w4, {hdr.h.b}, 8w1);
+                 hash(hdr.h.b, HashAlgorithm.random, 8w7, {hdr.h.b}, 8w0);
+                 hash(hdr.h.c, HashAlgorithm.random, 8w0, {hdr.h.b}, 8w200);
+                 hash(hdr.h.d, HashAlgorithm.random, 8w0, {hdr.h.b}, 8w200);";
+    let [a, b, c, d] = run("", "", apply, [1, 2, 3, 4]);
+    assert_eq!((a, b), (4, 7));
+    assert!(c < 200 && d < 200 && c != d, "{c}, {d}");
+}
+
+#[test]
+fn a_range_of_signed_numbers_has_the_order_of_these() {
+    let locals = "action set(bit<8> n) { hdr.h.b = n; }
+        table t {
+            key = { (int<8>) hdr.h.a: range @name(\"a\"); }
+            actions = { set; }
+            default_action = set(9);
+            const entries = { -128 .. -100: set(1); -8s5 .. 8s5: set(2); 100: set(3); _: set(4); }
+        }";
+    let class = |a: u8| run("", locals, "t.apply();", [a, 0, 0, 0])[1];
+    assert_eq!([0x80, 0x9c, 0x9d].map(class), [1, 1, 4]);
+    assert_eq!([0xfa, 0xfb, 0, 5, 6].map(class), [4, 2, 2, 2, 4]);
+    assert_eq!([100, 101, 0xff].map(class), [3, 4, 2]);
+    let empty = Story {
+        locals: "table t { key = { (int<8>) hdr.h.a: range @name(\"a\"); } actions = { NoAction; }
+                 const entries = { 8s5 .. -8s5: NoAction(); } }",
+        apply: "t.apply();",
         ..Story::default()
     };
-    assert_eq!(copied.refused(), "E0144");
+    assert!(
+        ["E0133", "E0171"].contains(&empty.refused().as_str()),
+        "{}",
+        empty.refused()
+    );
+}
+
+#[test]
+fn a_varbit_is_copied_in_a_parser() {
+    let copied = Story {
+        top: "header v_t { bit<8> n; varbit<32> v; } header w_t { bit<16> n; varbit<32> v; }",
+        headers: "v_t v; w_t w;",
+        states: "state start { pkt.extract(hdr.v, 16); hdr.w.setValid(); hdr.w.n = 0x0102; hdr.w.v = hdr.v.v;
+                 hdr.v.setInvalid(); transition accept; }",
+        ..Story::default()
+    };
+    assert_eq!(copied.send(&[7, 8, 9, 0xff]), [1, 2, 8, 9, 0xff]);
+    // An invalid header takes none, and has an empty one.
+    let copied = Story {
+        states: "state start { pkt.extract(hdr.v, 16); hdr.w.v = hdr.v.v; hdr.v.v = hdr.w.v; transition accept; }",
+        ..copied
+    };
+    assert_eq!(copied.send(&[7, 8, 9, 0xff]), [7, 0xff]);
+}
+
+/// As on BMv2, and as programs that share actions between tables take for granted.
+#[test]
+fn a_direct_meter_tells_its_own_table_only() {
+    let locals = "direct_meter<bit<8>>(MeterType.packets) first; direct_meter<bit<8>>(MeterType.packets) second;
+        action color() { first.read(hdr.h.b); }
+        table t { key = { hdr.h.a: exact; } actions = { color; } meters = first; const entries = { 1: color(); } }
+        table u { key = { hdr.h.a: exact; } actions = { color; } meters = second; const entries = { 2: color(); } }
+        table v { key = { hdr.h.a: exact; } actions = { color; } const entries = { 3: color(); } }";
+    let run = |a| run("", locals, "t.apply(); u.apply(); v.apply();", [a, 7, 0, 0]);
+    // Without rates, all is green.
+    assert_eq!(run(1), [1, 0, 0, 0]);
+    assert_eq!([run(2), run(3)], [[2, 7, 0, 0], [3, 7, 0, 0]]);
 }

@@ -90,7 +90,7 @@ impl Control {
                 continue;
             };
             let width = program.width(&key.expr, &[]);
-            let value = values::key_set(&wanted.value.value, key.kind, width)
+            let value = values::key_set(&wanted.value.value, key.kind, width, key.signed)
                 .map_err(|misfit| self.misfit(wanted.value.span, misfit))?;
             if set.replace(value).is_some() {
                 let message = format!("key `{}` is given twice", key.name);

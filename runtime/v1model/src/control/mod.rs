@@ -8,6 +8,7 @@ mod cells;
 mod copies;
 mod entries;
 mod names;
+mod value_sets;
 mod values;
 
 use crate::codes::{REFUSED, UNKNOWN_NAME, VALUE};
@@ -64,6 +65,8 @@ impl Control {
                 self.set_default(table, action, switch.change().0)?;
             }
             Command::RemoveAll => self.remove_all(switch),
+            Command::ValueSetAdd { set, member } => self.value_set_add(set, member, switch)?,
+            Command::ValueSetClear(set) => self.value_set_clear(set, switch)?,
             Command::CheckCounter {
                 counter,
                 cell,

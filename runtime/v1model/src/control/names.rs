@@ -156,6 +156,7 @@ mod tests {
                     name: (*name).to_owned(),
                     expr: Expr::num(1, 0),
                     kind: MatchKind::Exact,
+                    signed: false,
                 })
                 .collect(),
             actions: Vec::new(),

@@ -51,8 +51,17 @@ pub(super) fn left_out(kind: MatchKind, width: u32) -> KeySet {
     }
 }
 
-/// What a key matches.
-pub(super) fn key_set(value: &KeyValue, kind: MatchKind, width: u32) -> Result<KeySet, Misfit> {
+/// What a key matches. The bounds of a `signed` one are given in two's complement.
+pub(super) fn key_set(
+    value: &KeyValue,
+    kind: MatchKind,
+    width: u32,
+    signed: bool,
+) -> Result<KeySet, Misfit> {
+    let bound = |number: &Number| {
+        let value = bits(number, width)?;
+        Ok(if signed { value.flip_sign() } else { value })
+    };
     match (kind, value) {
         (MatchKind::Exact, KeyValue::Number(n)) => Ok(KeySet::Exact(bits(n, width)?)),
         (MatchKind::Lpm, KeyValue::Number(n)) => prefix_of_digits(n, width),
@@ -81,11 +90,11 @@ pub(super) fn key_set(value: &KeyValue, kind: MatchKind, width: u32) -> Result<K
             Ok(KeySet::Mask(masked(&fitting(n, width)?, &mask), mask))
         }
         (MatchKind::Range, KeyValue::Number(n)) => {
-            let value = bits(n, width)?;
+            let value = bound(n)?;
             Ok(KeySet::Range(value.clone(), value))
         }
         (MatchKind::Range, KeyValue::Range(low, high)) => {
-            let (low, high) = (bits(low, width)?, bits(high, width)?);
+            let (low, high) = (bound(low)?, bound(high)?);
             if low > high {
                 return Err(Misfit::new(
                     "the range is empty",
@@ -248,7 +257,11 @@ mod tests {
             (n("0x*"), Optional, KeySet::Any),
         ];
         for (value, kind, set) in cases {
-            assert_eq!(key_set(&value, kind, 16), Ok(set), "{value} {kind:?}");
+            assert_eq!(
+                key_set(&value, kind, 16, false),
+                Ok(set),
+                "{value} {kind:?}"
+            );
         }
     }
 
@@ -275,7 +288,10 @@ mod tests {
             (n("0x1*"), Optional),
             (n("65536"), Ternary),
         ] {
-            assert!(key_set(&value, kind, 16).is_err(), "{value} {kind:?}");
+            assert!(
+                key_set(&value, kind, 16, false).is_err(),
+                "{value} {kind:?}"
+            );
         }
     }
 

@@ -18,6 +18,7 @@ fn outcome(script: &str) -> Result<Report, Vec<Diagnostic>> {
     let compiled = CompiledV1 {
         program: program(),
         bridge: None,
+        value_sets: Default::default(),
     };
     run_script(&script, &compiled, &BOTH)
 }
@@ -428,6 +429,7 @@ fn a_program_that_cannot_run_is_refused() {
     let mut compiled = CompiledV1 {
         program: program(),
         bridge: None,
+        value_sets: Default::default(),
     };
     compiled.program.deparser.push(trisect_ir::HeaderId(9));
     let script = parse("packet 0 00").expect("a script");

@@ -67,6 +67,15 @@ pub enum Command {
         /// Its contents; `None` is any.
         pattern: Option<Pattern>,
     },
+    /// `pvs_add NAME VALUE...`: a value set gets a member.
+    ValueSetAdd {
+        /// The value set.
+        set: Name,
+        /// The member: a value for each of its parts.
+        member: Vec<Spanned<KeyValue>>,
+    },
+    /// `pvs_clear NAME`: a value set loses its members.
+    ValueSetClear(Name),
     /// `no_packet`: nothing leaves because of the packet before.
     NoPacket,
     /// `wait`: a second passes.

@@ -18,4 +18,4 @@ pub use ast::{
     Pattern, Rate, Script, Spanned, Statement,
 };
 pub use number::Number;
-pub use parse::{MAX_FRAME, parse, parse_named};
+pub use parse::{KEYWORDS, MAX_FRAME, parse, parse_named};

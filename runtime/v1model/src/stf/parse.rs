@@ -52,7 +52,8 @@ pub fn parse_named(file: &str, text: &str) -> Result<Script, Vec<Diagnostic>> {
 
 type Parsed<T> = Result<T, Box<Diagnostic>>;
 
-const KEYWORDS: [&str; 25] = [
+/// The words that commands begin with.
+pub const KEYWORDS: [&str; 27] = [
     "add",
     "check_counter",
     "check_register",
@@ -72,6 +73,8 @@ const KEYWORDS: [&str; 25] = [
     "mirroring_get",
     "no_packet",
     "packet",
+    "pvs_add",
+    "pvs_clear",
     "register_read",
     "register_reset",
     "register_write",
@@ -106,6 +109,11 @@ fn statement(line: Line<'_>, file: &Arc<str>) -> Parsed<Command> {
         "wait" => Command::Wait,
         "check_counter" => c.check_counter()?,
         "check_register" => c.check_register()?,
+        "pvs_add" => Command::ValueSetAdd {
+            set: c.name("a value set")?,
+            member: c.key_values()?,
+        },
+        "pvs_clear" => Command::ValueSetClear(c.name("a value set")?),
         "mirroring_add" => Command::MirroringAdd {
             session: c.number("a session")?,
             port: c.number("a port")?,
@@ -373,6 +381,15 @@ impl<'a> Cursor<'a> {
             KeyValue::Number(first.value)
         };
         Ok(Spanned { span, value })
+    }
+
+    /// At least one.
+    fn key_values(&mut self) -> Parsed<Vec<Spanned<KeyValue>>> {
+        let mut values = vec![self.key_value()?];
+        while self.peek().is_some() {
+            values.push(self.key_value()?);
+        }
+        Ok(values)
     }
 
     fn action(&mut self) -> Parsed<ActionUse> {

@@ -31,6 +31,12 @@ impl Display for Command {
                     None => Ok(()),
                 }
             }
+            Self::ValueSetAdd { set, member } => {
+                write!(f, "pvs_add {}", Named(set))?;
+                let mut values = member.iter();
+                values.try_for_each(|value| write!(f, " {}", value.value))
+            }
+            Self::ValueSetClear(set) => write!(f, "pvs_clear {}", Named(set)),
             Self::NoPacket => f.write_str("no_packet"),
             Self::Wait => f.write_str("wait"),
             Self::CheckCounter {

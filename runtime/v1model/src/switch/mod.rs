@@ -21,9 +21,9 @@ mod tests;
 use crate::engine::{Engine, EngineError, EngineKind, Fate};
 use bridged::{Bridged, Layout};
 use std::collections::VecDeque;
-use trisect_ir::Program;
 use trisect_ir::bridge::{Bridge, BridgeError, CLONE_VALID, DROP_PORT, Role, instance, step};
 use trisect_ir::state::State;
+use trisect_ir::{KeySet, Program, ValueSets};
 
 pub use replication::{Copy, Replication, ReplicationError, Session};
 
@@ -39,6 +39,8 @@ pub struct CompiledV1 {
     pub program: Program,
     /// Set if the program is to be run pass by pass.
     pub bridge: Option<Bridge>,
+    /// The value sets of its parser.
+    pub value_sets: ValueSets,
 }
 
 /// A packet that left.
@@ -73,6 +75,7 @@ pub enum SwitchError {
 /// A switch with a program and its state.
 pub struct Switch {
     program: Program,
+    value_sets: ValueSets,
     layout: Option<Layout>,
     kind: EngineKind,
     /// Absent after a change of the program, until the next packet.
@@ -100,6 +103,7 @@ impl Switch {
         };
         Ok(Self {
             program: compiled.program.clone(),
+            value_sets: compiled.value_sets.clone(),
             layout,
             kind,
             engine: None,
@@ -112,6 +116,17 @@ impl Switch {
     /// The program with what the control plane has changed.
     pub fn program(&self) -> &Program {
         &self.program
+    }
+
+    /// The value sets of its parser, with their members.
+    pub fn value_sets(&self) -> &ValueSets {
+        &self.value_sets
+    }
+
+    /// Gives a value set other members ([`ValueSets::fill`]).
+    pub fn fill_value_set(&mut self, which: usize, members: Vec<Vec<KeySet>>) {
+        self.change();
+        self.value_sets.fill(&mut self.program, which, members);
     }
 
     /// The state now.

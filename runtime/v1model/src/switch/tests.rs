@@ -38,6 +38,7 @@ fn compiled() -> CompiledV1 {
     CompiledV1 {
         program,
         bridge: Some(bridge),
+        value_sets: Default::default(),
     }
 }
 

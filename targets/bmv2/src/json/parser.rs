@@ -210,6 +210,10 @@ impl Code<'_> {
                 dst: *dst,
                 src: *src,
             }),
+            ParserOp::CopyVarbit { dst, src } => self.one(&Op::CopyVarbit {
+                dst: *dst,
+                src: *src,
+            }),
             ParserOp::Verify(cond, error) => {
                 let cond = self.truth(cond);
                 self.out.push(verify(cond, *error));

@@ -425,6 +425,7 @@ impl Generator {
                     name: format!("k{at}"),
                     expr: self.expr(width, 2, &[]),
                     kind: *kind,
+                    signed: false,
                 }
             })
             .collect();

@@ -267,7 +267,7 @@ impl Build<'_, '_> {
         self.facts.set(dst, Validity::Valid);
     }
     /// The header moves to its place on the stack, where there is room for any varbit.
-    fn copy_varbit(&mut self, dst: HeaderId, src: HeaderId) {
+    pub(super) fn copy_varbit(&mut self, dst: HeaderId, src: HeaderId) {
         let vars = self.headers[dst];
         let Some(dst_len) = vars.len else { return };
         if dst == src || self.validity(dst) == Validity::Invalid {

@@ -83,6 +83,7 @@ impl Build<'_, '_> {
                 ParserOp::SetValid(header) => self.set_valid(*header),
                 ParserOp::SetInvalid(header) => self.set_invalid(*header),
                 ParserOp::Copy { dst, src } => self.copy(*dst, *src),
+                ParserOp::CopyVarbit { dst, src } => self.copy_varbit(*dst, *src),
                 ParserOp::Verify(cond, code) => self.verify(cond, *code),
             }
         }

@@ -313,8 +313,14 @@ impl Reader {
             MatchKind::Range,
             MatchKind::Optional,
         ];
+        let signed = self.eat_word("signed");
         let kind = self.one_of(&kinds, super::super::print::kind_name)?;
-        Ok(Key { name, expr, kind })
+        Ok(Key {
+            name,
+            expr,
+            kind,
+            signed,
+        })
     }
 
     fn entry(&mut self) -> Result<Entry> {

@@ -234,6 +234,11 @@ impl Reader {
             self.punct(",")?;
             let src = self.header()?;
             ParserOp::Copy { dst, src }
+        } else if self.eat_call("copy_varbit") {
+            let dst = self.header()?;
+            self.punct(",")?;
+            let src = self.header()?;
+            ParserOp::CopyVarbit { dst, src }
         } else if self.eat_call("verify") {
             let cond = self.expr()?;
             self.punct(",")?;

@@ -146,12 +146,21 @@ pub(in super::super) fn hash_in_range(
     width: u32,
 ) -> Expr {
     let hash = Expr::Hash(algorithm.clone(), inputs);
+    in_range((algorithm.width(), hash), range, width)
+}
+
+/// A number (with its width) as a value of `width` bits: whole, or `base + number mod max` (each with its width).
+pub(in super::super) fn in_range(
+    (number_width, number): (u32, Expr),
+    range: Option<((u32, Expr), (u32, Expr))>,
+    width: u32,
+) -> Expr {
     let Some(((base_width, base), (max_width, max))) = range else {
-        return resize(hash, algorithm.width(), width, false);
+        return resize(number, number_width, width, false);
     };
-    // Wide enough for the hash, the bound and the result.
-    let wide = algorithm.width().max(max_width).max(width);
-    let hash = resize(hash, algorithm.width(), wide, false);
+    // Wide enough for the number, the bound and the result.
+    let wide = number_width.max(max_width).max(width);
+    let hash = resize(number, number_width, wide, false);
     let max = resize(max, max_width, wide, false);
     let base = resize(base, base_width, width, false);
     let rest = fold(BinOp::Rem, hash, max);

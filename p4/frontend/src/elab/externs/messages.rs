@@ -1,7 +1,7 @@
 //! What a program tells the control plane (digest, log_msg, assert), and random numbers.
 
 use trisect_ir::object::MessageKind;
-use trisect_ir::{Expr, ObjectId, ObjectKind, Op};
+use trisect_ir::{Bits, Expr, LValue, ObjectId, ObjectKind, Op};
 
 use super::super::ops::{complement, is_truth, resize};
 use super::super::value::Value;
@@ -145,6 +145,19 @@ impl<'a> Elab<'a> {
             dst,
         })?;
         Ok(Value::Unit)
+    }
+
+    /// A number drawn at random, of this width.
+    pub(in super::super) fn draw(&mut self, width: u32) -> Expr {
+        let object = self.random_source();
+        let drawn = self.temporary("drawn", width);
+        self.emit(Op::Random {
+            object,
+            lo: Expr::num(width, 0),
+            hi: Expr::Const(Bits::ones(width)),
+            dst: LValue::meta(drawn),
+        });
+        Expr::Meta(drawn)
     }
 
     fn random_source(&mut self) -> ObjectId {

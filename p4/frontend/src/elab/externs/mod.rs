@@ -24,7 +24,7 @@ use super::{Elab, R, error, unsupported};
 use crate::typed::{self, Annotations, ExprKind, Type};
 use crate::{Span, codes};
 
-pub(super) use checksum::{hash_in_range, whole_bytes};
+pub(super) use checksum::{hash_in_range, in_range, whole_bytes};
 
 /// The architecture that a program is written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

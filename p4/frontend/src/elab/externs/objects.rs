@@ -172,6 +172,13 @@ impl<'a> Elab<'a> {
     fn execute_direct_meter(&mut self, object: ObjectId, call: &ExternCall<'a>) -> R<Value<'a>> {
         self.table_bound = true;
         if call.name == "read" {
+            // The owner runs its meter; to an action of another table that has nothing to say, as on BMv2.
+            let meters = &self.v1.meters;
+            let own = self.context.table.and_then(|table| meters.get(&table));
+            let owned = meters.values().any(|of_table| *of_table == object);
+            if own != Some(&object) && (own.is_some() || owned) {
+                return Ok(Value::Unit);
+            }
             return self.meter_into(object, Index::Entry, call, 0);
         }
         if call.args.iter().any(|arg| arg.value.is_some()) {

@@ -36,6 +36,14 @@ impl<'a> Elab<'a> {
                 }
                 Ok(())
             }
+            "meters" if self.arch == Arch::V1model => {
+                if let Value::Object(object) = self.eval(&property.value)?
+                    && let ExternKind::DirectMeter(object) = object.kind
+                {
+                    self.v1.meters.insert(table, object);
+                }
+                Ok(())
+            }
             "implementation" | "pna_implementation" => {
                 match self.eval(&property.value)? {
                     Value::Object(object) => match &object.kind {

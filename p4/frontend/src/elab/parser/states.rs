@@ -8,7 +8,7 @@ use trisect_ir::{
 
 use crate::elab::ops::is_truth;
 use crate::elab::step::{Label, Step, any_step};
-use crate::elab::{Elab, R, error, unsupported};
+use crate::elab::{Elab, R, error};
 use crate::{Diagnostic, Span, codes};
 
 impl Elab<'_> {
@@ -180,12 +180,10 @@ impl Elab<'_> {
                 self.parser_branch(cond, &steps(a), &steps(b), at, labels)?;
                 return Ok(());
             }
-            Op::CopyVarbit { .. } => {
-                return Err(unsupported(
-                    self.at,
-                    "a copy of a varbit by itself in a parser",
-                ));
-            }
+            Op::CopyVarbit { dst, src } => ParserOp::CopyVarbit {
+                dst: *dst,
+                src: *src,
+            },
             _ => {
                 return Err(error(
                     codes::UNSUPPORTED,

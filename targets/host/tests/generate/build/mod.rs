@@ -147,7 +147,11 @@ impl Generator<'_> {
                         let header = self.random.pick(&VARBITS);
                         self.extract(header, here)
                     }
-                    3 if structural && !self.read_only => match self.random.below(4) {
+                    3 if structural && !self.read_only => match self.random.below(6) {
+                        4 | 5 => ParserOp::CopyVarbit {
+                            dst: self.random.pick(&VARBITS),
+                            src: self.random.pick(&VARBITS),
+                        },
                         3 => ParserOp::SetValid(self.random.pick(&VARBITS)),
                         0 => ParserOp::SetValid(HeaderId(self.random.below(7) as u32)),
                         1 => ParserOp::SetInvalid(HeaderId(self.random.below(7) as u32)),

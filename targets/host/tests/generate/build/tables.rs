@@ -161,6 +161,7 @@ impl Generator<'_> {
                 name: format!("k{i}"),
                 expr: self.expr(*width, 1, here),
                 kind: *kind,
+                signed: false,
             })
             .collect();
         let selector = (!flow && self.random.one_in(3)).then(|| Selector {
