@@ -13,7 +13,7 @@ use trisect_audit::{Auditor, Check, Granularity, Manifest, Outcome, Report};
 use trisect_plan::cut::Strategy;
 use trisect_plan::plan::{Input, Plan};
 use trisect_rack::Arrival;
-use trisect_sample::{SampleSpec, Sampler};
+use trisect_sample::{Record, SampleSpec, Sampler};
 
 struct Chain {
     plan: Plan,
@@ -50,6 +50,17 @@ fn chain(example: &str, strategy: Strategy, granularity: Granularity) -> Chain {
         plan,
         manifest,
         arrivals: traffic.arrivals,
+    }
+}
+
+/// SplitMix64.
+fn random(seed: u64) -> impl FnMut() -> u64 {
+    let mut state = seed;
+    move || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
     }
 }
 
@@ -177,15 +188,63 @@ fn packets_alone_are_explained() {
     assert!(names(&report).contains(&"black box"), "{:?}", report.checks);
 }
 
+/// Changes something about a record, to what it should not be.
+fn spoilt(record: &mut Record, other: &Record, random: &mut impl FnMut() -> u64) {
+    let odd = [0, 1, u64::MAX, u64::MAX - 1, 1 << 63][random() as usize % 5];
+    match random() % 12 {
+        0 => record.id = odd,
+        1 => record.element.clone_from(&other.element),
+        2 => record.visit = odd,
+        3 => record.point = other.point,
+        4 => record.port = odd as u16,
+        5 => record.time_ns = odd,
+        6 => record.len = odd as u32,
+        7 => record.digest = other.digest,
+        8 => record.packet.truncate(odd as usize % 40),
+        9 => record.work.clone_from(&other.work),
+        10 => {
+            if let Some(work) = &mut record.work {
+                work.used.cycles = odd;
+                work.used.memory = odd;
+            }
+        }
+        _ => record.packet.clone_from(&other.packet),
+    }
+}
+
+/// Records come from somebody who is not trusted: whatever they say, the audit ends, and is not content.
+#[test]
+fn spoilt_records_are_no_accident() {
+    let chain = chain("nat-lb", Strategy::Host, Granularity::Snapshot);
+    let mut rack = run::rack(&chain.plan, 4, true).expect("a rack");
+    let report = rack.run(&chain.arrivals, &mut |_| {}).expect("a run");
+    let run = (&rack, &report, chain.arrivals.as_slice());
+    let manifest = &chain.manifest;
+    let evidence = audit::collect(&chain.plan, run, Some(manifest), None).expect("evidence");
+    let key = &rack.sampler.as_ref().expect("a sampler").spec().key;
+    let reference = audit::reference(&chain.plan);
+    for seed in 0..60 {
+        let mut random = random(seed);
+        let mut records = report.records.clone();
+        for _ in 0..20 {
+            let (at, other) = (
+                random() as usize % records.len(),
+                random() as usize % records.len(),
+            );
+            let other = records.get(other).expect("a record").clone();
+            let record = records.get_mut(at).expect("a record");
+            spoilt(record, &other, &mut random);
+        }
+        let mut auditor = Auditor::new(manifest.clone(), key, &reference);
+        auditor.push(records).expect("few elements");
+        let report = auditor.finish(&evidence);
+        assert!(report.failed(), "seed {seed}");
+    }
+}
+
 /// The traffic of another day: every 20th packet is not there, and the others come up to 200 ns later.
 fn another_day(arrivals: &[Arrival], seed: u64) -> Vec<Arrival> {
-    let mut state = seed;
-    let mut random = move || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    };
+    let mut random = random(seed);
     let mut other = Vec::new();
     let mut last = 0;
     for arrival in arrivals {
