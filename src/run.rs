@@ -255,6 +255,17 @@ pub fn rack(plan: &Plan, one_in: u32, records: bool) -> Result<Rack, RunError> {
     if plan.whole.is_some() {
         return Ok(rack);
     }
+    // A NIC without piece may still have rules: those that sample.
+    for (i, server) in rack.servers.iter_mut().enumerate() {
+        let name = server.spec.nic.clone();
+        if let Some(files) = artifacts.remove(&name) {
+            let load = |reason: String| RunError::Load {
+                device: name.clone(),
+                reason,
+            };
+            server.nic = nic_engine(plan, i, &files).map_err(load)?;
+        }
+    }
     rack.sampler = Some(Sampler::new(sample_spec(plan, one_in)));
     rack.tags = Tags::new(&plan.pieces, plan.sampling.tag);
     rack.recorder = records.then(|| Recorder::new(&plan.pieces));

@@ -10,9 +10,9 @@ use trisect_interp::{Interpreter, Packet};
 use trisect_plan::pgraph::Traffic;
 use trisect_plan::{Input, Plan, Strategy};
 use trisect_ports::Capture;
-use trisect_rack::{Compiled, Engine, Fate, Frame, Recorder};
-use trisect_rte_flow::sampling::{KEY_BYTES, SAMPLED_QUEUE, sampled};
-use trisect_rte_flow::{Action, Capabilities, Item, ItemKind, NicModel, Rule, RuleSet, Verdict};
+use trisect_rack::{Compiled, Engine, Fate, Frame, Recorder, Report};
+use trisect_rte_flow::sampling::{KEY_BYTES, SAMPLED_QUEUE, passing, sampled};
+use trisect_rte_flow::{Capabilities, NicModel, RuleSet, Verdict};
 use trisect_sample::{Algorithm, Field, HashRange, SampleSpec, Sampler};
 use trisect_wire::build::Build;
 use trisect_wire::nsh;
@@ -103,7 +103,10 @@ impl Devices {
             let Verdict::Host { queue, hash, .. } = nic.receive(&mut inside) else {
                 panic!("the NIC kept {}", hex(frame));
             };
-            let hash = hash.expect("the descriptor has the hash").reverse_bits();
+            // Without IP there is none, and the host looks by itself.
+            let Some(hash) = hash.map(u32::reverse_bits) else {
+                return;
+            };
             assert_eq!(hash, expected.hash, "NIC: {}", hex(frame));
             // The host looks at what is in the sampled queue.
             let taken = queue == SAMPLED_QUEUE && (first..=last).contains(&hash);
@@ -142,18 +145,8 @@ impl Engine for Reference {
 
 fn nic(spec: &SampleSpec) -> NicModel {
     let caps = Capabilities::named("generic").expect("a model");
-    let rules = RuleSet {
-        rules: vec![Rule {
-            group: 0,
-            priority: 0,
-            pattern: vec![Item::any(ItemKind::Eth)],
-            actions: vec![Action::Queue { index: 0 }],
-            drop_reason: None,
-        }],
-        ..RuleSet::default()
-    };
     let range = (spec.range.first, spec.range.last);
-    let rules = sampled(&rules, &caps, &spec.key, range).expect("the NIC can");
+    let rules = sampled(&passing(), &caps, &spec.key, range).expect("the NIC can");
     NicModel::new(&caps, &rules).expect("it takes the rules")
 }
 
@@ -203,6 +196,11 @@ fn made_up(random: &mut Random) -> Vec<u8> {
     }
     if random.chance(8) {
         build = build.mpls(random.below(1 << 20) as u32);
+    }
+    if random.chance(16) {
+        let [a, b, c, ..] = random.next().to_be_bytes();
+        let sender = (trisect_wire::Mac([2; 6]), [10, 0, a, b].into());
+        return build.arp(sender, [10, 0, a, c].into()).frame();
     }
     build = network(build, random);
     let tunnel = random.below(12);
@@ -303,56 +301,103 @@ fn all_agree_on_ten_million_made_up_packets() {
     println!("10,000,000 packets agree");
 }
 
-/// Through a NAT, tunnels and a class where nothing changes: from the rack's entry to its end, under one identity,
-/// which is the hash of the fields at the entry.
+fn example(name: &str) -> Project {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("examples")
+        .join(name);
+    Project::load(&folder, None).expect("the example loads")
+}
+
+fn plan(project: &Project, strategy: Strategy) -> Plan {
+    let registry = trisect::registry::registry().expect("targets");
+    Plan::make(&Input {
+        name: &project.name,
+        source: project.source(),
+        rack: &project.rack,
+        registry: &registry,
+        strategy,
+        traffic: Traffic::default(),
+        time_limit: None,
+        profile: None,
+    })
+    .expect("there is a plan")
+}
+
+/// Plays a project's traffic with all packets sampled. Every trajectory is whole, from the rack's entry to its end,
+/// under one identity, which is the hash of the fields at the entry; and packets, their order and the final state are
+/// those of the uncut pipeline without sampling.
+fn keeps_trajectories(project: &Project, strategy: Strategy) -> (Plan, Report) {
+    let name = format!("{}, {strategy}", project.name);
+    let traffic = run::bundled(&project.traffic().expect("it has traffic")).expect("captures");
+    let plan = plan(project, strategy);
+    let mut rack = run::rack(&plan, 1, false).expect("a rack");
+    rack.recorder = Some(Recorder {
+        snap: usize::MAX,
+        witnesses: Vec::new(),
+        memory: 0,
+    });
+    let report = rack.run(&traffic.arrivals, &mut |_| {}).expect("it runs");
+    let (elements, trajectories) = report.trajectories();
+    assert_eq!(trajectories.len(), traffic.arrivals.len(), "{name}");
+    for way in &trajectories {
+        assert!(way.whole, "{name}: {}", way.path(&elements));
+    }
+    // What the switch has found is what its packets' bytes say.
+    let sampler = rack.sampler.as_ref().expect("it samples");
+    let came_in = traffic.arrivals.iter().map(|a| sampler.look(&a.bytes).id);
+    let mut came_in: Vec<u64> = came_in.collect();
+    let mut known: Vec<u64> = trajectories.iter().map(|way| way.id).collect();
+    came_in.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(known, came_in, "{name}");
+    let mut without = project.clone();
+    without.rack.sampling = None;
+    let uncut = self::plan(&without, Strategy::Host).uncut;
+    let expected = trisect_rack::expect(&uncut, &traffic.arrivals);
+    let result = trisect_rack::check(&traffic.arrivals, &expected, &report);
+    assert!(result.holds(), "{name}: {result}");
+    (plan, report)
+}
+
 #[test]
 fn trajectories_survive_a_nat() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/central-office");
-    let project = Project::load(&folder, None).expect("the example loads");
+    let project = example("central-office");
+    let (plan, report) = keeps_trajectories(&project, Strategy::Best);
+    let tagged = plan.sampling.classes.iter().map(|class| class.tagged);
+    assert_eq!(tagged.collect::<Vec<_>>(), [true, true, false]);
+    // Where the NAT was passed, hashing what is there would give another identity.
+    let sampler = Sampler::new(SampleSpec {
+        range: HashRange::ALL,
+        ..plan.sampling.compiled.clone().expect("compiled in")
+    });
+    let lost = report.records.iter();
+    let lost = lost.filter(|r| r.tag.is_some() && sampler.look(&r.packet).id != r.id);
+    assert!(lost.count() > 100);
+}
+
+/// By either hash, with and without a NIC that chooses by itself.
+#[test]
+fn what_is_sampled_is_treated_alike() {
+    let sampling = |hash, fields: &[Field]| trisect_policy::rack::Sampling {
+        hash,
+        one_in: 16,
+        fields: fields.to_vec(),
+        key: None,
+    };
+    let mut nat = example("nat-lb");
+    nat.rack.sampling = Some(sampling(Algorithm::Toeplitz, &FLOW));
+    let (plan, _) = keeps_trajectories(&nat, Strategy::Best);
     let registry = trisect::registry::registry().expect("targets");
-    let traffic = run::bundled(&project.traffic().expect("it has traffic")).expect("captures");
-    for strategy in [Strategy::Host, Strategy::Best] {
-        let plan = Plan::make(&Input {
-            name: &project.name,
-            source: project.source(),
-            rack: &project.rack,
-            registry: &registry,
-            strategy,
-            traffic: Traffic::default(),
-            time_limit: None,
-            profile: None,
-        })
-        .expect("there is a plan");
-        let tagged = plan.sampling.classes.iter().map(|class| class.tagged);
-        assert_eq!(tagged.collect::<Vec<_>>(), [true, true, false]);
-        let mut rack = run::rack(&plan, 1, false).expect("a rack");
-        rack.recorder = Some(Recorder {
-            snap: usize::MAX,
-            witnesses: Vec::new(),
-            memory: 0,
-        });
-        let report = rack.run(&traffic.arrivals, &mut |_| {}).expect("it runs");
-        let (elements, trajectories) = report.trajectories();
-        assert_eq!(trajectories.len(), traffic.arrivals.len(), "{strategy}");
-        for way in &trajectories {
-            assert!(way.whole, "{strategy}: {}", way.path(&elements));
-        }
-        // Their identities are those that the packets had when they came in.
-        let sampler = rack.sampler.as_ref().expect("it samples");
-        let mut came_in: Vec<u64> = traffic
-            .arrivals
-            .iter()
-            .map(|a| sampler.look(&a.bytes).id)
-            .collect();
-        let mut known: Vec<u64> = trajectories.iter().map(|way| way.id).collect();
-        came_in.sort_unstable();
-        known.sort_unstable();
-        assert_eq!(known, came_in, "{strategy}");
-        // And where the NAT was passed, hashing what is there would give another.
-        let lost = report.records.iter();
-        let lost = lost.filter(|r| r.tag.is_some() && sampler.look(&r.packet).id != r.id);
-        assert!(lost.count() > 100, "{strategy}");
-    }
+    let files = trisect::artifacts::all(&plan, &registry).expect("they lower");
+    let rules = files.iter().flat_map(|device| &device.files);
+    let rules = rules.filter(|file| file.name == "rules.json");
+    let rss = rules.filter(|file| String::from_utf8_lossy(&file.bytes).contains("rss"));
+    assert_eq!(rss.count(), 1);
+
+    // Twelve stages are too few for this one.
+    nat.rack.sampling = Some(sampling(Algorithm::HalfSipHash, &CONTENT));
+    nat.rack.switches[0].stages = None;
+    keeps_trajectories(&nat, Strategy::Host);
 }
 
 #[test]

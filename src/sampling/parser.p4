@@ -15,6 +15,7 @@ struct sampler_headers_t {
     mpls_t           mpls;
     nsh_t            encapsulation;
     nsh_t            nsh;
+    arp_t            arp;
     ipv4_t           ipv4;
     ipv6_t           ipv6;
     ipv6_extension_t extension1;
@@ -45,6 +46,7 @@ header encapsulation_start_t {
 #define NETWORK                 \
     ETHERTYPE_IPV4: ipv4;       \
     ETHERTYPE_IPV6: ipv6;       \
+    ETHERTYPE_ARP: check_arp;   \
     ETHERTYPE_MPLS: mpls1;      \
     ETHERTYPE_MPLS_M: mpls1;    \
     ETHERTYPE_NSH: service;     \
@@ -209,6 +211,23 @@ parser SamplerParser(packet_in pkt, out sampler_headers_t hdr, inout metadata_t 
     LABEL(mpls2, mpls3)
     LABEL(mpls3, mpls4)
     LABEL(mpls4, accept)
+
+    state check_arp {
+        transition select(pkt.lookahead<arp_start_t>().hw_type,
+                          pkt.lookahead<arp_start_t>().proto_type,
+                          pkt.lookahead<arp_start_t>().lengths) {
+            (1, ETHERTYPE_IPV4, 0x0604): arp;
+            default: accept;
+        }
+    }
+
+    state arp {
+        pkt.extract(hdr.arp);
+        meta.src = (bit<128>) hdr.arp.sender_ip;
+        meta.dst = (bit<128>) hdr.arp.target_ip;
+        meta.protocol = (bit<8>) hdr.arp.operation;
+        transition accept;
+    }
 
     state below_mpls {
         transition select(pkt.lookahead<ip_start_t>().version) {

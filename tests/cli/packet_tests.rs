@@ -347,3 +347,57 @@ expect 1 07 f1 0b 02 aabb $
         );
     }
 }
+
+/// What stands behind a varbit is the same in compiled code, in the passes of a program that clones, and where the
+/// packet is too short for it.
+#[test]
+fn fields_behind_a_varbit_travel_with_their_header() {
+    const PROGRAM: &str = r#"
+#include <core.p4>
+#include <v1model.p4>
+header v_t { bit<8> n; varbit<32> v; bit<8> x; bit<16> y; }
+struct headers_t { v_t v; v_t w; }
+struct meta_t { }
+parser P(packet_in b, out headers_t h, inout meta_t m, inout standard_metadata_t s) {
+    state start { b.extract(h.v, (bit<32>) b.lookahead<bit<8>>() * 8); transition accept; }
+}
+control V(inout headers_t h, inout meta_t m) { apply { } }
+control I(inout headers_t h, inout meta_t m, inout standard_metadata_t s) {
+    apply {
+        s.egress_spec = h.v.isValid() ? 9w1 : 2;
+        h.v.y = h.v.y + 1;
+        h.w = h.v;
+        h.w.x = 0xee;
+        clone(CloneType.I2E, 5);
+    }
+}
+control E(inout headers_t h, inout meta_t m, inout standard_metadata_t s) {
+    apply { if (s.instance_type == 1) { h.v.x = 7; } }
+}
+control C(inout headers_t h, inout meta_t m) { apply { } }
+control D(packet_out b, in headers_t h) { apply { b.emit(h); } }
+V1Switch(P(), V(), I(), E(), C(), D()) main;
+"#;
+    const TEST: &str = "mirroring_add 5 3
+packet 0 02 0708 01 1234 ff
+expect 3 02 0708 07 1234 ff $
+expect 1 02 0708 01 1235 02 0708 ee 1235 ff $
+packet 0 00 01 1234
+expect 3 00 07 1234 $
+expect 1 00 01 1235 00 ee 1235 $
+packet 0 04 01020304 05 06
+expect 3 04 01020304 05 06 $
+expect 2 04 01020304 05 06 $
+packet 0 05 0102030405 060708
+expect 3 05 0102030405 060708 $
+expect 2 05 0102030405 060708 $
+";
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).expect("written");
+        path.display().to_string()
+    };
+    let (program, test) = (file("tail.p4", PROGRAM), file("tail.stf", TEST));
+    good(&["p4", "run", &program, "--stf", &test]);
+}

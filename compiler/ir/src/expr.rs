@@ -217,6 +217,8 @@ pub enum HashAlgorithm {
     /// The Toeplitz hash of RSS with this key (at least input length + 4 bytes; bytes of input past
     /// the key's reach do not count). Width 32.
     Toeplitz(Vec<u8>),
+    /// HalfSipHash-2-4 with this key ([`crate::halfsiphash`]). Width 32.
+    HalfSipHash([u8; 8]),
     /// Any CRC, by the parameters of the Rocksoft model (Williams, "A Painless Guide to CRC Error Detection
     /// Algorithms", 1993): polynomial without its highest term, and initial value, are those of the register
     /// that shifts left, also where the input is reflected.
@@ -240,7 +242,7 @@ impl HashAlgorithm {
     /// Width of the result in bits.
     pub fn width(&self) -> u32 {
         match self {
-            Self::Crc32 | Self::Identity | Self::Toeplitz(_) => 32,
+            Self::Crc32 | Self::Identity | Self::Toeplitz(_) | Self::HalfSipHash(_) => 32,
             Self::Crc16 | Self::Csum16 | Self::Xor16 => 16,
             Self::Crc { width, .. } => *width,
         }

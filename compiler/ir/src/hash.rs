@@ -1,5 +1,6 @@
 //! The hash functions, bit for bit. Slow and plain: faster versions are checked against these.
 
+use crate::halfsiphash::HalfSipHash;
 use crate::{Bits, HashAlgorithm};
 
 /// The input of a hash: the values' big-endian bytes, each value padded with zero bits on its left.
@@ -21,6 +22,7 @@ pub fn compute(algorithm: &HashAlgorithm, data: &[u8]) -> u32 {
             .rev()
             .fold(0, |acc, b| acc << 8 | u32::from(*b)),
         HashAlgorithm::Toeplitz(key) => toeplitz(key, data),
+        HashAlgorithm::HalfSipHash(key) => HalfSipHash::new(key).hash(data),
         HashAlgorithm::Crc {
             width,
             polynomial,
@@ -91,18 +93,15 @@ pub fn ones_add(a: u16, b: u16) -> u16 {
 
 /// The Toeplitz hash: for every set bit of the input, XOR in the 32 key bits at that position.
 pub fn toeplitz(key: &[u8], data: &[u8]) -> u32 {
-    let window = |bit: usize| -> u32 {
-        (0..32).fold(0, |acc, i| {
-            let at = bit + i;
-            let set = key.get(at / 8).is_some_and(|k| k >> (7 - at % 8) & 1 == 1);
-            acc << 1 | u32::from(set)
-        })
-    };
+    let at = |i: usize| u64::from(key.get(i).copied().unwrap_or(0));
+    // The key bits from the present byte on, the first one the most significant of 40.
+    let mut window = (0..4).fold(0, |bits, i| bits << 8 | at(i));
     let mut hash = 0;
     for (i, byte) in data.iter().enumerate() {
+        window = (window << 8 | at(i + 4)) & 0xff_ffff_ffff;
         for bit in 0..8 {
             if byte >> (7 - bit) & 1 == 1 {
-                hash ^= window(i * 8 + bit);
+                hash ^= (window >> (8 - bit)) as u32;
             }
         }
     }

@@ -65,6 +65,7 @@ pub mod diag;
 pub mod entity;
 pub mod eval;
 pub mod expr;
+pub mod halfsiphash;
 pub mod hash;
 pub mod meter;
 pub mod object;

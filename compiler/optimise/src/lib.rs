@@ -14,7 +14,9 @@ mod conflict;
 mod milp;
 mod model;
 mod problem;
+mod relax;
 mod search;
+mod share;
 mod solve;
 mod symmetry;
 mod tally;
@@ -27,5 +29,4 @@ pub use problem::{
 };
 pub use search::{greedy, search};
 pub use solve::{BEST, Goal, Learnt, NoSolution, Reached, Solved, bounds, solve};
-pub use symmetry::{break_symmetry, canonical};
 pub use tally::{Outcome, evaluate};

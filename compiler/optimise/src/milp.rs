@@ -27,6 +27,26 @@ impl Milp {
     }
 }
 
+impl Milp {
+    /// Whether these values keep all bounds and rows, but for rounding.
+    pub fn holds(&self, values: &[f64]) -> bool {
+        let room = |right: f64| 1e-9 * right.abs().max(1.0);
+        let columns = self.columns.iter().zip(values);
+        let within = |((least, most, _), value): (&(f64, f64, bool), &f64)| {
+            *value >= least - room(*least) && *value <= most + room(*most)
+        };
+        columns.into_iter().all(within)
+            && self
+                .rows
+                .iter()
+                .all(|(terms, most)| self::value(terms, values) <= most + room(*most))
+            && self
+                .equal
+                .iter()
+                .all(|(terms, right)| (self::value(terms, values) - right).abs() <= room(*right))
+    }
+}
+
 /// Terms with each column once, without zeros.
 pub(crate) fn summed(mut terms: Vec<(usize, f64)>) -> Vec<(usize, f64)> {
     terms.sort_by_key(|(column, _)| *column);
@@ -39,6 +59,85 @@ pub(crate) fn summed(mut terms: Vec<(usize, f64)>) -> Vec<(usize, f64)> {
     }
     sum.retain(|(_, factor)| *factor != 0.0);
     sum
+}
+
+/// Makes a program smaller that has the same solutions: what rows fix is fixed, rows that say nothing more and
+/// rows that are there twice are left out. `None` if there is no solution.
+pub(crate) fn reduced(milp: &Milp) -> Option<Milp> {
+    let mut less = milp.clone();
+    while less.tighten()? {}
+    let columns = &less.columns;
+    let mut seen = std::collections::BTreeSet::new();
+    less.rows.retain(|(terms, most)| {
+        let key: Vec<(usize, u64)> = terms.iter().map(|(c, f)| (*c, f.to_bits())).collect();
+        highest(columns, terms) > most + ROOM * most.abs().max(1.0)
+            && seen.insert((key, most.to_bits()))
+    });
+    less.equal.retain(|(terms, _)| !terms.is_empty());
+    Some(less)
+}
+
+/// What counts as rounding in rows.
+const ROOM: f64 = 1e-9;
+
+/// The largest sum that a row can have.
+fn highest(columns: &[(f64, f64, bool)], terms: &[(usize, f64)]) -> f64 {
+    terms
+        .iter()
+        .map(|(c, f)| {
+            f * if *f > 0.0 {
+                columns[*c].1
+            } else {
+                columns[*c].0
+            }
+        })
+        .sum()
+}
+
+impl Milp {
+    /// Takes fixed columns out of the rows, and fixes what rows with one column left fix. Whether anything was
+    /// fixed; `None` if there is no solution.
+    fn tighten(&mut self) -> Option<bool> {
+        let mut news = false;
+        let columns = &mut self.columns;
+        let equal = self.equal.iter_mut().map(|row| (row, true));
+        for ((terms, right), equal) in self.rows.iter_mut().map(|row| (row, false)).chain(equal) {
+            terms.retain(|(c, f)| {
+                let (least, most, _) = columns[*c];
+                if least == most {
+                    *right -= f * least;
+                }
+                least != most
+            });
+            let room = ROOM * right.abs().max(1.0);
+            match terms[..] {
+                [] if *right < -room || (equal && *right > room) => return None,
+                // A whole number between 0 and 1 that cannot be one of them is the other.
+                [(c, f)] => {
+                    let (least, most, whole) = &mut columns[c];
+                    if !*whole && f > 0.0 && !equal {
+                        *most = most.min((*right / f).max(*least));
+                        news |= least == most;
+                    }
+                    if !*whole || (*least, *most) != (0.0, 1.0) {
+                        continue;
+                    }
+                    let fits = |value: f64| {
+                        f * value <= *right + room && (!equal || f * value >= *right - room)
+                    };
+                    match (fits(0.0), fits(1.0)) {
+                        (true, true) => continue,
+                        (true, false) => *most = 0.0,
+                        (false, true) => *least = 1.0,
+                        (false, false) => return None,
+                    }
+                    news = true;
+                }
+                _ => {}
+            }
+        }
+        Some(news)
+    }
 }
 
 /// When to stop before the end.
@@ -80,10 +179,13 @@ pub(crate) enum Answer {
 
 /// Solves with the solver that is built in.
 pub(crate) fn solve(milp: &Milp, limits: Limits, hint: &[(usize, f64)]) -> Answer {
+    let Some(less) = reduced(milp) else {
+        return Answer::Infeasible;
+    };
     #[cfg(feature = "highs")]
-    return with_highs(milp, limits, hint);
+    return with_highs(&less, limits, hint);
     #[cfg(not(feature = "highs"))]
-    with_microlp(milp, limits, hint)
+    with_microlp(&less, limits, hint)
 }
 
 /// The name of the solver that is built in.

@@ -8,6 +8,7 @@
 
 use crate::milp::{Milp, summed};
 use crate::problem::{Class, Demand, Kind, Problem, Row, Var, Way};
+use crate::relax::{Apart, Relaxed};
 use crate::solve::Goal;
 use crate::tally::Tally;
 use std::collections::BTreeMap;
@@ -342,6 +343,14 @@ impl<'a> Model<'a> {
             Var::Helper(h) => self.helpers.get(h).copied(),
         }
     }
+    /// The program of a problem with equal servers as one.
+    pub fn relaxed(relaxed: &'a Relaxed, goals: &[Goal]) -> Self {
+        let mut model = Self::new(&relaxed.problem, goals);
+        for apart in &relaxed.apart {
+            model.apart(apart);
+        }
+        model
+    }
     /// Adds a rule.
     pub fn rule(&mut self, row: &Row) {
         let terms = row
@@ -350,6 +359,19 @@ impl<'a> Model<'a> {
             .filter_map(|(var, factor)| Some((self.var(*var)?, *factor)))
             .collect();
         self.milp.row(terms, row.most);
+    }
+    /// A border is crossed where both ends of an edge are in these places.
+    fn apart(&mut self, apart: &Apart) {
+        let here = |c: &&Crossed| c.edge == apart.edge && c.region == apart.region;
+        let columns: Vec<usize> = self.crossed.iter().filter(here).map(|c| c.column).collect();
+        for column in columns {
+            let ends = apart.ends.iter().filter_map(|end| self.var(*end));
+            let mut terms: Vec<(usize, f64)> = ends.map(|end| (end, 1.0)).collect();
+            if terms.len() == 2 {
+                terms.push((column, -1.0));
+                self.milp.row(terms, 1.0);
+            }
+        }
     }
     /// What a goal minimises, and its constant.
     pub fn objective(&self, goal: &Goal) -> (Vec<(usize, f64)>, f64) {
@@ -404,6 +426,17 @@ impl<'a> Model<'a> {
             .zip(rates)
             .map(|(c, part)| c.offered * part)
             .collect()
+    }
+    /// The values of all columns, if an assignment decides all: without helpers, and with rates in proportion.
+    pub fn decided(&self, choice: &[usize]) -> Option<Vec<f64>> {
+        if !self.helpers.is_empty() || !self.rates.is_empty() {
+            return None;
+        }
+        let mut values = vec![0.0; self.milp.columns.len()];
+        for (column, value) in self.hint(choice) {
+            values[column] = value;
+        }
+        Some(values)
     }
     /// Values of the columns that an assignment decides: all but those of helpers and of rates.
     pub fn hint(&self, choice: &[usize]) -> Vec<(usize, f64)> {

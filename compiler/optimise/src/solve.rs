@@ -3,8 +3,12 @@
 use crate::milp::{Answer, Limits, solve as solve_milp, value};
 use crate::model::Model;
 use crate::problem::{Malformed, Problem, Row, Var};
-use crate::tally::{Outcome, Tally};
+use crate::relax::Relaxed;
+use crate::tally::{Outcome, ROUNDING, Tally};
+use equal::Shared;
 use std::time::Instant;
+
+mod equal;
 
 /// What is to be reached, best first in a list.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,6 +114,8 @@ pub enum NoSolution {
 const ROUNDS: usize = 200;
 /// Nodes of the branch and bound for [`Goal::Prefer`].
 const LITTLE: u64 = 12;
+/// The gap at which [`Goal::Prefer`] is good enough.
+const ROUGH: f64 = 1e-2;
 /// By how much, relatively, a goal may be given up for those behind it: the solver's rounding.
 const LOSS: f64 = 1e-7;
 
@@ -140,11 +146,27 @@ pub fn solve(
         learnt: Vec::new(),
         certain: true,
         first_bound: f64::NEG_INFINITY,
+        together: Vec::new(),
         rounds: 0,
         check,
     };
+    let mut hint = hint.map(<[usize]>::to_vec);
+    if let Some(relaxed) = Relaxed::of(problem) {
+        match search.shared_out(&relaxed, hint.as_deref())? {
+            Shared::Best(solved) => return Ok(solved),
+            Shared::Good(choice) => hint = Some(search.polished(choice, hint)?),
+            Shared::Nothing => {}
+        }
+    }
     loop {
-        match search.pass(hint)? {
+        let bound = [search.first_bound];
+        let whole = Scope {
+            problem,
+            allowed: None,
+            hint: hint.as_deref(),
+            targets: if bound[0].is_finite() { &bound } else { &[] },
+        };
+        match search.pass(&whole)? {
             Some(solved) => return Ok(solved),
             // What was learnt for a later goal has taken away what an earlier one had reached.
             None => continue,
@@ -153,7 +175,8 @@ pub fn solve(
 }
 
 /// What is proven about goals without looking for a solution: for each, no assignment that is as good as
-/// `values` in the goals before has a smaller value than this. What `check` would refuse is not left out.
+/// `values` in the goals before has a smaller value than this. What `check` would refuse is not left out,
+/// and equal servers count as one.
 ///
 /// # Errors
 /// See [`NoSolution`]; not that there is no solution.
@@ -164,31 +187,87 @@ pub fn bounds(
     limits: Limits,
 ) -> Result<Vec<f64>, NoSolution> {
     problem.validate()?;
-    let mut model = Model::new(problem, goals);
+    let relaxed = Relaxed::of(problem);
+    let (mut model, goals) = match &relaxed {
+        Some(relaxed) => {
+            let goals = relaxed.goals(goals);
+            (Model::relaxed(relaxed, &goals), goals)
+        }
+        None => (Model::new(problem, goals), goals.to_vec()),
+    };
     let mut bounds = Vec::new();
     for (goal, reached) in goals.iter().zip(values) {
-        let (objective, constant) = model.objective(goal);
-        let unit = unit_of(&objective);
-        model.milp.objective = objective.iter().map(|(c, f)| (*c, f / unit)).collect();
+        let mut aim = model.aim(goal);
         match solve_milp(&model.milp, limits, &[]) {
             Answer::Failed(why) => return Err(NoSolution::Solver(why)),
             Answer::Infeasible => bounds.push(*reached),
-            Answer::Found { bound, .. } => bounds.push(bound * unit + constant),
+            Answer::Found { bound, .. } => bounds.push(aim.real(bound)),
         }
-        let most = (reached - constant) / unit;
-        let room = LOSS * most.abs().max(1e-3);
-        model
-            .milp
-            .rows
-            .push((model.milp.objective.clone(), most + room));
+        aim.reached = aim.scaled(*reached);
+        model.keep(&aim);
     }
     Ok(bounds)
 }
 
-/// A factor that brings the largest figure of an objective to 1.
-fn unit_of(objective: &[(usize, f64)]) -> f64 {
-    let largest = objective.iter().map(|(_, f)| f.abs()).fold(0.0, f64::max);
-    if largest > 0.0 { largest } else { 1.0 }
+/// The objective of a model for one goal, scaled so that its largest figure is 1.
+struct Aim {
+    unit: f64,
+    constant: f64,
+    /// What was reached, scaled.
+    reached: f64,
+}
+
+impl Aim {
+    fn real(&self, scaled: f64) -> f64 {
+        scaled * self.unit + self.constant
+    }
+    fn scaled(&self, real: f64) -> f64 {
+        (real - self.constant) / self.unit
+    }
+}
+
+impl Model<'_> {
+    /// Minimises for a goal from here on.
+    fn aim(&mut self, goal: &Goal) -> Aim {
+        let (objective, constant) = self.objective(goal);
+        let largest = objective.iter().map(|(_, f)| f.abs()).fold(0.0, f64::max);
+        let unit = if largest > 0.0 { largest } else { 1.0 };
+        self.milp.objective = objective.iter().map(|(c, f)| (*c, f / unit)).collect();
+        Aim {
+            unit,
+            constant,
+            reached: f64::INFINITY,
+        }
+    }
+    /// What was reached is not given up for the goals to come, but for rounding.
+    fn keep(&mut self, aim: &Aim) {
+        let room = LOSS * aim.reached.abs().max(1e-3);
+        let row = (self.milp.objective.clone(), aim.reached + room);
+        self.milp.rows.push(row);
+    }
+}
+
+/// What a pass looks at.
+struct Scope<'s> {
+    /// The problem, or a part of its choices.
+    problem: &'s Problem,
+    /// By unit, the choices of the whole problem that these are; `None` if all.
+    allowed: Option<&'s [Vec<usize>]>,
+    /// An assignment to begin with.
+    hint: Option<&'s [usize]>,
+    /// By goal, what cannot be bettered.
+    targets: &'s [f64],
+}
+
+impl Scope<'_> {
+    /// The assignment in terms of the whole problem.
+    fn whole(&self, choice: &[usize]) -> Vec<usize> {
+        let Some(allowed) = self.allowed else {
+            return choice.to_vec();
+        };
+        let choices = choice.iter().zip(allowed);
+        choices.map(|(c, allowed)| allowed[*c]).collect()
+    }
 }
 
 struct Search<'a> {
@@ -199,96 +278,162 @@ struct Search<'a> {
     learnt: Vec<Row>,
     certain: bool,
     first_bound: f64,
+    /// What is known for certain with equal servers as one, by goal: each holds if the goals before are
+    /// reached.
+    together: Vec<f64>,
     rounds: usize,
     check: &'a mut dyn FnMut(&[usize]) -> Learnt,
 }
 
 impl Search<'_> {
+    fn limits(&self, goal: &Goal) -> Limits {
+        let mut limits = self.limits;
+        limits.time = limits.time.map(|t| t.saturating_sub(self.began.elapsed()));
+        if matches!(goal, Goal::Prefer(_)) {
+            limits.nodes = Some(limits.nodes.unwrap_or(u64::MAX).min(LITTLE));
+            limits.gap = limits.gap.max(ROUGH);
+        }
+        limits
+    }
     /// All goals, from the first on. `None` if a goal lost what it had reached.
-    fn pass(&mut self, hint: Option<&[usize]>) -> Result<Option<Solved>, NoSolution> {
-        let mut model = Model::new(self.problem, self.goals);
+    fn pass(&mut self, scope: &Scope<'_>) -> Result<Option<Solved>, NoSolution> {
+        let mut model = Model::new(scope.problem, self.goals);
         for row in &self.learnt {
             model.rule(row);
         }
-        let mut hint = hint.map(|choice| model.hint(choice)).unwrap_or_default();
+        let mut hint = scope.hint.map(|c| model.hint(c)).unwrap_or_default();
+        // An assignment that holds as it is spares the solver where it is as good as can be.
+        let mut best = match scope.hint {
+            Some(choice) => self.completed(scope, &mut model, choice)?,
+            None => None,
+        };
         let mut reached = Vec::new();
         let mut stopped = false;
-        let mut best = None;
         for (k, goal) in self.goals.iter().enumerate() {
-            let (objective, constant) = model.objective(goal);
-            let unit = unit_of(&objective);
-            model.milp.objective = objective.iter().map(|(c, f)| (*c, f / unit)).collect();
-            let mut proven = f64::NEG_INFINITY;
-            let values = loop {
-                let mut limits = self.limits;
-                limits.time = limits.time.map(|t| t.saturating_sub(self.began.elapsed()));
-                if matches!(goal, Goal::Prefer(_)) {
-                    limits.nodes = Some(limits.nodes.unwrap_or(u64::MAX).min(LITTLE));
-                }
-                match solve_milp(&model.milp, limits, &hint) {
-                    Answer::Failed(why) => return Err(NoSolution::Solver(why)),
-                    Answer::Infeasible if k == 0 => {
+            let mut aim = model.aim(goal);
+            let target = scope.targets.get(k).copied().unwrap_or(f64::NEG_INFINITY);
+            let known = best.as_ref().map(|b| value(&model.milp.objective, b));
+            let enough = known.is_some_and(|known| self.close(aim.real(known), target));
+            let mut proven = target;
+            let values = match (enough, best) {
+                (true, Some(best)) => best,
+                (_, kept) => match self.goal(scope, &mut model, goal, &hint, kept)? {
+                    None if k > 0 => return Ok(None),
+                    None => {
                         return Err(NoSolution::Infeasible {
                             bound: self.first_bound,
                         });
                     }
-                    Answer::Infeasible => return Ok(None),
-                    Answer::Found { values, bound } => {
-                        if self.certain {
-                            proven = proven.max(bound * unit + constant);
-                        }
-                        if k == 0 {
+                    Some((values, bound)) => {
+                        proven = proven.max(aim.real(bound));
+                        if k == 0 && scope.allowed.is_none() {
                             self.first_bound = self.first_bound.max(proven);
                             proven = self.first_bound;
                         }
-                        let Some(values) = values else {
-                            match &best {
-                                // The goals before this one have a solution: it stays.
-                                Some(values) => break Vec::clone(values),
-                                None => {
-                                    return Err(NoSolution::Stopped {
-                                        bound: self.first_bound,
-                                    });
-                                }
-                            }
-                        };
-                        if !self.accepts(&model.choice(&values), &mut model)? {
-                            continue;
-                        }
-                        break values;
+                        values
                     }
-                }
+                },
             };
-            let got = value(&model.milp.objective, &values);
+            aim.reached = value(&model.milp.objective, &values);
+            let got = aim.real(aim.reached);
+            let rounding = aim.reached - aim.scaled(proven) <= ROUNDING;
             let reaches = Reached {
-                value: got * unit + constant,
-                bound: proven.min(got * unit + constant),
+                value: got,
+                bound: if rounding { got } else { proven },
             };
             if !matches!(goal, Goal::Prefer(_)) {
                 stopped |= reaches.gap() > self.limits.gap.max(1e-5) * 1.01 && self.certain;
                 reached.push(reaches);
             }
-            let room = LOSS * got.abs().max(1e-3);
-            model
-                .milp
-                .rows
-                .push((model.milp.objective.clone(), got + room));
+            model.keep(&aim);
             hint = values.iter().copied().enumerate().collect();
             best = Some(values);
         }
         let values = best.unwrap_or_else(|| vec![0.0; model.milp.columns.len()]);
         let choice = model.choice(&values);
         Ok(Some(Solved {
-            outcome: Tally::new(self.problem, &choice).outcome(),
+            outcome: Tally::new(scope.problem, &choice).outcome(),
             rates: model.rates(&values),
-            choice,
+            choice: scope.whole(&choice),
             reached,
             stopped,
         }))
     }
+    /// The best solution for what the model minimises that is accepted, with what is proven (scaled); what is kept if the
+    /// solver finds none before it stops. `None` if there is none.
+    fn goal(
+        &mut self,
+        scope: &Scope<'_>,
+        model: &mut Model<'_>,
+        goal: &Goal,
+        hint: &[(usize, f64)],
+        kept: Option<Vec<f64>>,
+    ) -> Result<Option<(Vec<f64>, f64)>, NoSolution> {
+        let mut proven = f64::NEG_INFINITY;
+        loop {
+            let (values, bound) = match solve_milp(&model.milp, self.limits(goal), hint) {
+                Answer::Failed(why) => return Err(NoSolution::Solver(why)),
+                Answer::Infeasible => return Ok(None),
+                Answer::Found { values, bound } => (values, bound),
+            };
+            if self.certain {
+                proven = proven.max(bound);
+            }
+            let Some(values) = values else {
+                // The goals before this one have a solution: it stays.
+                return match kept {
+                    Some(values) => Ok(Some((values, proven))),
+                    None => Err(NoSolution::Stopped {
+                        bound: self.first_bound,
+                    }),
+                };
+            };
+            if self.accepts(scope, &model.choice(&values), model)? {
+                return Ok(Some((values, proven)));
+            }
+        }
+    }
+    /// The values of all columns for an assignment; `None` if it does not hold or is not accepted.
+    fn completed(
+        &mut self,
+        scope: &Scope<'_>,
+        model: &mut Model<'_>,
+        choice: &[usize],
+    ) -> Result<Option<Vec<f64>>, NoSolution> {
+        let values = match model.decided(choice) {
+            Some(values) => model.milp.holds(&values).then_some(values),
+            None => {
+                let mut fixed = model.milp.clone();
+                fixed.objective = Vec::new();
+                for (column, value) in model.hint(choice) {
+                    let (least, most, whole) = &mut fixed.columns[column];
+                    if *whole {
+                        (*least, *most) = (value, value);
+                    }
+                }
+                let limits = Limits {
+                    nodes: Some(LITTLE),
+                    ..self.limits(&Goal::Bounces)
+                };
+                match solve_milp(&fixed, limits, &[]) {
+                    Answer::Found { values, .. } => values,
+                    _ => None,
+                }
+            }
+        };
+        match values {
+            Some(values) if self.accepts(scope, choice, model)? => Ok(Some(values)),
+            _ => Ok(None),
+        }
+    }
     /// Whether a solution is accepted; if not, what was learnt is in the model.
-    fn accepts(&mut self, choice: &[usize], model: &mut Model<'_>) -> Result<bool, NoSolution> {
-        let Learnt { rows, certain } = (self.check)(choice);
+    fn accepts(
+        &mut self,
+        scope: &Scope<'_>,
+        choice: &[usize],
+        model: &mut Model<'_>,
+    ) -> Result<bool, NoSolution> {
+        let Learnt { rows, certain } = (self.check)(&scope.whole(choice));
         if rows.is_empty() {
             return Ok(true);
         }

@@ -1,11 +1,13 @@
-//! Servers that are the same: of all the ways to name them, one is enough.
+//! Servers that are the same.
 
-use crate::problem::{Kind, Problem, Row, Var};
+use crate::problem::{Kind, Problem};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What tells one server from another: by sites in the order of roles, what units use there with
-/// names of quantities replaced by their place among the server's own.
-type Signature = Vec<(u8, Vec<(usize, Vec<(Own, usize, u64)>)>)>;
+/// names of quantities replaced by their place among the server's own; those quantities; and the borders around its sites.
+type Signature = (Uses, Vec<(u64, String)>, Vec<Vec<String>>);
+/// By site, with its role: what each unit uses there.
+type Uses = Vec<(u8, Vec<(usize, Vec<(Own, usize, u64)>)>)>;
 
 /// A quantity: one of the server's own, or one that several servers share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,96 +16,40 @@ enum Own {
     Shared(usize),
 }
 
-/// Adds rules that keep, of assignments that differ only in which of several equal servers is which, one:
-/// the first unit that is on any of them is on the first, and so on: unit `u` is on the `k`-th only if
-/// a unit before it is on the one before that. Two servers are equal if everything that the problem says about them
-/// is, to the last bit; rules that the problem has already must treat them alike.
-///
-/// Returns the groups of equal servers, by number.
-pub fn break_symmetry(problem: &mut Problem) -> Vec<Vec<usize>> {
+/// Groups of servers about which a problem says the same to the last bit, but for its rules; by number.
+pub(crate) fn equal_servers(problem: &Problem) -> Vec<Vec<usize>> {
     let servers: BTreeSet<usize> = problem.sites.iter().filter_map(|s| s.server).collect();
+    let shared = shared(problem);
     let mut groups: BTreeMap<_, Vec<usize>> = BTreeMap::new();
     for server in servers {
-        groups
-            .entry(signature(problem, server))
-            .or_default()
-            .push(server);
+        let (signature, _) = signature(problem, server, &shared);
+        groups.entry(signature).or_default().push(server);
     }
-    let groups: Vec<Vec<usize>> = groups.into_values().filter(|g| g.len() > 1).collect();
-    for group in &groups {
-        for pair in group.windows(2) {
-            order(problem, pair[0], pair[1]);
-        }
-    }
-    groups
+    groups.into_values().filter(|g| g.len() > 1).collect()
 }
 
-/// The same assignment with equal servers named as [`break_symmetry`] asks: by group, in the order in which
-/// units come to them.
-pub fn canonical(problem: &Problem, groups: &[Vec<usize>], choice: &[usize]) -> Vec<usize> {
-    let server_of = |u: usize, c: usize| problem.sites[problem.units[u].choices[c].site].server;
-    let mut named: BTreeMap<usize, usize> = BTreeMap::new();
-    for group in groups {
-        let mut free = group.iter();
-        let used = choice
-            .iter()
-            .enumerate()
-            .filter_map(|(u, c)| server_of(u, *c));
-        for server in used.chain(group.iter().copied()) {
-            if group.contains(&server) && !named.contains_key(&server) {
-                named.extend(free.next().map(|name| (server, *name)));
-            }
-        }
-    }
-    let units = choice.iter().enumerate();
-    units
-        .map(|(u, c)| {
-            let site = &problem.sites[problem.units[u].choices[*c].site];
-            let name = site.server.and_then(|s| named.get(&s)).copied();
-            let same = |other: &crate::Site| other.role == site.role && other.server == name;
-            let at = problem.sites.iter().position(same);
-            at.filter(|_| name.is_some())
-                .and_then(|at| problem.choice_of(u, at))
-                .unwrap_or(*c)
-        })
-        .collect()
+/// The quantities that only this server uses.
+pub(crate) fn own_quantities(problem: &Problem, server: usize) -> Vec<usize> {
+    signature(problem, server, &shared(problem)).1
 }
 
-/// A unit is on `second` only if one before it is on `first`.
-fn order(problem: &mut Problem, first: usize, second: usize) {
-    let sites_of = |server: usize| -> Vec<usize> {
-        (0..problem.sites.len())
-            .filter(|s| problem.sites[*s].server == Some(server))
-            .collect()
-    };
-    let (first, second) = (sites_of(first), sites_of(second));
-    let mut before: Vec<(Var, f64)> = Vec::new();
-    let mut rows = Vec::new();
-    for (u, unit) in problem.units.iter().enumerate() {
-        let at = |sites: &[usize], factor: f64| -> Vec<(Var, f64)> {
-            let there = unit.choices.iter().filter(|c| sites.contains(&c.site));
-            there.map(|c| (Var::At(u, c.site), factor)).collect()
-        };
-        let mut terms = at(&second, 1.0);
-        if !terms.is_empty() {
-            terms.extend(&before);
-            rows.push(Row { terms, most: 0.0 });
-        }
-        before.extend(at(&first, -1.0));
-    }
-    problem.rules.rows.extend(rows);
-}
-
-fn signature(
-    problem: &Problem,
-    server: usize,
-) -> (Signature, Vec<(u64, String)>, Vec<Vec<String>>) {
+/// The sites of a server, those of equal servers in the same order.
+pub(crate) fn sites_of(problem: &Problem, server: usize) -> Vec<usize> {
     let mut sites: Vec<usize> = (0..problem.sites.len())
         .filter(|s| problem.sites[*s].server == Some(server))
         .collect();
     sites.sort_by_key(|s| (problem.sites[*s].role, *s));
+    sites
+}
+
+/// A server's signature, and its own quantities.
+fn signature(
+    problem: &Problem,
+    server: usize,
+    shared: &BTreeSet<usize>,
+) -> (Signature, Vec<usize>) {
+    let sites = sites_of(problem, server);
     let mut own: BTreeMap<usize, usize> = BTreeMap::new();
-    let shared = shared(problem);
     let mut name = |q: usize| {
         if shared.contains(&q) {
             return Own::Shared(q);
@@ -153,19 +99,20 @@ fn signature(
     let mut quantities: Vec<(usize, usize)> =
         own.into_iter().map(|(q, place)| (place, q)).collect();
     quantities.sort_unstable();
-    let quantities = quantities
-        .into_iter()
-        .map(|(_, q)| {
-            let quantity = &problem.quantities[q];
+    let own: Vec<usize> = quantities.into_iter().map(|(_, q)| q).collect();
+    let quantities = own
+        .iter()
+        .map(|q| {
+            let quantity = &problem.quantities[*q];
             let what = format!("{:?} {:?}", quantity.kind, quantity.base);
             (quantity.capacity.to_bits(), what)
         })
         .collect();
-    (uses, quantities, borders)
+    ((uses, quantities, borders), own)
 }
 
-/// Quantities that sites or borders of more than one server use, or of none; sums without a limit of their
-/// own count as shared.
+/// Quantities that sites or borders of more than one server use, or of none; latencies, which do not add
+/// up, count as shared.
 fn shared(problem: &Problem) -> BTreeSet<usize> {
     let mut users: BTreeMap<usize, BTreeSet<Option<usize>>> = BTreeMap::new();
     for unit in &problem.units {
@@ -189,10 +136,7 @@ fn shared(problem: &Problem) -> BTreeSet<usize> {
     let alone = |u: &BTreeSet<Option<usize>>| u.len() == 1 && !u.contains(&None);
     (0..problem.quantities.len())
         .filter(|q| {
-            matches!(
-                problem.quantities[*q].kind,
-                Kind::HeaderBytes | Kind::Bounces | Kind::Latency
-            ) || !users.get(q).is_some_and(alone)
+            problem.quantities[*q].kind == Kind::Latency || !users.get(q).is_some_and(alone)
         })
         .collect()
 }

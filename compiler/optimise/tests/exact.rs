@@ -4,8 +4,8 @@
 
 use trisect_optimise::arbitrary::{Shape, rack};
 use trisect_optimise::{
-    BEST, Goal, Learnt, Limits, NoSolution, Outcome, Problem, Row, Var, break_symmetry, canonical,
-    conflict, evaluate, greedy, search, solve,
+    BEST, Goal, Learnt, Limits, NoSolution, Outcome, Problem, Row, Var, bounds, conflict, evaluate,
+    greedy, search, solve,
 };
 use trisect_place::Rng;
 
@@ -100,57 +100,102 @@ fn exhaustive_search_finds_nothing_better() {
     assert!(feasible > 1500, "{feasible}");
 }
 
+/// Adds rules that treat all servers alike: pairs of units that no server may have on its host and NIC,
+/// units that are on a NIC only if another one is, too, and one that depends on all servers.
+fn with_rules(problem: &mut Problem, random: &mut Rng) {
+    let servers = problem.sites.len() / 2;
+    let (nic, host) = (|s: usize| 1 + 2 * s, |s: usize| 2 + 2 * s);
+    let row = |terms: &[(usize, usize, f64)], most: f64| Row {
+        terms: terms
+            .iter()
+            .map(|(u, s, f)| (Var::At(*u, *s), *f))
+            .collect(),
+        most,
+    };
+    for unit in 1..problem.units.len() {
+        let (before, which) = (random.below(unit), random.below(4));
+        for s in 0..servers {
+            problem.rules.rows.extend(match which {
+                0 | 1 => Some(row(&[(before, host(s), 1.0), (unit, nic(s), 1.0)], 1.0)),
+                2 => Some(row(&[(unit, nic(s), 1.0), (before, nic(s), -1.0)], 0.0)),
+                _ => None,
+            });
+        }
+    }
+    let on_nics: Vec<_> = (0..servers).map(|s| (0, nic(s), 1.0)).collect();
+    problem
+        .rules
+        .rows
+        .push(row(&[&on_nics[..], &[(1, 0, 1.0)]].concat(), 1.0));
+}
+
+fn holds(problem: &Problem, choice: &[usize]) -> bool {
+    let value = |(var, factor): &(Var, f64)| match var {
+        Var::At(u, s) if problem.units[*u].choices[choice[*u]].site == *s => *factor,
+        _ => 0.0,
+    };
+    let mut rows = problem.rules.rows.iter();
+    rows.all(|row| row.terms.iter().map(value).sum::<f64>() <= row.most)
+}
+
 #[test]
-fn equal_servers_need_no_names() {
+fn equal_servers_are_one_at_first_but_for_what_rules_say_of_each() {
+    let mut bound_met = 0;
     for seed in 0..150 {
         let shape = Shape {
-            units: 5,
+            units: 4,
             servers: 2 + seed as usize % 2,
             length: 3,
             promises: false,
         };
         let mut problem = rack(shape, seed);
-        let free = solve(&problem, &BEST, Limits::default(), None, &mut accept).unwrap();
-        let groups = break_symmetry(&mut problem);
-        assert_eq!(
-            groups.len(),
-            1,
-            "seed {seed}: all servers of these racks are alike"
-        );
-        // An assignment keeps its worth under the names that are left, and those rules hold for it.
-        let found = search(&problem, &BEST, &[], 300, seed).unwrap();
-        let renamed = canonical(&problem, &groups, &found);
-        let worth = |choice: &[usize]| evaluate(&problem, choice).unwrap();
-        assert_eq!(compare(&worth(&found), &worth(&renamed)), 0, "seed {seed}");
-        for row in &problem.rules.rows {
-            let value = |(var, factor): &(Var, f64)| match var {
-                Var::At(u, s) if problem.units[*u].choices[renamed[*u]].site == *s => *factor,
-                _ => 0.0,
-            };
+        with_rules(&mut problem, &mut Rng::new(seed));
+        let fitting = all(&problem).into_iter();
+        let best = fitting
+            .filter(|(choice, o)| o.feasible() && holds(&problem, choice))
+            .min_by(|(_, a), (_, b)| compare(a, b).cmp(&0));
+        let solved = solve(&problem, &BEST, Limits::default(), None, &mut accept);
+        let (Some((_, best)), Ok(solved)) = (&best, &solved) else {
             assert!(
-                row.terms.iter().map(value).sum::<f64>() <= row.most,
-                "seed {seed}"
+                best.is_none() && solved.is_err(),
+                "seed {seed}: {best:?} {solved:?}"
+            );
+            continue;
+        };
+        assert!(holds(&problem, &solved.choice), "seed {seed}");
+        assert_eq!(compare(best, &solved.outcome), 0, "seed {seed}");
+        let proven = bounds(&problem, &BEST, &values(best), Limits::default()).unwrap();
+        for (bound, value) in proven.iter().zip(values(best)) {
+            assert!(
+                *bound <= value * (1.0 + 1e-5) + 1e-9,
+                "seed {seed}: {proven:?} {best:?}"
             );
         }
-        let named = solve(&problem, &BEST, Limits::default(), None, &mut accept).unwrap();
-        assert_eq!(compare(&free.outcome, &named.outcome), 0, "seed {seed}");
+        bound_met += i32::from(proven[0] >= values(best)[0] * (1.0 - 1e-5));
     }
-    let mut problem = rack(
-        Shape {
-            units: 4,
-            servers: 2,
-            length: 4,
-            promises: false,
-        },
-        1,
+    assert!(bound_met > 0, "{bound_met}");
+}
+
+#[test]
+fn a_large_rack_of_equal_servers_is_proven() {
+    let shape = Shape {
+        units: 200,
+        servers: 4,
+        length: 10,
+        promises: false,
+    };
+    let problem = rack(shape, 1);
+    let limits = Limits {
+        gap: 5e-3,
+        nodes: Some(200),
+        ..Limits::default()
+    };
+    let solved = solve(&problem, &[Goal::Scale], limits, None, &mut accept).unwrap();
+    assert!(
+        solved.outcome.feasible() && solved.gap(5e-3) == 0.0,
+        "{:?}",
+        solved.reached
     );
-    let cores = problem
-        .quantities
-        .iter()
-        .position(|q| q.name == "cores 1")
-        .unwrap();
-    problem.quantities[cores].capacity *= 2.0;
-    assert!(break_symmetry(&mut problem).is_empty());
 }
 
 #[test]

@@ -29,6 +29,26 @@ pub struct Facts<'a> {
     set_before: Vec<BTreeSet<MetaId>>,
 }
 
+/// What gives packets their tag.
+#[derive(Clone, Copy, Debug)]
+pub struct Tagging<'a> {
+    /// The node.
+    pub node: NodeId,
+    /// The metadata that holds the tag.
+    pub tag: MetaId,
+    /// What it does: hashes the packet's fields, and finds from the tag whether the packet is sampled.
+    pub ops: &'a [Op],
+    /// The node behind it.
+    pub next: NodeId,
+}
+
+impl Tagging<'_> {
+    /// What finds from the tag whether the packet is sampled.
+    pub fn verdict(&self) -> Option<&Op> {
+        self.ops.last()
+    }
+}
+
 /// Something with state, or that is stored once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stateful {
@@ -113,10 +133,23 @@ impl<'a> Facts<'a> {
             self.live_in[node.index()].insert(meta);
         }
     }
+    /// The node that gives packets the tag by which they are sampled: the entry, if there is any.
+    pub fn tagging(&self) -> Option<Tagging<'a>> {
+        let tag = self.program.meta_named(wire::TAG)?;
+        let node = self.program.control.entry?;
+        match &self.program.control.nodes[node].kind {
+            NodeKind::Exec(ops, next) if self.effects(node).kills.contains(&tag) => Some(Tagging {
+                node,
+                tag,
+                ops,
+                next: *next,
+            }),
+            _ => None,
+        }
+    }
     /// Whether the node gives packets the tag by which they are sampled.
     pub fn gives_tag(&self, node: NodeId) -> bool {
-        let tag = self.program.meta_named(wire::TAG);
-        tag.is_some_and(|tag| self.effects(node).kills.contains(&tag))
+        self.tagging().is_some_and(|tagging| tagging.node == node)
     }
     /// Whether every device knows the initial value of a metadata field: 0, or set by the parser.
     pub fn initial_known(&self, meta: MetaId) -> bool {

@@ -261,7 +261,7 @@ impl Plan {
             error: error.to_string(),
         })?;
         let mut facts = Facts::new(&merged.program);
-        let sampling = sampling::sampling(&facts, spec.as_ref(), &merged, &pgraph);
+        let mut sampling = sampling::sampling(&facts, spec.as_ref(), &merged, &pgraph);
         if let Some(tag) = sampling.tag {
             if facts.clean.only_whole() {
                 let why = "the switch must not parse them, since other packets would come out";
@@ -290,6 +290,8 @@ impl Plan {
                 })?;
             }
         }
+        (sampling.costs, sampling.header_bytes) =
+            sampling::costs(&facts, &search.problem, &machines, &solution)?;
         let sketch = Sketch {
             nodes: explain::nodes(&facts, &search, &machines, &solution),
             devices: devices(&facts, &search.problem, &machines, &solution),

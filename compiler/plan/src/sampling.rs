@@ -6,21 +6,26 @@
 //! fields that it sees.
 
 use crate::analysis::Slot;
+use crate::cut::{Problem, Solution};
 use crate::error::PlanError;
 use crate::facts::Facts;
+use crate::machines::Machines;
 use crate::merge::Merged;
 use crate::pgraph::PGraph;
+use crate::site::Site;
+use crate::split::{self, SplitError};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use trisect_ir::{
-    Expr, FieldKind, HashAlgorithm, HeaderType, LValue, MetaId, NodeId, NodeKind, Op, Program,
+    BinOp, Expr, FieldKind, HashAlgorithm, HeaderType, LValue, MetaId, NodeId, NodeKind, Op,
+    Program,
 };
 use trisect_sample::{Algorithm, Field, SampleSpec};
-use trisect_target::wire;
+use trisect_target::{Resources, wire};
 
 /// What sampling hashes, and how a packet's trajectory is known where an NF changes that.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sampling {
     /// Hash, key and range that are compiled into the devices, if the rack file asks for that.
     pub compiled: Option<SampleSpec>,
@@ -31,6 +36,22 @@ pub struct Sampling {
     pub tag: Option<MetaId>,
     /// The classes, as the policy names them.
     pub classes: Vec<ClassSampling>,
+    /// What it takes of each device that it is compiled into.
+    pub costs: Vec<SamplingCost>,
+    /// Bytes of context headers more, per packet of the rack.
+    pub header_bytes: f64,
+}
+
+/// What sampling takes of a device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SamplingCost {
+    /// The device.
+    pub device: String,
+    /// What the device's piece uses more than it would without.
+    pub uses: Resources,
+    /// Cycles of a host core for a packet that carries no tag, by the target's estimate for the same operations: those
+    /// that carry one are not hashed.
+    pub cycles: u64,
 }
 
 /// Sampling of one traffic class.
@@ -54,9 +75,6 @@ pub struct Changed {
     /// The NFs.
     pub by: Vec<String>,
 }
-
-/// Name of the node that gives packets their tag.
-const TAG_NODE: &str = "sampling.tag";
 
 /// What the plan does about sampling; `spec` is what the rack file asks for.
 pub(crate) fn sampling(
@@ -94,7 +112,53 @@ pub(crate) fn sampling(
         compiled: spec.cloned(),
         fields,
         tag: facts.program.meta_named(wire::TAG),
+        costs: Vec::new(),
+        header_bytes: 0.0,
     }
+}
+
+/// What a cut costs more with sampling than without.
+///
+/// # Errors
+/// The cut cannot be carried out without: a bug of ours.
+pub(crate) fn costs(
+    facts: &Facts,
+    problem: &Problem,
+    machines: &Machines,
+    solution: &Solution,
+) -> Result<(Vec<SamplingCost>, f64), SplitError> {
+    let Some(tagging) = facts.tagging() else {
+        return Ok((Vec::new(), 0.0));
+    };
+    let mut plain = facts.program.clone();
+    plain.control.entry = Some(tagging.next);
+    let plain = Facts::new(&plain);
+    let pieces = split::split(&plain, &solution.assignment, &machines.ports)?;
+    let mut costs = Vec::new();
+    for site in machines.sites() {
+        let (Some(device), Some(with)) = (machines.device(site), solution.pieces.at(site)) else {
+            continue;
+        };
+        let used = |piece: &Program| device.fit(piece).map(|used| used.resources);
+        let without = pieces.at(site).and_then(|piece| used(piece).ok());
+        let without = without.unwrap_or_default();
+        let more = used(with).unwrap_or_default();
+        let more = more.iter().map(|(name, amount)| {
+            let more = amount.saturating_sub(without.get(name).unwrap_or(0));
+            (name.to_owned(), more)
+        });
+        let hashes = device.check(facts.program, tagging.node);
+        costs.push(SamplingCost {
+            device: machines.name(site),
+            uses: more.filter(|(_, more)| *more > 0).collect(),
+            cycles: match site {
+                Site::Host(_) => hashes.able().map_or(0, |used| used.cycles),
+                Site::Switch | Site::Nic(_) => 0,
+            },
+        });
+    }
+    let without = problem.cost(&plain, &solution.assignment).header_bytes;
+    Ok((costs, solution.cost.header_bytes - without))
 }
 
 /// The nodes whose packets carry the tag: those of tagged classes, those from which there is a way to such a
@@ -169,44 +233,81 @@ fn changed(facts: &Facts, nodes: &BTreeSet<NodeId>) -> BTreeMap<Field, BTreeSet<
     found
 }
 
-/// Declares the tag, and makes what gives it to a packet as it enters the rack.
+/// Name of the node that gives packets their tag.
+pub(crate) const TAG_NODE: &str = "sampling.tag";
+
+/// Declares the tag, and makes what gives it to a packet as it enters the rack; last, what finds from it whether the
+/// packet is sampled.
 ///
 /// # Errors
 /// The hash is none that devices compute, or a header that sampling looks at is not known.
-pub(crate) fn give_tag(program: &mut Program, spec: &SampleSpec) -> Result<Tagging, PlanError> {
+pub(crate) fn give_tag(program: &mut Program, spec: &SampleSpec) -> Result<Vec<Op>, PlanError> {
     let algorithm = |key: Vec<u8>| match spec.hash {
         Algorithm::Toeplitz => Ok(HashAlgorithm::Toeplitz(key)),
+        Algorithm::HalfSipHash => Ok(HashAlgorithm::HalfSipHash(first_bytes(&key))),
         other => Err(PlanError::Sampling(format!(
             "no device of this rack computes `{other}` for its packets"
         ))),
     };
     let (select, label) = (algorithm(spec.key.clone())?, algorithm(spec.label_key())?);
     let known = Known::new(program)?;
-    let input = known.input(&spec.fields);
-    let bits = program.width(&input, &[]);
+    let (is_six, four, six) = known.inputs(&spec.fields);
+    let width = |parts: &[Expr]| parts.iter().map(|p| program.width(p, &[])).sum::<u32>();
+    let (bits, missing) = (width(&six), width(&six) - width(&four));
     let whole = program.add_meta("sampling.input", bits);
     let tag = program.add_meta(wire::TAG, wire::TAG_BITS);
-    let hash = |algorithm| Expr::Hash(algorithm, vec![Expr::Meta(whole)]);
-    let ops = vec![
+    let sampled = program.add_meta(wire::SAMPLED, 1);
+    // The shorter input stands in front, zeroes behind it.
+    let zeroes = (missing > 0).then(|| Expr::num(missing, 0));
+    let padded = Expr::Concat(four.into_iter().chain(zeroes).collect());
+    let input = mux(is_six.clone(), Expr::Concat(six), padded);
+    let hash = |algorithm: HashAlgorithm| {
+        let of = |input| Expr::Hash(algorithm.clone(), vec![input]);
+        let all = of(Expr::Meta(whole));
+        match spec.hash {
+            // Zeroes behind its input do not change it.
+            Algorithm::Toeplitz => all,
+            _ if missing == 0 => all,
+            _ => {
+                let front = Expr::Slice(Box::new(Expr::Meta(whole)), bits - 1, missing);
+                mux(is_six.clone(), all, of(front))
+            }
+        }
+    };
+    let both = Expr::Concat(vec![hash(select), hash(label)]);
+    Ok(vec![
         Op::Set(LValue::meta(whole), input),
-        Op::Set(
-            LValue::meta(tag),
-            Expr::Concat(vec![hash(select), hash(label)]),
-        ),
-    ];
-    Ok(Tagging {
-        name: TAG_NODE,
-        ops,
-    })
+        Op::Set(LValue::meta(tag), both),
+        Op::Set(LValue::meta(sampled), verdict(spec, tag)),
+    ])
 }
 
-/// The node that gives packets their tag.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Tagging {
-    /// Its name.
-    pub name: &'static str,
-    /// What it does.
-    pub ops: Vec<Op>,
+/// As many bytes of a key as HalfSipHash takes.
+fn first_bytes(key: &[u8]) -> [u8; 8] {
+    std::array::from_fn(|i| key.get(i).copied().unwrap_or(0))
+}
+
+/// Whether the first hash of a tag lies in the range.
+fn verdict(spec: &SampleSpec, tag: MetaId) -> Expr {
+    let bits = |hi, lo| Expr::Slice(Box::new(Expr::Meta(tag)), hi, lo);
+    let (first, last) = (spec.range.first, spec.range.last);
+    let high = wire::TAG_BITS - 1;
+    let reversed = spec.hash == Algorithm::Toeplitz;
+    let size = u64::from(last) + 1;
+    let number = match reversed {
+        // The range is a part of the buckets of a NIC's redirection table: some of the lowest bits are 0.
+        true if first == 0 && size.is_power_of_two() => {
+            return match 32 - size.trailing_zeros() {
+                0 => Expr::num(1, 1),
+                zeroes => bits(31 + zeroes, 32).equals(Expr::num(zeroes, 0)),
+            };
+        }
+        true => Expr::Concat((32..=high).map(|bit| bits(bit, bit)).collect()),
+        false => bits(high, 32),
+    };
+    let from = Expr::binary(BinOp::Ge, number.clone(), Expr::num(32, u64::from(first)));
+    let to = Expr::binary(BinOp::Le, number, Expr::num(32, u64::from(last)));
+    from.and(to)
 }
 
 /// The headers that sampling looks at, as `p4/include/trisect/std.p4` names them.
@@ -218,7 +319,7 @@ impl<'a> Known<'a> {
     fn new(program: &'a Program) -> Result<Self, PlanError> {
         let names = ["ipv4", "ipv6", "tcp", "udp"];
         let all = names.into_iter().flat_map(|n| [n.to_owned(), inner(n)]);
-        for name in all {
+        for name in all.chain(["arp".to_owned()]) {
             let standard = |h| is_standard(program.header_type(h));
             if !program.header_named(&name).is_some_and(standard) {
                 return Err(PlanError::Sampling(format!(
@@ -253,6 +354,10 @@ impl<'a> Known<'a> {
         );
         mux(self.valid(&self::inner(header)), inner, outer)
     }
+    /// A field of ARP, where that is; else this.
+    fn or_arp(&self, name: &str, other: Expr, width: u32) -> Expr {
+        mux(self.valid("arp"), self.field("arp", name, width), other)
+    }
     /// A field of TCP or, if `udp` has it, too, of UDP, behind the innermost IP header.
     fn transport(&self, name: &str, width: u32, udp: bool) -> Expr {
         let either = |tcp: &str, other: &str| {
@@ -266,18 +371,18 @@ impl<'a> Known<'a> {
         let inside = self.valid("inner_ipv4").or(self.valid("inner_ipv6"));
         mux(inside, inner, outer)
     }
-    /// What [`trisect_sample::Sampler::input`] takes of a packet; that of IPv4, which is shorter, with zeroes
-    /// behind it, which do not change a Toeplitz hash.
-    fn input(&self, fields: &[Field]) -> Expr {
+    /// What [`trisect_sample::Sampler::input`] takes of a packet: whether it is IPv6, the parts of other packets, and
+    /// those of IPv6.
+    fn inputs(&self, fields: &[Field]) -> (Expr, Vec<Expr>, Vec<Expr>) {
         let part = |field: &Field, six: bool| match field {
             Field::IpSrc if six => self.innermost("ipv6", "src", 128),
             Field::IpDst if six => self.innermost("ipv6", "dst", 128),
             Field::IpProto if six => self.innermost("ipv6", "next_header", 8),
             Field::IpLength if six => self.innermost("ipv6", "payload_length", 16),
             Field::IpId | Field::IpFragOffset if six => Expr::num(16, 0),
-            Field::IpSrc => self.innermost("ipv4", "src", 32),
-            Field::IpDst => self.innermost("ipv4", "dst", 32),
-            Field::IpProto => self.innermost("ipv4", "protocol", 8),
+            Field::IpSrc => self.or_arp("sender_ip", self.innermost("ipv4", "src", 32), 32),
+            Field::IpDst => self.or_arp("target_ip", self.innermost("ipv4", "dst", 32), 32),
+            Field::IpProto => self.or_arp("operation", self.innermost("ipv4", "protocol", 8), 8),
             Field::IpLength => self.innermost("ipv4", "total_length", 16),
             Field::IpId => self.innermost("ipv4", "identification", 16),
             Field::IpFragOffset => self.innermost("ipv4", "fragment_offset", 16),
@@ -288,25 +393,13 @@ impl<'a> Known<'a> {
             // Refused where the rack file is read.
             Field::PayloadPrefix | Field::PayloadDigest => Expr::num(8, 0),
         };
-        let joined = |six: bool| fields.iter().map(|f| part(f, six)).collect::<Vec<_>>();
-        let (four, six) = (joined(false), joined(true));
-        let bits = |parts: &[Expr]| {
-            parts
-                .iter()
-                .map(|p| self.program.width(p, &[]))
-                .sum::<u32>()
-        };
-        let missing = bits(&six) - bits(&four);
-        let mut four = four;
-        if missing > 0 {
-            four.push(Expr::num(missing, 0));
-        }
+        let parts = |six: bool| fields.iter().map(|f| part(f, six)).collect();
         let is_six = mux(
             self.valid("inner_ipv4"),
             Expr::num(1, 0),
             self.valid("inner_ipv6").or(self.valid("ipv6")),
         );
-        mux(is_six, Expr::Concat(six), Expr::Concat(four))
+        (is_six, parts(false), parts(true))
     }
 }
 
@@ -333,6 +426,21 @@ impl Sampling {
                 list(&self.fields)
             ),
         };
+        for cost in &self.costs {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "    {}: {} more", cost.device, cost.uses);
+            let _ = match cost.cycles {
+                0 => writeln!(out),
+                cycles => writeln!(out, ", {cycles} cycles per packet without a tag"),
+            };
+        }
+        if self.compiled.is_some() {
+            let bytes = self.header_bytes;
+            let _ = writeln!(
+                out,
+                "    {bytes:.2} bytes of context headers more per packet of the rack"
+            );
+        }
         for class in &self.classes {
             // Writing to a String cannot fail.
             let _ = write!(out, "    {}: ", class.class);
@@ -360,12 +468,11 @@ impl std::fmt::Display for Changed {
 }
 
 /// Other standard header types: nothing of them is sampled.
-const OTHERS: [&str; 14] = [
+const OTHERS: [&str; 13] = [
     "ethernet_t",
     "vlan_t",
     "nsh_t",
     "mpls_t",
-    "arp_t",
     "ipv6_extension_t",
     "ipv6_fragment_t",
     "icmp_t",
@@ -391,12 +498,21 @@ fn is_standard(ty: &HeaderType) -> bool {
 type FieldPlace = (Field, u32, u32);
 
 /// Where sampled fields lie in the headers of a length in bits.
-const PLACES: [(u32, &[FieldPlace]); 5] = [
+const PLACES: [(u32, &[FieldPlace]); 6] = [
     // Ethernet: nothing of it is sampled.
     (112, &[]),
     // VLAN tags, MPLS labels, or the ports of TCP and UDP alone.
     (32, &[(Field::SrcPort, 0, 16), (Field::DstPort, 16, 16)]),
     (64, &[(Field::SrcPort, 0, 16), (Field::DstPort, 16, 16)]),
+    // ARP for Ethernet and IPv4.
+    (
+        224,
+        &[
+            (Field::IpProto, 48, 16),
+            (Field::IpSrc, 112, 32),
+            (Field::IpDst, 192, 32),
+        ],
+    ),
     // IPv4 or TCP.
     (
         160,

@@ -92,6 +92,8 @@ pub(crate) fn plan(
             fields: Vec::new(),
             tag: None,
             classes: Vec::new(),
+            costs: Vec::new(),
+            header_bytes: 0.0,
         },
         cost: Cost {
             by_server: vec![0.0; servers],

@@ -685,8 +685,12 @@ impl Run<'_> {
             return false;
         };
         let frame = &flight.frame;
-        // What left with a tag came with it, or got it here.
-        flight.tag = self.rack.tags.carried(&frame.bytes).or(flight.tag);
+        // What left with a tag came with it, or got it here. Frames from outside carry none, whatever they look like.
+        let mut servers = self.rack.servers.iter();
+        let inside = device != SWITCH || servers.any(|s| s.spec.switch_port == port);
+        if inside && point != Point::Drop {
+            flight.tag = self.rack.tags.carried(&frame.bytes).or(flight.tag);
+        }
         let verdict = match flight.tag {
             Some(tag) => sampler.tagged(tag),
             None => sampler.look(&frame.bytes),

@@ -1,7 +1,5 @@
 //! The tag that a sampled packet carries between devices.
 
-use std::collections::BTreeMap;
-
 use trisect_ir::MetaId;
 use trisect_plan::split::Pieces;
 use trisect_target::wire;
@@ -9,8 +7,8 @@ use trisect_target::wire;
 /// Where the tag lies in the frames between switch and server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tags {
-    /// By service path identifier: bits of context in front of the tag. Other frames carry none.
-    places: BTreeMap<u32, usize>,
+    /// By service path identifier: bits of context in front of the tag; `None` where it is not carried.
+    places: Vec<Option<usize>>,
 }
 
 /// Outer Ethernet header, NSH base and service path header.
@@ -22,13 +20,20 @@ impl Tags {
     /// Where the pieces put the tag, if there is one.
     #[must_use]
     pub fn new(pieces: &Pieces, tag: Option<MetaId>) -> Tags {
-        let place = |c: &trisect_plan::split::Continuation| {
-            let carried = c.layout.fields.iter().find(|f| Some(f.meta) == tag)?;
-            Some((c.spi, carried.offset as usize))
-        };
-        Tags {
-            places: pieces.continuations.iter().filter_map(place).collect(),
+        let mut tags = Tags::default();
+        for continuation in &pieces.continuations {
+            let mut fields = continuation.layout.fields.iter();
+            let Some(carried) = fields.find(|f| Some(f.meta) == tag) else {
+                continue;
+            };
+            // Identifiers are numbers from 1 on without gaps.
+            let spi = continuation.spi as usize;
+            if tags.places.len() <= spi {
+                tags.places.resize(spi + 1, None);
+            }
+            tags.places[spi] = Some(carried.offset as usize);
         }
+        tags
     }
 
     /// The tag that a frame carries.
@@ -38,7 +43,7 @@ impl Tags {
             return None;
         }
         let path = u32::from_be_bytes(*frame.get(18..)?.first_chunk()?);
-        let place = *self.places.get(&(path >> 8))?;
+        let place = (*self.places.get((path >> 8) as usize)?)?;
         let context = match frame.get(16)? & 0xf {
             1 => FRONT,
             _ => FRONT + TLV,

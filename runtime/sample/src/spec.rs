@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 /// follows it, so that a packet keeps its hash through encapsulation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Field {
-    /// Source address (IPv4 and IPv6).
+    /// Source address (IPv4 and IPv6); without IP, ARP's sender.
     #[serde(rename = "ip.src")]
     IpSrc,
-    /// Destination address.
+    /// Destination address; without IP, ARP's target.
     #[serde(rename = "ip.dst")]
     IpDst,
-    /// IPv4 protocol, IPv6 next header.
+    /// IPv4 protocol, IPv6 next header; without IP, the low byte of ARP's operation.
     #[serde(rename = "ip.proto")]
     IpProto,
     /// IPv4 identification (0 for IPv6).
@@ -70,9 +70,13 @@ impl Field {
     #[must_use]
     pub fn sources(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Field::IpSrc => &[("ipv4_t", "src"), ("ipv6_t", "src")],
-            Field::IpDst => &[("ipv4_t", "dst"), ("ipv6_t", "dst")],
-            Field::IpProto => &[("ipv4_t", "protocol"), ("ipv6_t", "next_header")],
+            Field::IpSrc => &[("ipv4_t", "src"), ("ipv6_t", "src"), ("arp_t", "sender_ip")],
+            Field::IpDst => &[("ipv4_t", "dst"), ("ipv6_t", "dst"), ("arp_t", "target_ip")],
+            Field::IpProto => &[
+                ("ipv4_t", "protocol"),
+                ("ipv6_t", "next_header"),
+                ("arp_t", "operation"),
+            ],
             Field::IpId => &[("ipv4_t", "identification")],
             Field::IpLength => &[("ipv4_t", "total_length"), ("ipv6_t", "payload_length")],
             Field::IpFragOffset => &[("ipv4_t", "fragment_offset")],
@@ -382,6 +386,14 @@ fn place(found: &Innermost, field: Field) -> (Option<usize>, usize) {
             .filter(|(_, tcp)| *tcp)
             .map(|(start, _)| start + offset)
     };
+    if let (None, Some(arp)) = (found.ip, found.arp) {
+        match field {
+            Field::IpSrc => return (Some(arp + 14), 4),
+            Field::IpDst => return (Some(arp + 24), 4),
+            Field::IpProto => return (Some(arp + 7), 1),
+            _ => {}
+        }
+    }
     match field {
         Field::IpSrc if six => (ip(8), 16),
         Field::IpDst if six => (ip(24), 16),
@@ -464,6 +476,21 @@ mod tests {
         assert_eq!(s.input(&[]), [0; 18]);
         let v6 = Build::sample().ipv6("::1", "::2").udp(1, 2).frame();
         assert_eq!(s.input(&v6).len(), 16 + 2 + 4 + 8);
+    }
+
+    #[test]
+    fn what_is_not_ip_is_told_apart_by_arp() {
+        let arp = |host: u8| {
+            let mut frame = Build::sample().frame();
+            frame.truncate(12);
+            frame.extend([0x08, 0x06, 0, 1, 8, 0, 6, 4, 0, 1]);
+            frame.extend([2, 0, 0, 0, 0, 1, 10, 0, 0, host]);
+            frame.extend([0, 0, 0, 0, 0, 0, 10, 0, 0, 9]);
+            frame
+        };
+        let s = sampler(&[Field::IpSrc, Field::IpDst, Field::IpProto]);
+        assert_eq!(s.input(&arp(7)), [10, 0, 0, 7, 10, 0, 0, 9, 1]);
+        assert_ne!(s.look(&arp(7)).hash, s.look(&arp(8)).hash);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Which headers of a frame are hashed: as every device parses them.
 //!
-//! The innermost IP header that the standard parser (`p4/include/trisect/std.p4`) finds, and TCP or UDP behind it.
+//! The innermost IP header that the standard parser (`p4/include/trisect/std.p4`) finds, and TCP or UDP behind it; or
+//! ARP. This is a reading of that parser of its own, as the NIC model's is (`targets/rte-flow`, `model/parse.rs`): the
+//! tests that hold the three places against each other are worth something only if these do not share their mistakes.
+//!
 //! In front of that parser, the encapsulation between switch and server (Ethernet and NSH, RFC 8300) is stepped
 //! over, so that a packet is the same within and without.
 
@@ -11,6 +14,8 @@ use std::ops::Range;
 pub(crate) struct Innermost {
     /// Where IPv4 or IPv6 begins, and whether it is version 6.
     pub ip: Option<(usize, bool)>,
+    /// Where ARP for Ethernet and IPv4 begins, if there is no IP.
+    pub arp: Option<usize>,
     /// Where TCP or UDP begins, and whether it is TCP.
     pub transport: Option<(usize, bool)>,
     /// Where the bytes begin that the parser did not take.
@@ -24,6 +29,7 @@ pub(crate) fn walk(frame: &[u8]) -> Innermost {
         at: 0,
         found: Innermost {
             ip: None,
+            arp: None,
             transport: None,
             payload: 0,
         },
@@ -94,10 +100,19 @@ impl Walk<'_> {
         match ethertype {
             0x0800 => self.ipv4(false),
             0x86dd => self.ipv6(false),
+            0x0806 => self.arp(),
             0x8847 | 0x8848 => self.mpls(),
             0x894f => self.service(),
             _ => None,
         }
+    }
+
+    fn arp(&mut self) -> Step {
+        let start = [self.word(0)?, self.word(2)?, self.word(4)?];
+        if start == [1, 0x0800, 0x0604] {
+            self.found.arp = Some(self.take(28)?.start);
+        }
+        None
     }
 
     fn mpls(&mut self) -> Step {

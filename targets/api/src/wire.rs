@@ -57,6 +57,8 @@ pub const META_BITS: u32 = 32;
 pub const TAG: &str = "sampling.tag";
 /// Bits of [`TAG`].
 pub const TAG_BITS: u32 = 64;
+/// Metadata (1 bit): whether the packet is sampled. Devices report those that are, as they come in and as they leave.
+pub const SAMPLED: &str = "sampling.sampled";
 /// The host's only port, as its piece sees it: to the switch, through the NIC.
 pub const HOST_PORT: u16 = 0;
 /// `egress_port` in a NIC piece: to the host.

@@ -175,6 +175,7 @@ impl Writer<'_, '_> {
             NodeKind::Emit => Goals::from([Goal::Sent]),
             NodeKind::Drop => {
                 text.line("drop_packet();");
+                self.emitter.report("I2E", "", text);
                 text.line("exit;");
                 Goals::new()
             }

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use trisect_ir::analysis::node_effects;
+use trisect_ir::halfsiphash;
 use trisect_ir::{
-    Expr, HeaderId, Index, Key, MatchKind, NodeId, NodeKind, ObjectId, ObjectKind, Op, ParserOp,
-    Place, Program, TableId, Transition,
+    Expr, HashAlgorithm, HeaderId, Index, Key, MatchKind, NodeId, NodeKind, ObjectId, ObjectKind,
+    Op, ParserOp, Place, Program, TableId, Transition,
 };
 use trisect_target::{Resources, resource};
 
@@ -97,6 +98,8 @@ pub(crate) struct Demand {
     pub objects: u64,
     /// The entries of its table.
     pub table: Option<Entries>,
+    /// Stages that follow one another in which it computes; the others are as the first.
+    pub depth: u64,
     /// Whether it takes a stage at all. A condition does not: the stage that it guards evaluates it.
     pub in_a_stage: bool,
 }
@@ -187,6 +190,11 @@ impl Demand {
         model: &SwitchModel,
     ) -> u64 {
         self.in_a_stage = true;
+        self.depth = lists
+            .iter()
+            .map(|ops| depth(program, ops))
+            .max()
+            .unwrap_or(0);
         self.each[Quantity::TableIds as usize] = 1;
         self.each[Quantity::ActionSlots as usize] = lists.len() as u64;
         self.each[Quantity::ActionUnits as usize] = written(program, node);
@@ -261,6 +269,28 @@ fn written(program: &Program, node: NodeId) -> u64 {
         .chain(fields)
         .map(|bits| u64::from(bits.div_ceil(UNIT_BITS)))
         .sum()
+}
+
+/// Stages in a row that operations take: one, but for what no hash unit computes. A round of HalfSipHash has two
+/// steps, one behind the other, of an addition and of a rotation with exclusive or; a word more is mixed in before.
+fn depth(program: &Program, ops: &[Op]) -> u64 {
+    let mut most = 1;
+    for op in walk::all(ops) {
+        for expr in op.exprs() {
+            expr.walk(&mut |e| {
+                if let Expr::Hash(HashAlgorithm::HalfSipHash(_), inputs) = e {
+                    let bits = inputs
+                        .iter()
+                        .map(|input| program.width(input, &[]).next_multiple_of(8));
+                    let words = u64::from(bits.sum::<u32>()) / 32 + 1;
+                    let rounds = words * u64::from(halfsiphash::COMPRESSION_ROUNDS)
+                        + u64::from(halfsiphash::FINAL_ROUNDS);
+                    most = most.max(4 * rounds + words);
+                }
+            });
+        }
+    }
+    most
 }
 
 fn hashes_in(expr: &Expr) -> u64 {

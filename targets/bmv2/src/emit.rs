@@ -10,6 +10,8 @@ use trisect_ir::{
     ParserOp, Place, Program, StdMeta, Table, TableId, Transition,
 };
 
+use trisect_target::wire;
+
 use crate::control::{self, Application, ControlText};
 use crate::expr::constant;
 use crate::graph::Graph;
@@ -23,6 +25,11 @@ use crate::valid::Facts;
 pub(crate) const PIPELINE: &str = "Pipeline";
 /// The macro that is defined when Trisect's own front end reads the program back.
 pub(crate) const EMBEDDED: &str = "TRISECT";
+
+/// The session by which packets are cloned that are sampled: its port leads to the collector.
+pub(crate) const COLLECTOR: u32 = 250;
+/// The list of metadata that clones keep.
+const REPORTED: u32 = 1;
 
 /// What writing takes.
 pub(crate) struct Emitter<'a> {
@@ -136,7 +143,12 @@ impl Emitter<'_> {
         text.block("struct metadata_t", "", |text| {
             for (id, meta) in self.program.metas.iter() {
                 if self.used.contains(&id) {
-                    text.line(format!("bit<{}> {};", meta.width, self.names.metas[id]));
+                    let kept = match self.sampling().is_some_and(|(_, tag)| tag == id) {
+                        true => format!("@field_list({REPORTED}) "),
+                        false => String::new(),
+                    };
+                    let name = &self.names.metas[id];
+                    text.line(format!("{kept}bit<{}> {name};", meta.width));
                 }
             }
         });
@@ -226,9 +238,33 @@ impl Emitter<'_> {
         text.line(format!(
             "standard_metadata.egress_spec = meta.{egress}[8:0];"
         ));
+        self.report("I2E", "", text);
         text.close("");
         text.close("");
         applications
+    }
+
+    /// The metadata that say whether a packet is sampled, and by which tag.
+    fn sampling(&self) -> Option<(MetaId, MetaId)> {
+        let sampled = self.program.meta_named(wire::SAMPLED)?;
+        let tag = self.program.meta_named(wire::TAG)?;
+        self.used.contains(&sampled).then_some((sampled, tag))
+    }
+
+    /// Sends a sampled packet, as it came in (`I2E`) or as it leaves (`E2E`), to the session of the collector, its tag
+    /// with it. The embedded switch is asked for its tag instead.
+    pub(crate) fn report(&self, which: &str, unless: &str, text: &mut Text) {
+        let Some((sampled, _)) = self.sampling() else {
+            return;
+        };
+        let sampled = &self.names.metas[sampled];
+        text.line(format!("#ifndef {EMBEDDED}"));
+        text.block(format!("if (meta.{sampled} == 1w1{unless})"), "", |text| {
+            text.line(format!(
+                "clone_preserving_field_list(CloneType.{which}, {COLLECTOR}, {REPORTED});"
+            ));
+        });
+        text.line("#endif");
     }
 
     fn objects(&self, text: &mut Text) {
@@ -389,8 +425,13 @@ impl Emitter<'_> {
 
     fn tail(&self, text: &mut Text) {
         text.line("");
-        text.line("control NoEgress(inout headers_t hdr, inout metadata_t meta,");
-        text.line("                 inout standard_metadata_t standard_metadata) { apply { } }");
+        text.open("control Reports(inout headers_t hdr, inout metadata_t meta,\n                inout standard_metadata_t standard_metadata)");
+        text.open("apply");
+        // A copy is not copied again.
+        let unless = " && standard_metadata.instance_type == 0";
+        self.report("E2E", unless, text);
+        text.close("");
+        text.close("");
         text.line("");
         text.line("control NoUpdate(inout headers_t hdr, inout metadata_t meta) { apply { } }");
         text.line("");
@@ -407,7 +448,7 @@ impl Emitter<'_> {
         );
         text.line("");
         text.line(format!(
-            "V1Switch(PacketParser(), NoChecks(), {PIPELINE}(), NoEgress(), NoUpdate(), PacketDeparser()) main;"
+            "V1Switch(PacketParser(), NoChecks(), {PIPELINE}(), Reports(), NoUpdate(), PacketDeparser()) main;"
         ));
     }
 }

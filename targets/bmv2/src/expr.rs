@@ -3,6 +3,7 @@
 //! What P4 has no expression for (hash functions, one's complement sums) becomes statements that
 //! fill a variable, put in front of the statement that uses it.
 
+use trisect_ir::halfsiphash::{self, HalfSipHash, WordByte};
 use trisect_ir::{
     BinOp, Bits, Expr, FieldRef, HashAlgorithm, LValue, Place, Program, SumTerm, UnOp,
 };
@@ -381,6 +382,7 @@ impl Expressions<'_> {
                 Piece::atom(format!("{data}[31:0]"))
             }
             HashAlgorithm::Toeplitz(key) => self.toeplitz(key, inputs, total),
+            HashAlgorithm::HalfSipHash(key) => self.halfsiphash(*key, inputs, total),
             // Refused before emission.
             HashAlgorithm::Crc { width, .. } => Piece::atom(constant(&Bits::zero(*width))),
         }
@@ -425,6 +427,48 @@ impl Expressions<'_> {
             result = self.variable(32, &format!("{result} ^ {}", chunk.join(" ^ ")));
         }
         Piece::atom(result)
+    }
+
+    /// Additions, rotations and exclusive or, one behind the other.
+    fn halfsiphash(&mut self, key: [u8; 8], inputs: &[Expr], total: u32) -> Piece {
+        let data = self.whole(inputs, total);
+        let number = |value: u32| constant(&Bits::new(32, value));
+        let mut state = HalfSipHash::new(&key).start().map(number);
+        for bytes in halfsiphash::words(total as usize / 8) {
+            let part = |byte: WordByte| match byte {
+                WordByte::Input(at) => {
+                    let high = total - 1 - 8 * at as u32;
+                    format!("{data}[{high}:{}]", high - 7)
+                }
+                WordByte::Constant(value) => format!("8w{value}"),
+            };
+            let word = self.variable(32, &bytes.map(part).join(" ++ "));
+            state[3] = self.variable(32, &format!("{} ^ {word}", state[3]));
+            for _ in 0..halfsiphash::COMPRESSION_ROUNDS {
+                self.sip_round(&mut state);
+            }
+            state[0] = self.variable(32, &format!("{} ^ {word}", state[0]));
+        }
+        state[2] = self.variable(32, &format!("{} ^ 32w0xff", state[2]));
+        for _ in 0..halfsiphash::FINAL_ROUNDS {
+            self.sip_round(&mut state);
+        }
+        let [_, b, _, d] = state;
+        Piece::compound(format!("{b} ^ {d}"))
+    }
+
+    fn sip_round(&mut self, state: &mut [String; 4]) {
+        for step in halfsiphash::ROUND {
+            let (to, other) = (&state[step.to], &state[step.other]);
+            let sum = self.variable(32, &format!("{to} + {other}"));
+            let low = 31 - step.rotate;
+            let turned = format!("({other}[{low}:0] ++ {other}[31:{}]) ^ {sum}", low + 1);
+            state[step.other] = self.variable(32, &turned);
+            state[step.to] = match step.swap {
+                true => self.variable(32, &format!("{sum}[15:0] ++ {sum}[31:16]")),
+                false => sum,
+            };
+        }
     }
 
     // ------------------------------------------------------------------- one's complement

@@ -123,7 +123,7 @@ const TAKEN: &[&str] = &[
     "PacketParser",
     "NoChecks",
     "Pipeline",
-    "NoEgress",
+    "Reports",
     "NoUpdate",
     "PacketDeparser",
     "_",

@@ -189,6 +189,9 @@ impl<'a> Packer<'a> {
         start: u64,
     ) -> Result<u64, Refusal> {
         let limit = self.model.stages().unwrap_or(u64::MAX);
+        if demand.depth > 1 {
+            return self.place_deep(stages, unit, demand, start, limit);
+        }
         let whole = demand.table.map_or(0, |table| table.count);
         let may_spread = demand.objects == 0;
         let mut left = whole;
@@ -219,6 +222,30 @@ impl<'a> Packer<'a> {
             }
             stage += 1;
         }
+    }
+
+    /// Puts a unit without entries into as many stages in a row as it needs: the stage behind its last.
+    fn place_deep(
+        &self,
+        stages: &mut Stages,
+        unit: usize,
+        demand: &Demand,
+        start: u64,
+        limit: u64,
+    ) -> Result<u64, Refusal> {
+        let amounts = self.amounts(demand, 0);
+        let last = limit.saturating_sub(demand.depth);
+        let room = |at: &u64| {
+            (*at..at + demand.depth).all(|stage| self.short(stages, stage, &amounts).is_none())
+        };
+        let most = last.min(start.max(stages.held.len() as u64));
+        let Some(at) = (start..=most).find(room) else {
+            return Err(self.refuse(stages, unit, demand, start, limit, 0));
+        };
+        for stage in at..at + demand.depth {
+            stages.put(stage, unit, amounts);
+        }
+        Ok(at + demand.depth)
     }
 
     /// What a unit takes in a stage that holds so many of its entries.

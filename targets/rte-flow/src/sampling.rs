@@ -7,7 +7,8 @@
 //! has only to look at those of the sampled queue.
 
 use crate::caps::{Capabilities, Rss};
-use crate::rule::{Action, RuleSet};
+use crate::item::ItemKind;
+use crate::rule::{Action, Item, Rule, RuleSet};
 
 /// Queue of packets that are not sampled.
 pub const PLAIN_QUEUE: u16 = 0;
@@ -25,6 +26,21 @@ pub enum SamplingRefusal {
     /// The key does not reach over all that is hashed.
     #[error("the sampling key has {0} bytes; addresses and ports of IPv6 need {KEY_BYTES}")]
     ShortKey(usize),
+}
+
+/// The rules of a NIC that passes everything on to the host.
+#[must_use]
+pub fn passing() -> RuleSet {
+    RuleSet {
+        rules: vec![Rule {
+            group: 0,
+            priority: 0,
+            pattern: vec![Item::any(ItemKind::Eth)],
+            actions: vec![Action::Queue { index: PLAIN_QUEUE }],
+            drop_reason: None,
+        }],
+        ..RuleSet::default()
+    }
 }
 
 /// The same rules, with sampling where they deliver to the host: nothing else of them changes. `first` and `last`

@@ -2,6 +2,7 @@
 
 use crate::caps::Capabilities;
 use crate::lower::{estimate, lower, node_name, uses};
+use crate::rule::RuleSet;
 use crate::testpmd;
 use trisect_ir::{NodeId, Program};
 use trisect_target::{
@@ -116,14 +117,22 @@ impl Device for Nic {
             node: node_name(piece, why.node()),
             refusal: why.refusal(piece),
         })?;
-        let mut json = serde_json::to_string_pretty(&rules).map_err(|e| LowerError::Internal {
-            target: RteFlow.name().to_owned(),
-            message: e.to_string(),
-        })?;
-        json.push('\n');
-        Ok(vec![
-            Artifact::text(RULES_JSON, json),
-            Artifact::text(RULES_TESTPMD, testpmd::render(&rules)),
-        ])
+        artifacts(&rules)
     }
+}
+
+/// The files with these rules.
+///
+/// # Errors
+/// A fault of the serialiser.
+pub fn artifacts(rules: &RuleSet) -> Result<Vec<Artifact>, LowerError> {
+    let mut json = serde_json::to_string_pretty(rules).map_err(|e| LowerError::Internal {
+        target: RteFlow.name().to_owned(),
+        message: e.to_string(),
+    })?;
+    json.push('\n');
+    Ok(vec![
+        Artifact::text(RULES_JSON, json),
+        Artifact::text(RULES_TESTPMD, testpmd::render(rules)),
+    ])
 }

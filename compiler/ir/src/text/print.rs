@@ -185,13 +185,17 @@ impl Printer<'_> {
             Expr::Lookahead { offset, width } => format!("lookahead({offset}, {width})"),
             Expr::Frame { offset, len } => format!("frame({len}, {})", self.expr(offset)),
             Expr::FrameLen => "frame_length()".to_owned(),
-            Expr::Hash(HashAlgorithm::Toeplitz(key), inputs) => {
+            Expr::Hash(
+                algorithm @ (HashAlgorithm::Toeplitz(_) | HashAlgorithm::HalfSipHash(_)),
+                inputs,
+            ) => {
+                let (name, key) = (hash_name(algorithm), hash_key(algorithm));
                 let key = quoted_bytes(key, false);
                 let inputs: String = inputs
                     .iter()
                     .map(|e| format!(", {}", self.expr(e)))
                     .collect();
-                format!("toeplitz({key}{inputs})")
+                format!("{name}({key}{inputs})")
             }
             Expr::Hash(
                 HashAlgorithm::Crc {
@@ -731,6 +735,14 @@ pub(super) fn message_name(kind: MessageKind) -> &'static str {
     }
 }
 
+fn hash_key(algorithm: &HashAlgorithm) -> &[u8] {
+    match algorithm {
+        HashAlgorithm::Toeplitz(key) => key,
+        HashAlgorithm::HalfSipHash(key) => key,
+        _ => &[],
+    }
+}
+
 fn hash_name(algorithm: &HashAlgorithm) -> &'static str {
     match algorithm {
         HashAlgorithm::Crc32 => "crc32",
@@ -739,6 +751,7 @@ fn hash_name(algorithm: &HashAlgorithm) -> &'static str {
         HashAlgorithm::Xor16 => "xor16",
         HashAlgorithm::Identity => "identity",
         HashAlgorithm::Toeplitz(_) => "toeplitz",
+        HashAlgorithm::HalfSipHash(_) => "halfsiphash",
         HashAlgorithm::Crc { .. } => "crc",
     }
 }

@@ -202,7 +202,16 @@ impl Search<'_> {
             timed: false,
         })
     }
-    /// The same, on the servers where instances were placed; the search begins with all on hosts.
+    /// Some cut of those that are left.
+    fn any(&self, never: BTreeSet<(usize, Site)>) -> Result<Solution, NotFound> {
+        self.solve(&Wish {
+            never,
+            goals: vec![Goal::Sum(Vec::new())],
+            hint: None,
+            timed: false,
+        })
+    }
+    /// The best on the servers where instances were placed; the search begins with all on hosts.
     fn near_host(&self, first: Vec<Goal>) -> Result<Solution, NotFound> {
         let host = self.wanting(self.only_hosts(&BTreeSet::new()), Vec::new());
         self.beginning_with(host, self.away(), first)
@@ -359,14 +368,18 @@ impl Search<'_> {
     /// Offloads one NF after the other, as long as a cut remains.
     fn e2(&self) -> Result<Solution, NotFound> {
         let mut offloaded = BTreeSet::new();
-        let mut best = self.wanting(self.only_hosts(&offloaded), Vec::new())?;
+        let mut possible = self.any(self.only_hosts(&offloaded))?;
         for nf in self.touching_ports() {
             let mut more = offloaded.clone();
             more.insert(nf);
-            if let Ok(solution) = self.wanting(self.only_hosts(&more), Vec::new()) {
-                (best, offloaded) = (solution, more);
+            if let Ok(cut) = self.any(self.only_hosts(&more)) {
+                (possible, offloaded) = (cut, more);
             }
         }
+        // What is possible stays, should a device refuse what would be better.
+        let mut best = self
+            .wanting(self.only_hosts(&offloaded), Vec::new())
+            .unwrap_or(possible);
         best.found_by = Strategy::E2;
         Ok(best)
     }

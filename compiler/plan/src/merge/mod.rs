@@ -14,7 +14,7 @@ use crate::analysis::{Clean, Effects, Graph, Slot};
 use crate::error::PlanError;
 use crate::igraph::IGraph;
 use crate::pgraph::{PGraph, PNode, PPipeline};
-use crate::sampling::{self, Tagging};
+use crate::sampling;
 use conditions::Attributes;
 use std::collections::{BTreeMap, BTreeSet};
 use trisect_ir::transform::{import, prune_parser, remove_unreachable};
@@ -116,7 +116,8 @@ struct Merger<'a> {
     /// Control nodes by instance, with ids relative to the first, and the entry.
     templates: Vec<(PrimaryMap<NodeId, Node>, NodeId)>,
     attributes: Attributes,
-    tagging: Option<Tagging>,
+    /// What gives packets their tag.
+    tagging: Option<Vec<Op>>,
     pub pps: f64,
 }
 
@@ -185,8 +186,9 @@ impl<'a> Merger<'a> {
         let classes = assembly.classes()?;
         let entry = match &assembly.merger.tagging {
             None => classes,
-            Some(Tagging { name, ops }) => {
-                assembly.add(name, None, NodeKind::Exec(ops.clone(), classes))
+            Some(ops) => {
+                let kind = NodeKind::Exec(ops.clone(), classes);
+                assembly.add(sampling::TAG_NODE, None, kind)
             }
         };
         Ok(Assembled {

@@ -177,11 +177,18 @@ impl<'c, 'f> Builder<'c, 'f> {
         }
         next
     }
-    /// Operations with which the device takes a packet over: live metadata, and how far the
-    /// original frame is shifted.
+    /// Operations with which the device takes a packet over: live metadata, how far the original frame is
+    /// shifted, and whether the packet is sampled.
     pub fn take_over(&self, layout: &super::Layout) -> Vec<Op> {
         let mut ops = self.wire.load(layout);
         ops.extend(self.note_shift(layout));
+        // Without a tag, what the switch has found when it looked at the packet holds. A host's driver looks at
+        // packets before its piece has them.
+        if let (Some(tagging), Site::Switch) = (self.cut.facts.tagging(), self.site)
+            && layout.metas().any(|meta| meta == tagging.tag)
+        {
+            ops.extend(tagging.verdict().cloned());
+        }
         ops
     }
     /// How far the original frame is shifted, where the piece must know.

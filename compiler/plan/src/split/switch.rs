@@ -15,9 +15,12 @@ pub(super) fn piece(cut: &Cut<'_>) -> Program {
     let wire = builder.wire;
     wire.parse(&mut builder.program, Some(&cut.ports.servers));
     builder.body(|b, _, to| leave(b, to));
-    let fresh = match builder.here(cut.entry) {
+    let tagging = cut.facts.tagging();
+    // What looks at all packets, whether they come from outside or from a server, comes first.
+    let first = tagging.map_or(cut.entry, |tagging| tagging.next);
+    let fresh = match builder.here(first) {
         Some(node) => node,
-        None => leave(&mut builder, cut.entry),
+        None => leave(&mut builder, first),
     };
     let mut cases = Vec::new();
     for continuation in &cut.continuations {
@@ -36,6 +39,13 @@ pub(super) fn piece(cut: &Cut<'_>) -> Program {
         let dispatch = builder.chain("cut.dispatch", cases, stray);
         let kind = NodeKind::Branch(wire.present(), dispatch, fresh);
         builder.add("cut.side".to_owned(), kind)
+    };
+    let entry = match tagging {
+        None => entry,
+        Some(tagging) => {
+            let name = cut.facts.program.control.nodes[tagging.node].name.clone();
+            builder.add(name, NodeKind::Exec(tagging.ops.to_vec(), entry))
+        }
     };
     builder.finish(entry)
 }

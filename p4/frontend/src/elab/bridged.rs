@@ -15,6 +15,7 @@ use trisect_ir::{
 use super::externs::ExternCall;
 use super::ops::{fold, resize, truth};
 use super::step::{Step, push_op};
+use super::tails::Tails;
 use super::value::{SlotId, Value};
 use super::{Elab, R, error};
 use crate::ast::{Annotation, AnnotationBody, AnnotationTokenKind, ExprKind as Ast};
@@ -67,13 +68,18 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    fn add(&mut self, value: &Value<'_>) {
+    fn add(&mut self, value: &Value<'_>, tails: &Tails) {
         match value {
             Value::Slot(slot) => self.slots.push(*slot),
             Value::Varbit(header) => self.headers.push(*header),
-            Value::Header(header) => self.headers.push(header.id),
-            Value::Union(of) | Value::Fields(of) => of.iter().for_each(|value| self.add(value)),
-            Value::Stack(stack) => stack.elems.iter().for_each(|value| self.add(value)),
+            Value::Header(header) => {
+                self.headers.push(header.id);
+                self.headers.extend(tails.headers.get(&header.id));
+            }
+            Value::Union(of) | Value::Fields(of) => {
+                of.iter().for_each(|value| self.add(value, tails));
+            }
+            Value::Stack(stack) => stack.elems.iter().for_each(|value| self.add(value, tails)),
             _ => {}
         }
     }
@@ -162,7 +168,7 @@ impl<'a> Elab<'a> {
     pub(super) fn traffic(&mut self, values: [(&Type, &Value<'a>); 2]) {
         let mut traffic = Traffic::default();
         for (ty, value) in values {
-            traffic.parts.add(value);
+            traffic.parts.add(value, &self.tails);
             self.field_lists(ty, value, &mut traffic.lists, 0);
         }
         for (role, name) in REQUESTS {
@@ -198,7 +204,7 @@ impl<'a> Elab<'a> {
             for annotation in field.annotations.iter() {
                 for list in list_numbers(annotation) {
                     let mut parts = Parts::default();
-                    parts.add(value);
+                    parts.add(value, &self.tails);
                     lists.entry(list).or_default().extend(parts.slots);
                 }
             }
@@ -297,7 +303,7 @@ impl<'a> Elab<'a> {
     fn unnamed_list(&mut self, call: &ExternCall<'a>, at: usize) -> R<Expr> {
         let value = self.arg(call, at)?.clone();
         let mut parts = Parts::default();
-        parts.add(&value);
+        parts.add(&value, &self.tails);
         let traffic = &self.v1.traffic;
         let known: BTreeSet<SlotId> = traffic.parts.slots.iter().copied().collect();
         let standard: BTreeSet<SlotId> = self.v1.slots.values().copied().collect();

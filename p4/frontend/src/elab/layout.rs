@@ -251,9 +251,17 @@ impl<'a> Elab<'a> {
     /// A new header instance.
     fn new_header(&mut self, id: StructId, args: &TypeArgs, name: &str, span: Span) -> R<Header> {
         let ty = self.header_type(id, args, span)?;
+        let tail = self.tails.types.get(&ty).copied();
+        let tail_name = format!("{name}.$tail");
         let name = self.unique("header", name);
+        let id = self.ir.headers.push(IrHeader { name, ty });
+        if let Some(ty) = tail {
+            let name = self.unique("header", &tail_name);
+            let tail = self.ir.headers.push(IrHeader { name, ty });
+            self.tails.headers.insert(id, tail);
+        }
         Ok(Header {
-            id: self.ir.headers.push(IrHeader { name, ty }),
+            id,
             rivals: Rc::from([]),
         })
     }
@@ -290,6 +298,18 @@ impl<'a> Elab<'a> {
         let mut fields = Vec::new();
         self.flatten_fields(id, args, "", &mut fields)
             .map_err(|what| unsupported(span, format!("header `{name}` with {what}")))?;
+        let behind = fields
+            .iter()
+            .position(|field| matches!(field.kind, FieldKind::Varbit(_)))
+            .map_or(fields.len(), |varbit| varbit + 1);
+        let tail = HeaderType {
+            fields: fields.split_off(behind),
+            name: String::new(),
+        };
+        if !tail.fixed_bits().is_multiple_of(8) {
+            let what = "a varbit that does not end at a whole byte";
+            return Err(unsupported(span, format!("header `{name}` with {what}")));
+        }
         let header = HeaderType {
             name: self.unique("header type", &name),
             fields,
@@ -308,6 +328,11 @@ impl<'a> Elab<'a> {
             ));
         }
         let ty = self.ir.header_types.push(header);
+        if !tail.fields.is_empty() {
+            let name = self.unique("header type", &format!("{name}.$tail"));
+            let tail = self.ir.header_types.push(HeaderType { name, ..tail });
+            self.tails.types.insert(ty, tail);
+        }
         self.header_types.insert(key, ty);
         Ok(ty)
     }
@@ -349,8 +374,9 @@ impl<'a> Elab<'a> {
         if out.len() >= MAX_MEMBERS {
             return Err(format!("more than {MAX_MEMBERS} fields"));
         }
-        if matches!(out.last(), Some(last) if matches!(last.kind, FieldKind::Varbit(_))) {
-            return Err("a field behind its varbit".to_owned());
+        let is_varbit = |field: &Field| matches!(field.kind, FieldKind::Varbit(_));
+        if matches!(kind, FieldKind::Varbit(_)) && out.iter().any(is_varbit) {
+            return Err("two varbits".to_owned());
         }
         out.push(Field { name, kind });
         Ok(())
@@ -385,7 +411,16 @@ impl<'a> Elab<'a> {
                     elems: self.header_members(header, &types, first),
                 }))
             }
-            _ => Value::Place(LValue::field(header, first)),
+            _ => Value::Place(self.header_field(header, first)),
+        }
+    }
+
+    /// The place of a header's field with this number, also of one behind its varbit.
+    pub(super) fn header_field(&self, header: HeaderId, number: u32) -> LValue {
+        let own = self.ir.header_type(header).fields.len() as u32;
+        match self.tails.headers.get(&header) {
+            Some(tail) if number >= own => LValue::field(*tail, number - own),
+            _ => LValue::field(header, number),
         }
     }
 

@@ -43,6 +43,7 @@ mod select;
 mod step;
 mod stmt;
 mod table;
+mod tails;
 mod v1model;
 mod value;
 mod value_sets;
@@ -157,6 +158,7 @@ struct Elab<'a> {
     /// Parser states that do not bear a name of the program's own.
     made_states: BTreeSet<ir::StateId>,
     value_sets: value_sets::Pending,
+    tails: tails::Tails,
     /// Whether the program is to be run pass by pass (v1model).
     bridged: bool,
     v1: v1model::State,
@@ -194,6 +196,7 @@ impl<'a> Elab<'a> {
             parser: None,
             made_states: BTreeSet::new(),
             value_sets: value_sets::Pending::default(),
+            tails: tails::Tails::default(),
             bridged,
             v1: v1model::State::default(),
             at: Span::default(),
@@ -321,7 +324,11 @@ impl<'a> Elab<'a> {
 
     /// Appends an operation to what is being elaborated.
     fn emit(&mut self, op: Op) {
+        let tail = self.tails.op(&op);
         step::push_op(&mut self.out, op);
+        if let Some(op) = tail {
+            step::push_op(&mut self.out, op);
+        }
     }
 
     /// Refuses what only a control can do.

@@ -105,13 +105,16 @@ impl<'a> Elab<'a> {
                 Ok(parts)
             }
             Value::Header(header) => {
-                let fields = self.ir.header_type(header.id).fields.iter().enumerate();
-                Ok(fields
-                    .map(|(at, field)| match field.kind {
-                        FieldKind::Fixed(_) => Expr::field(header.id, at as u32),
-                        FieldKind::Varbit(_) => Expr::Varbit(header.id),
-                    })
-                    .collect())
+                let tail = self.tails.headers.get(&header.id);
+                let mut parts = Vec::new();
+                for id in [header.id].into_iter().chain(tail.copied()) {
+                    let fields = self.ir.header_type(id).fields.iter().enumerate();
+                    parts.extend(fields.map(|(at, field)| match field.kind {
+                        FieldKind::Fixed(_) => Expr::field(id, at as u32),
+                        FieldKind::Varbit(_) => Expr::Varbit(id),
+                    }));
+                }
+                Ok(parts)
             }
             Value::Varbit(header) => Ok(vec![Expr::Varbit(*header)]),
             other => Ok(vec![self.scalar(other, span)?]),
@@ -171,8 +174,11 @@ impl<'a> Elab<'a> {
                 out.headers.insert(*header);
             }
             Value::Header(header) => {
-                out.headers.insert(header.id);
-                out.headers.extend(header.rivals.iter());
+                let all = [header.id].into_iter().chain(header.rivals.iter().copied());
+                for id in all {
+                    out.headers.insert(id);
+                    out.headers.extend(self.tails.headers.get(&id));
+                }
             }
             Value::Union(of) | Value::Fields(of) | Value::Made(of) => {
                 of.iter().for_each(|value| self.add_footprint(value, out));
@@ -381,8 +387,17 @@ impl<'a> Elab<'a> {
                 let mut varbit = None;
                 let mut scalars = Vec::new();
                 self.header_values(members, &mut scalars, &mut varbit, span)?;
+                // The varbit is a field, but no scalar.
+                let own = self.ir.header_type(dst).fields.len();
+                let scalars_of_own = own - usize::from(self.has_varbit(dst));
                 for (i, expr) in scalars.into_iter().enumerate() {
-                    self.emit(Op::Set(LValue::field(dst, i as u32), expr));
+                    let number = if i < scalars_of_own {
+                        i
+                    } else {
+                        i + own - scalars_of_own
+                    };
+                    let place = self.header_field(dst, number as u32);
+                    self.emit(Op::Set(place, expr));
                 }
                 if let Some(src) = varbit {
                     self.copy_varbit(dst, src);
@@ -646,14 +661,14 @@ impl<'a> Elab<'a> {
     pub(super) fn emit_value(&mut self, value: &Value<'a>, ty: &Type, span: Span) -> R<()> {
         match value {
             Value::Header(header) => {
-                self.out.push(Step::Emit(header.id));
+                self.emit_header(header.id);
                 Ok(())
             }
             Value::Invalid => Ok(()),
             Value::Union(members) => {
                 for member in members.iter() {
                     if let Value::Header(header) = member {
-                        self.out.push(Step::Emit(header.id));
+                        self.emit_header(header.id);
                     }
                 }
                 Ok(())
@@ -678,7 +693,7 @@ impl<'a> Elab<'a> {
                 if matches!(self.tree.base(ty), Type::Header(..)) =>
             {
                 let id = self.header_instance(value, ty, span)?;
-                self.out.push(Step::Emit(id));
+                self.emit_header(id);
                 Ok(())
             }
             Value::Choice(..) => {
@@ -693,6 +708,13 @@ impl<'a> Elab<'a> {
                 span,
                 format!("`emit` takes headers, and this is {}", kind_of(other)),
             )),
+        }
+    }
+
+    fn emit_header(&mut self, header: HeaderId) {
+        self.out.push(Step::Emit(header));
+        if let Some(tail) = self.tails.headers.get(&header) {
+            self.out.push(Step::Emit(*tail));
         }
     }
 

@@ -213,13 +213,23 @@ fn what_no_target_has_is_refused() {
         ..Story::default()
     };
     assert_eq!(random.refused(), "E0144");
-    let behind = Story {
-        top: "header v_t { bit<8> n; varbit<32> v; bit<8> end; }",
-        headers: "v_t v;",
-        states: "state start { pkt.extract(hdr.v, 8); transition accept; }",
-        ..Story::default()
-    };
-    assert_eq!(behind.refused(), "E0144");
+    for top in [
+        "header v_t { bit<8> n; varbit<32> v; varbit<8> w; }",
+        "header v_t { bit<4> n; varbit<32> v; bit<4> end; }",
+        "header v_t { bit<8> n; varbit<4096> v; bit<8> end; }",
+    ] {
+        let behind = Story {
+            top,
+            headers: "v_t v;",
+            states: "state start { pkt.extract(hdr.v, 8); transition accept; }",
+            ..Story::default()
+        };
+        let code = behind.refused();
+        assert!(
+            ["E0144", "E0133", "E0163"].contains(&code.as_str()),
+            "{top}: {code}"
+        );
+    }
 }
 
 /// Any number, but in the range that is asked for, and another one each time.
@@ -290,4 +300,53 @@ fn a_direct_meter_tells_its_own_table_only() {
     // Without rates, all is green.
     assert_eq!(run(1), [1, 0, 0, 0]);
     assert_eq!([run(2), run(3)], [[2, 7, 0, 0], [3, 7, 0, 0]]);
+}
+
+/// A header whose varbit is not its last field.
+const TAIL: Story<'static> = Story {
+    top: "header v_t { bit<8> n; varbit<32> v; bit<8> x; bit<16> y; }",
+    headers: "v_t v; v_t w;",
+    meta: "",
+    parser_locals: "",
+    states: "state start { transition select(pkt.lookahead<bit<8>>()) { 9: reject; default: go; } }
+             state go { pkt.extract(hdr.v, (bit<32>) pkt.lookahead<bit<8>>() * 8); transition accept; }",
+    locals: "",
+    apply: "",
+    deparse: "",
+};
+
+#[test]
+fn fields_may_stand_behind_a_varbit() {
+    let packet = [2, 7, 8, 1, 0x12, 0x34, 0xff];
+    let story = |apply| Story { apply, ..TAIL };
+    assert_eq!(TAIL.send(&packet), packet);
+    assert_eq!(
+        story("hdr.v.x = 5; hdr.v.y = hdr.v.y + 1;").send(&packet),
+        [2, 7, 8, 5, 0x12, 0x35, 0xff]
+    );
+    assert_eq!(story("hdr.v.setInvalid();").send(&packet), [0xff]);
+    assert_eq!(
+        story("hdr.w = hdr.v; hdr.w.y = 1; hdr.v.x = hdr.w == hdr.v ? 8w1 : 2;").send(&packet),
+        [2, 7, 8, 2, 0x12, 0x34, 2, 7, 8, 1, 0, 1, 0xff]
+    );
+    assert_eq!(
+        story("hdr.w.setValid(); hdr.w.y = 0x0a0b; hdr.v = hdr.w; hdr.w.setInvalid();")
+            .send(&packet),
+        [0, 0, 0x0a, 0x0b, 0xff]
+    );
+    assert_eq!(
+        story("v_t copy = hdr.v; copy.x = 3; hdr.v.setInvalid(); hdr.v = copy;").send(&packet),
+        [2, 7, 8, 3, 0x12, 0x34, 0xff]
+    );
+    // No byte is taken of a packet that is too short for all of it, nor of one with too long a varbit.
+    for short in [
+        &[2, 7, 8, 1, 0x12][..],
+        &[2, 7, 8],
+        &[5, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+    ] {
+        let apply =
+            "if (hdr.v.isValid() || std.parser_error == error.NoError) { mark_to_drop(std); }";
+        assert_eq!(story(apply).send(short), short);
+    }
+    assert_eq!(TAIL.send(&[0, 1, 2, 3]), [0, 1, 2, 3]);
 }

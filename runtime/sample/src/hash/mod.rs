@@ -9,13 +9,12 @@
 
 mod bob;
 mod crc32;
-pub mod halfsiphash;
 mod toeplitz;
 
 pub use bob::bob;
 pub use crc32::crc32;
-pub use halfsiphash::HalfSipHash;
 pub use toeplitz::{MICROSOFT_KEY, Toeplitz, bitwise, symmetric_key};
+pub use trisect_ir::halfsiphash::{self, HalfSipHash};
 
 use serde::{Deserialize, Serialize};
 

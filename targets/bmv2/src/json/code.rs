@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use trisect_ir::halfsiphash::{self, HalfSipHash, WordByte};
 use trisect_ir::{
     BinOp, Bits, Expr, FieldRef, HashAlgorithm, HeaderId, LValue, Param, Place, Program, SumTerm,
     UnOp, eval,
@@ -458,6 +459,7 @@ impl Code<'_> {
             // Refused before emission.
             HashAlgorithm::Crc { .. } => number(32, 0),
             HashAlgorithm::Toeplitz(key) => self.toeplitz(key, &Expr::Concat(padded)),
+            HashAlgorithm::HalfSipHash(key) => self.halfsiphash(*key, &Expr::Concat(padded)),
         }
     }
 
@@ -501,6 +503,65 @@ impl Code<'_> {
             sum = self.shallow(joined, 32);
         }
         sum
+    }
+
+    /// Additions, rotations and exclusive or, one behind the other.
+    fn halfsiphash(&mut self, key: [u8; 8], input: &Expr) -> Term {
+        let total = self.width(input);
+        let value = self.data(input);
+        let data = self.temporary(total, value);
+        let start = HalfSipHash::new(&key).start();
+        let mut state = start.map(|word| number(32, u64::from(word)));
+        for bytes in halfsiphash::words(total as usize / 8) {
+            let mut word = number(32, 0);
+            for byte in bytes {
+                let byte = match byte {
+                    WordByte::Input(at) => {
+                        let behind = total - 8 - 8 * at as u32;
+                        cut(shifted(">>", leaf(data.clone()), behind), 8)
+                    }
+                    WordByte::Constant(value) => number(8, u64::from(value)),
+                };
+                word = binary("|", shifted("<<", word, 8), byte);
+            }
+            let word = self.stored(word, 32);
+            state[3] = self.stored(binary("^", state[3].clone(), word.clone()), 32);
+            for _ in 0..halfsiphash::COMPRESSION_ROUNDS {
+                self.sip_round(&mut state);
+            }
+            state[0] = self.stored(binary("^", state[0].clone(), word), 32);
+        }
+        state[2] = self.stored(binary("^", state[2].clone(), number(32, 0xff)), 32);
+        for _ in 0..halfsiphash::FINAL_ROUNDS {
+            self.sip_round(&mut state);
+        }
+        let [_, b, _, d] = state;
+        binary("^", b, d)
+    }
+
+    fn sip_round(&mut self, state: &mut [Term; 4]) {
+        let turned = |term: &Term, by: u32| {
+            let (high, low) = (
+                shifted("<<", term.clone(), by),
+                shifted(">>", term.clone(), 32 - by),
+            );
+            cut(binary("|", high, low), 32)
+        };
+        for step in halfsiphash::ROUND {
+            let sum = binary("+", state[step.to].clone(), state[step.other].clone());
+            let sum = self.stored(cut(sum, 32), 32);
+            let other = turned(&state[step.other], step.rotate);
+            state[step.other] = self.stored(binary("^", other, sum.clone()), 32);
+            state[step.to] = match step.swap {
+                true => self.stored(turned(&sum, 16), 32),
+                false => sum,
+            };
+        }
+    }
+
+    /// A term's value in a variable of its own.
+    fn stored(&mut self, term: Term, width: u32) -> Term {
+        leaf(self.temporary(width, term))
     }
 
     /// The complement of the checksum over all words, the subtracted ones complemented.

@@ -223,8 +223,9 @@ impl Generator {
                     HashAlgorithm::Xor16,
                     HashAlgorithm::Identity,
                     HashAlgorithm::Toeplitz(key),
+                    HashAlgorithm::HalfSipHash(*b"a secret"),
                 ];
-                let algorithm = algorithms[self.pick(6)].clone();
+                let algorithm = algorithms[self.pick(7)].clone();
                 let inputs = (0..1 + self.pick(3)).map(|_| {
                     let width = self.width();
                     self.expr(width, sub, params)

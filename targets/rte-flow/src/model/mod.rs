@@ -330,7 +330,8 @@ impl NicModel {
                         };
                     }
                     Action::Rss { queues, key } => {
-                        let hash = (!key.is_empty()).then(|| rss::hash(frame, &layers, key));
+                        let keyed = !key.is_empty();
+                        let hash = keyed.then(|| rss::hash(frame, &layers, key)).flatten();
                         let entry = hash.unwrap_or(0) as usize % queues.len();
                         return Verdict::Host {
                             mark,

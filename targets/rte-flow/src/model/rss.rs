@@ -3,12 +3,11 @@
 use super::parse::Layer;
 use crate::ItemKind;
 
-/// The Toeplitz hash of the addresses of the innermost IP header and of the ports behind it; 0 without IP.
-pub fn hash(frame: &[u8], layers: &[Layer], key: &[u8]) -> u32 {
+/// The Toeplitz hash of the addresses of the innermost IP header and of the ports behind it; `None` without IP:
+/// the packet's descriptor then says that it has no hash.
+pub fn hash(frame: &[u8], layers: &[Layer], key: &[u8]) -> Option<u32> {
     let is_ip = |l: &Layer| matches!(l.kind, ItemKind::Ipv4 | ItemKind::Ipv6);
-    let Some(at) = layers.iter().rposition(is_ip) else {
-        return 0;
-    };
+    let at = layers.iter().rposition(is_ip)?;
     let (ip, behind) = (layers[at], &layers[at + 1..]);
     let addresses = match ip.kind {
         ItemKind::Ipv4 => ip.at + 12..ip.at + 20,
@@ -22,7 +21,7 @@ pub fn hash(frame: &[u8], layers: &[Layer], key: &[u8]) -> u32 {
             register.take(*byte);
         }
     }
-    register.hash
+    Some(register.hash)
 }
 
 /// As hardware does it: the key is shifted past the input, bit by bit.

@@ -172,13 +172,22 @@ impl Reader {
                 }
                 Expr::Hash(algorithm, inputs)
             }
-            "toeplitz" => {
+            "toeplitz" | "halfsiphash" => {
+                let span = self.span();
                 let key = self.bytes()?;
+                let algorithm = match (function, <[u8; 8]>::try_from(key.as_slice())) {
+                    ("toeplitz", _) => HashAlgorithm::Toeplitz(key),
+                    (_, Ok(key)) => HashAlgorithm::HalfSipHash(key),
+                    _ => {
+                        let message = format!("the key has {} bytes, not 8", key.len());
+                        return Err(self.error(SYNTAX, span, message));
+                    }
+                };
                 let mut inputs = Vec::new();
                 while self.eat(",") {
                     inputs.push(self.expr()?);
                 }
-                Expr::Hash(HashAlgorithm::Toeplitz(key), inputs)
+                Expr::Hash(algorithm, inputs)
             }
             "ones_sum" => {
                 let init = self.boxed()?;

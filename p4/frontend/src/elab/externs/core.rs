@@ -81,10 +81,7 @@ impl<'a> Elab<'a> {
                 if varbit.is_some() != self.has_varbit(header.id) {
                     return Err(varbit_length(varbit.is_some(), call.span));
                 }
-                self.out.push(Step::Parse(ParserOp::Extract {
-                    header: header.id,
-                    varbit,
-                }));
+                self.extract_header(header.id, varbit, call.span)?;
                 self.invalidate_rivals(&header);
             }
             Some(value @ Value::Choice(..)) => {
@@ -96,10 +93,7 @@ impl<'a> Elab<'a> {
                 if varbit.is_some() != self.has_varbit(header.id) {
                     return Err(varbit_length(varbit.is_some(), call.span));
                 }
-                self.out.push(Step::Parse(ParserOp::Extract {
-                    header: header.id,
-                    varbit,
-                }));
+                self.extract_header(header.id, varbit, call.span)?;
                 self.assign(value, &storage, call.span)?;
             }
             Some(_) => {

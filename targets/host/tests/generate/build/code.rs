@@ -328,6 +328,7 @@ impl Generator<'_> {
                     HashAlgorithm::Xor16,
                     HashAlgorithm::Identity,
                     HashAlgorithm::Toeplitz(key),
+                    HashAlgorithm::HalfSipHash(*b"a secret"),
                     HashAlgorithm::Crc {
                         width: 16,
                         polynomial: 0x1021,

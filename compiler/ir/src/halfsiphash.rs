@@ -31,10 +31,16 @@ impl HalfSipHash {
         }
     }
 
+    /// The four words that the input is mixed with.
+    #[must_use]
+    pub fn start(&self) -> [u32; 4] {
+        [self.k0, self.k1, INIT[0] ^ self.k0, INIT[1] ^ self.k1]
+    }
+
     /// The 32-bit hash of `input`.
     #[must_use]
     pub fn hash(&self, input: &[u8]) -> u32 {
-        let mut v = [self.k0, self.k1, INIT[0] ^ self.k0, INIT[1] ^ self.k1];
+        let mut v = self.start();
         let (words, rest) = input.as_chunks::<4>();
         for word in words {
             compress(&mut v, u32::from_le_bytes(*word));
@@ -58,17 +64,65 @@ fn compress(v: &mut [u32; 4], word: u32) {
     v[0] ^= word;
 }
 
-fn round([a, b, c, d]: &mut [u32; 4]) {
-    *a = a.wrapping_add(*b);
-    *b = b.rotate_left(5) ^ *a;
-    *a = a.rotate_left(16);
-    *c = c.wrapping_add(*d);
-    *d = d.rotate_left(8) ^ *c;
-    *a = a.wrapping_add(*d);
-    *d = d.rotate_left(7) ^ *a;
-    *c = c.wrapping_add(*b);
-    *b = b.rotate_left(13) ^ *c;
-    *c = c.rotate_left(16);
+/// A quarter of a round: an addition, a rotation with exclusive or, and perhaps a rotation of the sum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// The word that the other is added to.
+    pub to: usize,
+    /// The other word, which is then rotated left and combined with the sum.
+    pub other: usize,
+    /// By how many bits.
+    pub rotate: u32,
+    /// Whether the sum is then rotated by 16 bits.
+    pub swap: bool,
+}
+
+/// A round.
+pub const ROUND: [Step; 4] = [
+    step(0, 1, 5, true),
+    step(2, 3, 8, false),
+    step(0, 3, 7, false),
+    step(2, 1, 13, true),
+];
+
+const fn step(to: usize, other: usize, rotate: u32, swap: bool) -> Step {
+    Step {
+        to,
+        other,
+        rotate,
+        swap,
+    }
+}
+
+fn round(v: &mut [u32; 4]) {
+    for step in ROUND {
+        let sum = v[step.to].wrapping_add(v[step.other]);
+        v[step.other] = v[step.other].rotate_left(step.rotate) ^ sum;
+        v[step.to] = match step.swap {
+            true => sum.rotate_left(16),
+            false => sum,
+        };
+    }
+}
+
+/// A byte of a word of input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WordByte {
+    /// The byte of the input at this place.
+    Input(usize),
+    /// Not of the input.
+    Constant(u8),
+}
+
+/// The words that an input of `len` bytes is mixed in as, in order: each one's bytes, the most significant
+/// first.
+pub fn words(len: usize) -> impl Iterator<Item = [WordByte; 4]> {
+    let byte = move |at: usize, of_word: usize| match at < len {
+        true => WordByte::Input(at),
+        false if of_word == 3 => WordByte::Constant(len as u8),
+        false => WordByte::Constant(0),
+    };
+    (0..=len / 4).map(move |word| [3, 2, 1, 0].map(|i| byte(4 * word + i, i)))
 }
 
 #[cfg(test)]
