@@ -11,6 +11,8 @@ use trisect_collect::hex;
 use trisect_collect::seal::SigningKey;
 use trisect_plan::plan::Plan;
 use trisect_plan::site::Site;
+use trisect_rack::INNER;
+use trisect_sample::{Point, Record};
 
 use super::{NOT_A_MANIFEST, NOT_AS_AGREED, SHIM, images, reference, seal_key};
 use crate::problems::{CONTRADICTION, Problems, RACK_FAILED, REPORT};
@@ -51,8 +53,7 @@ pub fn make(project: &Project, plan: &Plan, asked: &Asked) -> Result<Manifest, P
     }
     let traffic = run::bundled(&project.traffic()?)?;
     // Every packet counts.
-    let mut rack = run::rack(plan, 1, false)?;
-    rack.shim = Some(super::shim(plan, 1));
+    let mut rack = run::rack(plan, 1, true)?;
     let report = rack.run(&traffic.arrivals, &mut |_| {});
     let report = report.map_err(|e| Problems::error(RACK_FAILED, e.to_string(), "", REPORT))?;
     let metrics = reference_metrics(&reference(plan), SHIM, &report.records, asked.slack);
@@ -86,7 +87,7 @@ pub fn make(project: &Project, plan: &Plan, asked: &Asked) -> Result<Manifest, P
         element,
         function: functions(project),
         metric,
-        billed: prices(),
+        billed: prices(&report.records),
     })
 }
 
@@ -157,14 +158,18 @@ fn functions(project: &Project) -> Vec<Function> {
     }
 }
 
-/// Prices to begin with.
-fn prices() -> Vec<Price> {
-    let price = |resource, price, per, slack| Price {
+/// How much more than in the reference run one packet may use.
+const MARGIN: f64 = 2.0;
+
+/// Prices to begin with; `records` are of all packets of the reference run.
+fn prices(records: &[Record]) -> Vec<Price> {
+    let price = |resource: Resource, price, per, slack| Price {
         resource,
         price,
         per,
         fixed: 0.0,
         slack,
+        most: MARGIN * most(resource, records),
     };
     vec![
         price(Resource::Packets, 0.05, 1e6, 0.0),
@@ -172,6 +177,22 @@ fn prices() -> Vec<Price> {
         price(Resource::Cycles, 0.04, 1e9, 0.02),
         price(Resource::Memory, 0.01, 1e9, 0.02),
     ]
+}
+
+/// The most of a resource that one packet used; those that are sampled together used the same.
+fn most(resource: Resource, records: &[Record]) -> f64 {
+    let mut used: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
+    for record in records {
+        let (all, packets) = used.entry(record.id).or_default();
+        let work = record.work.as_ref();
+        *all += work.map_or(0, |w| resource.of(&w.used));
+        let enters =
+            record.element == SHIM && record.point == Point::Out && record.port & INNER != 0;
+        *packets += u64::from(enters);
+    }
+    let each = used.values().filter(|(_, packets)| *packets > 0);
+    let each = each.map(|(all, packets)| *all as f64 / *packets as f64);
+    each.fold(0.0, f64::max)
 }
 
 /// The manifest that a project has, if it has one.

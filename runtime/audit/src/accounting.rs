@@ -74,7 +74,7 @@ impl Uses {
         }
         let groups = self.groups(item.resource);
         check.examined = groups.len() as u64;
-        let found = total(&groups, packets);
+        let found = total(&groups, packets, price.most);
         let limit = found.total * (1.0 + price.slack) + found.error;
         check.note = format!(
             "billed {}, the sample says {:.0} with an error of {:.0}",

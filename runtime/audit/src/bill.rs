@@ -74,6 +74,10 @@ pub struct Price {
     pub fixed: f64,
     /// By which part the quantity may be above what was used.
     pub slack: f64,
+    /// What one packet can use, at most: how far the sampled packets can be from the others. Of what the shim counts it does not
+    /// matter.
+    #[serde(default)]
+    pub most: f64,
 }
 
 impl Price {

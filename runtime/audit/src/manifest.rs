@@ -337,6 +337,7 @@ impl Manifest {
                 ("price", price.price),
                 ("fixed", price.fixed),
                 ("slack", price.slack),
+                ("most", price.most),
             ] {
                 check(
                     amount(n),

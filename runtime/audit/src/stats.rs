@@ -41,9 +41,9 @@ pub fn least_alarming(of: u64, probability: f64) -> Option<u64> {
 
 /// How far the mean of independent values can be from what is expected, but with probability [`ALPHA`]: the empirical
 /// Bernstein bound (Maurer and Pontil, "Empirical Bernstein bounds and sample variance penalization", COLT 2009,
-/// theorem 4), with the spread of the values for their range. Infinite for less than two values.
+/// theorem 4). `range` is how far two values can be apart, sampled or not. Infinite for less than two values.
 #[must_use]
-pub fn mean_error(values: &[f64]) -> f64 {
+pub fn mean_error(values: &[f64], range: f64) -> f64 {
     let n = values.len() as f64;
     if values.len() < 2 {
         return f64::INFINITY;
@@ -53,7 +53,8 @@ pub fn mean_error(values: &[f64]) -> f64 {
     let low = values.iter().copied().fold(f64::INFINITY, f64::min);
     let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let log = (2.0 / ALPHA).ln();
-    (2.0 * variance * log / n).sqrt() + 7.0 * (high - low) * log / (3.0 * (n - 1.0))
+    let range = range.max(high - low);
+    (2.0 * variance * log / n).sqrt() + 7.0 * range * log / (3.0 * (n - 1.0))
 }
 
 /// The mean; 0 of nothing.
@@ -86,9 +87,10 @@ pub struct Estimate {
 /// part of the total. A group is what is sampled together: packets whose hashed fields are the same.
 ///
 /// It is the ratio estimator of cluster sampling (Cochran, "Sampling Techniques", 1977, section 9A.2): packets times the
-/// sampled total per sampled packet, with the bound of [`mean_error`] on the groups' differences from that ratio.
+/// sampled total per sampled packet, with the bound of [`mean_error`] on the groups' differences from that ratio. `most` is
+/// what a packet can have for its part, also one that is not sampled.
 #[must_use]
-pub fn total(groups: &[(u64, f64)], packets: u64) -> Estimate {
+pub fn total(groups: &[(u64, f64)], packets: u64, most: f64) -> Estimate {
     let sampled: u64 = groups.iter().map(|(n, _)| n).sum();
     if sampled == 0 {
         return Estimate {
@@ -101,8 +103,12 @@ pub fn total(groups: &[(u64, f64)], packets: u64) -> Estimate {
         .iter()
         .map(|(n, part)| part - ratio * *n as f64)
         .collect();
+    let largest = groups.iter().map(|(n, _)| *n).max().unwrap_or(0) as f64;
     let error = match sampled < packets {
-        true => mean_error(&away) * groups.len() as f64 / sampled as f64 * packets as f64,
+        true => {
+            mean_error(&away, most * largest) * groups.len() as f64 / sampled as f64
+                * packets as f64
+        }
         // Of a sample of all nothing has to be estimated.
         false => 0.0,
     };
@@ -166,15 +172,18 @@ mod tests {
     }
 
     #[test]
-    fn totals_of_like_packets_are_certain() {
+    fn totals() {
+        // Ten packets that are alike say little of those that were not sampled.
         let groups = vec![(2, 20.0); 10];
-        let found = total(&groups, 1000);
+        let found = total(&groups, 1000, 10.0);
         assert_eq!(found.total, 10_000.0);
-        assert!(found.error < 1e-9, "{found:?}");
-        assert_eq!(total(&[], 10).error, f64::INFINITY);
+        assert!(found.error > found.total, "{found:?}");
+        let groups = vec![(2, 20.0); 10_000];
+        assert!(total(&groups, 100_000, 10.0).error < 5000.0);
+        assert_eq!(total(&[], 10, 1.0).error, f64::INFINITY);
         let all = [(1, 1.0), (1, 5.0)];
-        assert_eq!(total(&all, 2).error, 0.0);
-        assert!(total(&all, 3).error > 0.0);
+        assert_eq!(total(&all, 2, 5.0).error, 0.0);
+        assert!(total(&all, 3, 5.0).error > 0.0);
     }
 
     /// The bound holds: in 2,000 samples of skewed values it is never exceeded, and it shrinks.
@@ -195,7 +204,7 @@ mod tests {
                 .filter(|_| random() < 0.05)
                 .map(|v| (1, *v))
                 .collect();
-            let found = total(&groups, all.len() as u64);
+            let found = total(&groups, all.len() as u64, 50.0);
             assert!((found.total - truth).abs() < found.error);
             assert!(found.error < truth);
         }
