@@ -248,7 +248,7 @@ fn another_day(arrivals: &[Arrival], seed: u64) -> Vec<Arrival> {
     let mut other = Vec::new();
     let mut last = 0;
     for arrival in arrivals {
-        let (gone, later) = (random() % 20 == 0, random() % 200);
+        let (gone, later) = (random().is_multiple_of(20), random() % 200);
         if !gone {
             let mut arrival = arrival.clone();
             last = (arrival.time_ns + later).max(last);
