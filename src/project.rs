@@ -17,9 +17,13 @@ use trisect_ir::Program;
 use trisect_ir::diag::{Diagnostic, Severity, Span};
 use trisect_p4::{Compiled, Options};
 use trisect_plan::Source;
+use trisect_plan::cut::Strategy;
+use trisect_plan::pgraph::Traffic;
+use trisect_plan::plan::Input;
 use trisect_policy::nf::ConfigKind;
 use trisect_policy::policy::NfInstance;
 use trisect_policy::{NfDescription, Policy, Profile, Rack};
+use trisect_target::Registry;
 use trisect_target::Whole;
 
 /// A project that was read, checked and whose network functions are compiled and configured.
@@ -177,6 +181,20 @@ impl Project {
                 program: &own.0,
                 whole: &own.1,
             },
+        }
+    }
+
+    /// What a plan of the project is made from, by this strategy and without a limit of time.
+    pub fn input<'a>(&'a self, registry: &'a Registry, strategy: Strategy) -> Input<'a> {
+        Input {
+            name: &self.name,
+            source: self.source(),
+            rack: &self.rack,
+            registry,
+            strategy,
+            traffic: Traffic::default(),
+            time_limit: None,
+            profile: self.profile.as_ref(),
         }
     }
 

@@ -11,7 +11,7 @@ use trisect::run;
 use trisect_audit::cheat::{Cheat, Cheater};
 use trisect_audit::{Auditor, Check, Granularity, Manifest, Outcome, Report};
 use trisect_plan::cut::Strategy;
-use trisect_plan::plan::{Input, Plan};
+use trisect_plan::plan::Plan;
 use trisect_rack::Arrival;
 use trisect_sample::{Record, SampleSpec, Sampler};
 
@@ -27,17 +27,7 @@ fn chain(example: &str, strategy: Strategy, granularity: Granularity) -> Chain {
         .join(example);
     let project = Project::load(&folder, None).expect("an example");
     let registry = trisect::registry::registry().expect("targets");
-    let plan = Plan::make(&Input {
-        name: &project.name,
-        source: project.source(),
-        rack: &project.rack,
-        registry: &registry,
-        strategy,
-        traffic: Default::default(),
-        time_limit: None,
-        profile: None,
-    })
-    .expect("a plan");
+    let plan = Plan::make(&project.input(&registry, strategy)).expect("a plan");
     let asked = Asked {
         one_in: 4,
         slack: 0.25,

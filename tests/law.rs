@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use trisect::own::{EntriesFile, OwnProgram};
 use trisect::project::Project;
 use trisect::run;
-use trisect_plan::pgraph::Traffic;
-use trisect_plan::{Input, Plan, Strategy};
+use trisect_plan::{Plan, Strategy};
 
 const STRATEGIES: [Strategy; 3] = [Strategy::Host, Strategy::E2, Strategy::Best];
 
@@ -30,19 +29,7 @@ fn plans(project: &Project) -> Vec<Plan> {
     let registry = trisect::registry::registry().expect("targets");
     STRATEGIES
         .iter()
-        .map(|strategy| {
-            Plan::make(&Input {
-                name: &project.name,
-                source: project.source(),
-                rack: &project.rack,
-                registry: &registry,
-                strategy: *strategy,
-                traffic: Traffic::default(),
-                time_limit: None,
-                profile: project.profile.as_ref(),
-            })
-            .expect("there is a plan")
-        })
+        .map(|strategy| Plan::make(&project.input(&registry, *strategy)).expect("there is a plan"))
         .collect()
 }
 

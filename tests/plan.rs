@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use trisect::project::{Pipeline, Project};
 use trisect_plan::pgraph::Traffic;
-use trisect_plan::{Input, Plan, Strategy, explain, svg};
+use trisect_plan::{Plan, Strategy, explain, svg};
 use trisect_ports::Capture;
 use trisect_rack::{
     Arrival, Engine, Interpreted, arrivals, assemble, by_flow, check, expect, specs,
@@ -32,17 +32,7 @@ fn plan(project: &Project, strategy: Strategy) -> Plan {
         Box::new(trisect_rte_flow::RteFlow),
     ])
     .expect("different names");
-    Plan::make(&Input {
-        name: &project.name,
-        source: project.source(),
-        rack: &project.rack,
-        registry: &registry,
-        strategy,
-        traffic: Traffic::default(),
-        time_limit: None,
-        profile: project.profile.as_ref(),
-    })
-    .expect("there is a plan")
+    Plan::make(&project.input(&registry, strategy)).expect("there is a plan")
 }
 
 #[test]

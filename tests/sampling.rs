@@ -7,8 +7,7 @@ use trisect::project::Project;
 use trisect::run;
 use trisect::sampling::switch_program;
 use trisect_interp::{Interpreter, Packet};
-use trisect_plan::pgraph::Traffic;
-use trisect_plan::{Input, Plan, Strategy};
+use trisect_plan::{Plan, Strategy};
 use trisect_ports::Capture;
 use trisect_rack::{Compiled, Engine, Fate, Frame, Recorder, Report};
 use trisect_rte_flow::sampling::{KEY_BYTES, SAMPLED_QUEUE, passing, sampled};
@@ -310,17 +309,7 @@ fn example(name: &str) -> Project {
 
 fn plan(project: &Project, strategy: Strategy) -> Plan {
     let registry = trisect::registry::registry().expect("targets");
-    Plan::make(&Input {
-        name: &project.name,
-        source: project.source(),
-        rack: &project.rack,
-        registry: &registry,
-        strategy,
-        traffic: Traffic::default(),
-        time_limit: None,
-        profile: None,
-    })
-    .expect("there is a plan")
+    Plan::make(&project.input(&registry, strategy)).expect("there is a plan")
 }
 
 /// Plays a project's traffic with all packets sampled. Every trajectory is whole, from the rack's entry to its end,

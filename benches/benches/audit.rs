@@ -16,7 +16,7 @@ use trisect::run;
 use trisect_audit::cheat::{Cheat, Cheater};
 use trisect_audit::{Auditor, Evidence, Granularity, Manifest, Outcome, Report};
 use trisect_plan::cut::Strategy;
-use trisect_plan::plan::{Input, Plan};
+use trisect_plan::plan::Plan;
 use trisect_rack::Arrival;
 use trisect_sample::Record;
 use trisect_wire::{Layers, Proto, checksum};
@@ -31,17 +31,8 @@ fn main() -> anyhow::Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/central-office");
     let project = Project::load(&folder, None).map_err(|e| anyhow::anyhow!("{e}"))?;
     let registry = trisect::registry::registry()?;
-    let plan = Plan::make(&Input {
-        name: &project.name,
-        source: project.source(),
-        rack: &project.rack,
-        registry: &registry,
-        strategy: Strategy::E2,
-        traffic: Default::default(),
-        time_limit: None,
-        profile: None,
-    })
-    .map_err(|e| anyhow::anyhow!("{e}"))?;
+    let plan =
+        Plan::make(&project.input(&registry, Strategy::E2)).map_err(|e| anyhow::anyhow!("{e}"))?;
     let asked = Asked {
         one_in: 1,
         slack: 0.25,

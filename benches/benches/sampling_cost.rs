@@ -11,8 +11,7 @@ use trisect::project::Project;
 use trisect_benches::BATCH;
 use trisect_collect::ipfix::{Encoder, MAX_MESSAGE};
 use trisect_host::{HostProgram, Options, Packet};
-use trisect_plan::pgraph::Traffic;
-use trisect_plan::{Input, Plan, Strategy};
+use trisect_plan::{Plan, Strategy};
 use trisect_policy::rack::Sampling;
 use trisect_rack::{Compiled, Engine, Fate, Frame, Tags};
 use trisect_sample::{
@@ -53,16 +52,7 @@ fn project(name: &str, sampling: Option<Sampling>) -> anyhow::Result<Project> {
 
 fn plan(project: &Project, strategy: Strategy) -> anyhow::Result<Plan> {
     let registry = trisect::registry::registry()?;
-    Ok(Plan::make(&Input {
-        name: &project.name,
-        source: project.source(),
-        rack: &project.rack,
-        registry: &registry,
-        strategy,
-        traffic: Traffic::default(),
-        time_limit: None,
-        profile: None,
-    })?)
+    Ok(Plan::make(&project.input(&registry, strategy))?)
 }
 
 /// What the switch sends to the server that it sends most to, with that server's number.

@@ -60,14 +60,8 @@ pub fn by_strategy(project: &Project, strategy: &str) -> Result<Plan, Problems> 
 pub fn make(project: &Project, cutting: &Cutting) -> anyhow::Result<Plan> {
     let registry = trisect::registry::registry()?;
     Ok(Plan::make(&Input {
-        name: &project.name,
-        source: project.source(),
-        rack: &project.rack,
-        registry: &registry,
-        strategy: cutting.strategy,
-        traffic: Default::default(),
         time_limit: cutting.time_limit.map(Duration::from_secs_f64),
-        profile: project.profile.as_ref(),
+        ..project.input(&registry, cutting.strategy)
     })
     .map_err(Problems::from)?)
 }
