@@ -28,9 +28,9 @@ impl Milp {
 }
 
 impl Milp {
-    /// Whether these values keep all bounds and rows, but for rounding.
-    pub fn holds(&self, values: &[f64]) -> bool {
-        let room = |right: f64| 1e-9 * right.abs().max(1.0);
+    /// Whether these values keep all bounds and rows, but for rounding: what is relatively below `room`.
+    pub fn holds(&self, values: &[f64], room: f64) -> bool {
+        let room = |right: f64| room * right.abs().max(1.0);
         let columns = self.columns.iter().zip(values);
         let within = |((least, most, _), value): (&(f64, f64, bool), &f64)| {
             *value >= least - room(*least) && *value <= most + room(*most)
@@ -78,7 +78,7 @@ pub(crate) fn reduced(milp: &Milp) -> Option<Milp> {
 }
 
 /// What counts as rounding in rows.
-const ROOM: f64 = 1e-9;
+pub(crate) const ROOM: f64 = 1e-9;
 
 /// The largest sum that a row can have.
 fn highest(columns: &[(f64, f64, bool)], terms: &[(usize, f64)]) -> f64 {
@@ -273,47 +273,91 @@ fn with_highs(milp: &Milp, limits: Limits, hint: &[(usize, f64)]) -> Answer {
         let terms: Vec<_> = terms.iter().map(|(c, f)| (columns[*c], *f)).collect();
         problem.add_row(*right..=*right, terms);
     }
-    let mut model = problem.optimise(Sense::Minimise);
+    let mut model = match problem.try_optimise(Sense::Minimise) {
+        Ok(model) => model,
+        Err(why) => return Answer::Failed(format!("HiGHS does not take the program: {why:?}")),
+    };
     model.make_quiet();
     model.set_option("threads", 1);
     model.set_option("random_seed", 1);
     model.set_option("mip_rel_gap", limits.gap);
+    // By default rows broken by 1e-6 and gaps of 1e-6 count as nothing: more than goals that were reached before
+    // leave open.
+    model.set_option("mip_abs_gap", ROOM);
+    for tolerance in [
+        "mip_feasibility_tolerance",
+        "primal_feasibility_tolerance",
+        "dual_feasibility_tolerance",
+    ] {
+        model.set_option(tolerance, ROOM);
+    }
     if let Some(nodes) = limits.nodes {
         model.set_option("mip_max_nodes", i32::try_from(nodes).unwrap_or(i32::MAX));
     }
     if let Some(time) = limits.time {
         model.set_option("time_limit", time.as_secs_f64());
     }
-    if hint.len() == milp.columns.len() {
-        let mut values = vec![0.0; milp.columns.len()];
-        for (column, value) in hint {
-            values[*column] = *value;
-        }
-        let _ = model.set_solution(Some(&values), None, None, None);
-    }
-    let solved = model.solve();
+    // The hint is not handed to HiGHS (1.16): after presolve it misjudges the objective of a solution it was given,
+    // and calls that optimal. What is known is compared with what it finds instead.
+    let solved = match model.try_solve() {
+        Ok(solved) => solved,
+        Err(why) => return Answer::Failed(format!("HiGHS: {why:?}")),
+    };
     match solved.status() {
         HighsModelStatus::Infeasible => return Answer::Infeasible,
         HighsModelStatus::SolveError
         | HighsModelStatus::ModelError
         | HighsModelStatus::LoadError
         | HighsModelStatus::PresolveError
-        | HighsModelStatus::PostsolveError => {
-            return Answer::Failed(format!("{:?}", solved.status()));
+        | HighsModelStatus::PostsolveError
+        | HighsModelStatus::Unbounded
+        | HighsModelStatus::UnboundedOrInfeasible => {
+            return Answer::Failed(format!("HiGHS: {:?}", solved.status()));
         }
         _ => {}
     }
-    let found = solved.primal_solution_status() == HighsSolutionStatus::Feasible;
-    let values = found.then(|| solved.get_solution().columns().to_vec());
-    let linear = !milp.columns.iter().any(|(_, _, whole)| *whole);
-    let bound = match (&values, linear) {
-        (Some(values), true) => value(&milp.objective, values),
-        (Some(values), false) => {
-            let objective = value(&milp.objective, values);
-            objective - objective.abs() * solved.mip_gap().max(0.0)
+    let mut values = None;
+    if solved.primal_solution_status() == HighsSolutionStatus::Feasible {
+        let mut found = solved.get_solution().columns().to_vec();
+        for (value, (_, _, whole)) in found.iter_mut().zip(&milp.columns) {
+            if *whole {
+                *value = value.round();
+            }
         }
-        (None, _) => f64::NEG_INFINITY,
+        if !milp.holds(&found, 100.0 * ROOM) {
+            return Answer::Failed("the solution of HiGHS breaks the program's rows".to_owned());
+        }
+        values = Some(found);
+    }
+    let objective = |values: &[f64]| value(&milp.objective, values);
+    let linear = !milp.columns.iter().any(|(_, _, whole)| *whole);
+    let optimal = solved.status() == HighsModelStatus::Optimal;
+    let bound = match (&values, linear) {
+        (Some(values), true) if optimal => objective(values),
+        (_, true) => f64::NEG_INFINITY,
+        (_, false) => solved
+            .double_info_value(c"mip_dual_bound")
+            .unwrap_or(f64::NEG_INFINITY),
     };
+    if let Some(found) = &values {
+        let (got, room) = (objective(found), 100.0 * ROOM);
+        // An optimum whose own bound is further off than was asked for is none.
+        if optimal && got - bound > limits.gap.max(room) * got.abs() + room {
+            return Answer::Failed(format!(
+                "HiGHS calls {got} optimal, with a bound of {bound}"
+            ));
+        }
+    }
+    if hint.len() == milp.columns.len() {
+        let mut known = vec![0.0; milp.columns.len()];
+        for (column, value) in hint {
+            known[*column] = *value;
+        }
+        let better = |found: &Vec<f64>| objective(&known) < objective(found);
+        if milp.holds(&known, ROOM) && values.as_ref().is_none_or(better) {
+            values = Some(known);
+        }
+    }
     Answer::Found { values, bound }
 }
 

@@ -1,6 +1,6 @@
 //! One goal after the other, each without loss to those before it.
 
-use crate::milp::{Answer, Limits, solve as solve_milp, value};
+use crate::milp::{Answer, Limits, ROOM, solve as solve_milp, value};
 use crate::model::Model;
 use crate::problem::{Malformed, Problem, Row, Var};
 use crate::relax::Relaxed;
@@ -401,7 +401,7 @@ impl Search<'_> {
         choice: &[usize],
     ) -> Result<Option<Vec<f64>>, NoSolution> {
         let values = match model.decided(choice) {
-            Some(values) => model.milp.holds(&values).then_some(values),
+            Some(values) => model.milp.holds(&values, ROOM).then_some(values),
             None => {
                 let mut fixed = model.milp.clone();
                 fixed.objective = Vec::new();
