@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -180,18 +181,17 @@ pub fn audit(
         evidence.bill = Some(read(&file, help)?);
     }
     let mut auditor = Auditor::new(manifest.clone(), key, &reference(plan));
+    let all = files::list(dir).map_err(|e| unreadable(dir, &e))?;
     let mut read = 0;
     let mut failure: Result<(), AuditError> = Ok(());
-    for file in files::list(dir).map_err(|e| unreadable(dir, &e))? {
-        let taken = files::each(&file, |records| {
-            read += records.len() as u64;
-            if failure.is_ok() {
-                failure = auditor.push(records);
-            }
-            progress(read);
-        });
-        taken.map_err(|e| unreadable(&file, &e))?;
-    }
+    let taken = ahead(&all, |records| {
+        read += records.len() as u64;
+        if failure.is_ok() {
+            failure = auditor.push(records);
+        }
+        progress(read);
+    });
+    taken.map_err(|e| unreadable(dir, &e))?;
     failure.map_err(|e| {
         let message = format!("the records in {} cannot be audited", dir.display());
         Problems::error(NOT_RECORDS, message, e.to_string(), help)
@@ -201,6 +201,25 @@ pub fn audit(
         return Err(Problems::error(NOT_RECORDS, message, "", help));
     }
     Ok(auditor.finish(&evidence))
+}
+
+/// Reads the records of these files in their order, while those before are looked at.
+fn ahead(all: &[PathBuf], mut take: impl FnMut(Vec<Record>)) -> Result<(), files::FileError> {
+    /// Batches that wait to be looked at, at most.
+    const WAITING: usize = 2;
+    let (sender, receiver) = std::sync::mpsc::sync_channel(WAITING);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(move || {
+            all.iter().try_for_each(|file| {
+                files::each(file, |records| {
+                    // The receiver takes all there is.
+                    let _ = sender.send(records);
+                })
+            })
+        });
+        receiver.iter().for_each(&mut take);
+        reader.join().unwrap_or_else(|panic| resume_unwind(panic))
+    })
 }
 
 fn read<T: DeserializeOwned>(file: &Path, help: &str) -> Result<T, Problems> {

@@ -1,6 +1,7 @@
 //! The audit: records in, a report out.
 
 use std::collections::{BTreeMap, HashMap};
+use std::panic::resume_unwind;
 
 use trisect_collect::hex;
 use trisect_collect::seal::{self, Finding, Link, Seal, VerifyingKey};
@@ -145,7 +146,7 @@ impl Auditor {
                 .collect();
             let joined = threads
                 .into_iter()
-                .flat_map(|t| t.join().unwrap_or_default());
+                .flat_map(|t| t.join().unwrap_or_else(|panic| resume_unwind(panic)));
             joined.collect()
         })
     }
@@ -227,7 +228,7 @@ impl Auditor {
                 .collect();
             let joined = threads
                 .into_iter()
-                .flat_map(|t| t.join().unwrap_or_default());
+                .flat_map(|t| t.join().unwrap_or_else(|panic| resume_unwind(panic)));
             joined.collect()
         });
         for ((arrival, departure), judged) in batch.iter().zip(&judged) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 
 use crate::Record;
@@ -135,8 +136,9 @@ fn parse(lines: &[String]) -> (Vec<Record>, Option<serde_json::Error>) {
         let parts = lines.chunks(lines.len().div_ceil(threads).max(1));
         let parse = |part: &[String]| part.iter().map(|l| serde_json::from_str(l)).collect();
         let threads: Vec<_> = parts.map(|part| scope.spawn(move || parse(part))).collect();
-        // A thread that panicked has no records; understanding lines does not.
-        let joined = threads.into_iter().map(|t| t.join().unwrap_or_default());
+        let joined = threads
+            .into_iter()
+            .map(|t| t.join().unwrap_or_else(|panic| resume_unwind(panic)));
         joined.collect()
     });
     let mut records = Vec::with_capacity(lines.len());
