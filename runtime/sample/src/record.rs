@@ -162,27 +162,35 @@ mod hex {
     use serde::{Deserialize, Deserializer, Serializer};
 
     pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        const DIGITS: [char; 16] = [
-            '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
-        ];
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let digit = |four: u8| DIGITS[usize::from(four & 0xf)];
-        let text: String = bytes
-            .iter()
-            .flat_map(|b| [digit(b >> 4), digit(*b)])
-            .collect();
+        let mut digits = Vec::with_capacity(2 * bytes.len());
+        for byte in bytes {
+            digits.extend([digit(byte >> 4), digit(*byte)]);
+        }
+        // Digits are text.
+        let text = String::from_utf8(digits).unwrap_or_default();
         serializer.serialize_str(&text)
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let digit = |c: u8| (c as char).to_digit(16).map(|d| d as u8);
-        let pairs = text.as_bytes().chunks(2);
-        let bytes = pairs.map(|pair| match pair {
-            [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+        let digit = |c: u8| match c {
+            b'0'..=b'9' => Some(c - b'0'),
+            b'a'..=b'f' => Some(c - b'a' + 10),
+            b'A'..=b'F' => Some(c - b'A' + 10),
             _ => None,
-        });
-        let bytes: Option<Vec<u8>> = bytes.collect();
-        bytes.ok_or_else(|| D::Error::custom(format!("`{text}` is no string of hexadecimal bytes")))
+        };
+        let wrong = || D::Error::custom(format!("`{text}` is no string of hexadecimal bytes"));
+        let mut bytes = Vec::with_capacity(text.len() / 2);
+        for pair in text.as_bytes().chunks(2) {
+            let byte = match pair {
+                [high, low] => digit(*high).zip(digit(*low)).map(|(h, l)| h << 4 | l),
+                _ => None,
+            };
+            bytes.push(byte.ok_or_else(wrong)?);
+        }
+        Ok(bytes)
     }
 }
 
