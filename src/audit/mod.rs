@@ -81,7 +81,12 @@ pub fn seal_key(element: &str) -> SigningKey {
     SigningKey::from_bytes(&hash.chain_update(element).finalize().into())
 }
 
-/// The digest of what is loaded into each device: names and bytes of its files.
+/// Files of which the bytes depend on the processor: machine code, and what it is one step before. They are made from the
+/// program, which is beside them.
+const OF_PROCESSOR: [&str; 2] = [".asm", ".clif"];
+
+/// The digest of what is loaded into each device: names and bytes of its files, but of those that depend on the
+/// processor.
 ///
 /// # Errors
 /// If a device cannot be configured.
@@ -90,7 +95,8 @@ pub fn images(plan: &Plan) -> Result<BTreeMap<String, String>, RunError> {
     let devices = crate::artifacts::all(plan, &registry)?;
     let image = |files: &[trisect_target::Artifact]| {
         let mut bytes = Vec::new();
-        for file in files {
+        let same = |name: &str| !OF_PROCESSOR.iter().any(|end| name.ends_with(end));
+        for file in files.iter().filter(|f| same(&f.name)) {
             for part in [file.name.as_bytes(), &file.bytes] {
                 bytes.extend((part.len() as u64).to_be_bytes());
                 bytes.extend(part);
