@@ -1,7 +1,7 @@
 //! `trisect collect`.
 
 use super::args::Collect;
-use super::table::table;
+use super::table::{paths, table};
 use super::{Ended, print, print_json};
 use serde::Serialize;
 use std::time::Duration;
@@ -84,16 +84,7 @@ fn text(answer: &Answer<'_>, first: &str) -> String {
             answer.counts.bad_datagrams, answer.counts.unknown_sets
         ));
     }
-    let rows = answer.paths.iter().map(|p| {
-        let micros = |ns: u64| format!("{:.2} us", ns as f64 / 1000.0);
-        vec![
-            p.packets.to_string(),
-            micros(p.mean_ns),
-            micros(p.max_ns),
-            p.path.clone(),
-        ]
-    });
-    out.push_str(&table(&["PACKETS", "MEAN", "MAX", "PATH"], rows));
+    out.push_str(&paths(answer.paths));
     if !answer.clocks.is_empty() {
         out.push_str(&format!("\nClocks ahead of {first}\n"));
         let rows = answer.clocks.iter().map(|c| {

@@ -1,7 +1,7 @@
 //! `trisect run`.
 
 use super::args::Run;
-use super::table::table;
+use super::table::{paths, table};
 use super::{Ended, plan, print, print_json};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -252,15 +252,7 @@ fn text(plan: &Plan, summary: &Summary, traffic: &Traffic, work: Option<&HostWor
         "\nSampled trajectories: {}\n",
         summary.trajectories
     ));
-    let rows = summary.paths.iter().map(|p| {
-        vec![
-            p.packets.to_string(),
-            micros(p.mean_ns),
-            micros(p.max_ns),
-            p.path.clone(),
-        ]
-    });
-    out.push_str(&table(&["PACKETS", "MEAN", "MAX", "PATH"], rows));
+    out.push_str(&paths(&summary.paths));
     if let Some(work) = work {
         out.push_str(&format!(
             "\nHost cores in this run: {:.1} cycles per packet in the pipeline, {:.1} for I/O\n",
@@ -281,10 +273,6 @@ fn port_name(plan: &Plan, port: u16) -> String {
 
 fn percent(part: f64) -> String {
     format!("{:.1} %", part * 100.0)
-}
-
-fn micros(ns: u64) -> String {
-    format!("{:.2} us", ns as f64 / 1e3)
 }
 
 fn seconds(ns: u64) -> String {

@@ -1,6 +1,7 @@
 //! Tables of text.
 
 use comfy_table::{ContentArrangement, Table, presets};
+use trisect_sample::PathCount;
 
 /// A table with a head and rows, as wide as its contents.
 pub fn table<R, C>(head: &[&str], rows: R) -> String
@@ -20,4 +21,18 @@ where
     text.lines()
         .map(|line| line.trim_end().to_owned() + "\n")
         .collect()
+}
+
+/// The ways that sampled packets took.
+pub fn paths(paths: &[PathCount]) -> String {
+    let micros = |ns: u64| format!("{:.2} us", ns as f64 / 1e3);
+    let rows = paths.iter().map(|p| {
+        vec![
+            p.packets.to_string(),
+            micros(p.mean_ns),
+            micros(p.max_ns),
+            p.path.clone(),
+        ]
+    });
+    table(&["PACKETS", "MEAN", "MAX", "PATH"], rows)
 }

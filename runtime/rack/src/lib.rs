@@ -51,8 +51,11 @@ pub use provider::{At, Deed, Provider};
 pub use queue::{LinkSpec, wire_bytes};
 pub use report::{DeviceReport, Ended, EndedHow, QueueReport, Report, Role};
 pub use shim::{INNER, Shim, ShimReport, Totals};
-pub use sim::{HostSpec, Progress, Rack, RackError, Recorder, Server, ServerSpec, SwitchSpec};
-pub use specs::{BUS_LATENCY_NS, NIC_LATENCY_NS, SWITCH_LATENCY_NS, SpecError, specs};
+pub use sim::{Progress, Rack, RackError, Recorder, Server};
+pub use specs::{
+    BUS_LATENCY_NS, HostSpec, NIC_LATENCY_NS, SWITCH_LATENCY_NS, ServerSpec, SpecError, SwitchSpec,
+    specs,
+};
 pub use summary::{PortCount, Summary, topology};
 pub use tags::Tags;
 pub use witness::{ReplayError, Seen, Witness};

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
 use trisect_plan::split::Pieces;
 use trisect_sample::{Point, Record, Sampler, Used, Work, digest, state_bytes};
 use trisect_target::wire;
@@ -12,57 +11,8 @@ use crate::queue::Fifo;
 use crate::shim::Towards;
 use crate::{
     Arrival, At, DeviceReport, Ended, EndedHow, Engine, EngineError, Fate, Frame, LinkSpec,
-    Provider, QueueReport, Report, Role, Shim, Tags, Witness,
+    Provider, QueueReport, Report, Role, ServerSpec, Shim, SwitchSpec, Tags, Witness,
 };
-
-/// The switch of the rack.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SwitchSpec {
-    /// Its name.
-    pub name: String,
-    /// Nanoseconds through its pipeline; it runs at line rate.
-    pub latency_ns: u64,
-    /// External ports by number, as links to the outside.
-    pub ports: BTreeMap<u16, LinkSpec>,
-}
-
-/// The cores of a server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HostSpec {
-    /// Its name.
-    pub name: String,
-    /// Cycles per second of all cores that process packets together; 0 for infinitely many. They are modelled as one
-    /// server that is as fast as all of them, so that they keep the order of packets.
-    pub cycles_per_second: u64,
-}
-
-impl HostSpec {
-    /// Nanoseconds that so many cycles take, rounded up; 0 for an infinitely fast host.
-    fn service_ns(&self, cycles: u64) -> u64 {
-        let scaled = u128::from(cycles) * 1_000_000_000;
-        match self.cycles_per_second {
-            0 => 0,
-            hz => scaled.div_ceil(u128::from(hz)).min(u128::from(u64::MAX)) as u64,
-        }
-    }
-}
-
-/// A server of the rack.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ServerSpec {
-    /// The switch's port that leads here.
-    pub switch_port: u16,
-    /// The link between switch and NIC, in either direction.
-    pub link: LinkSpec,
-    /// The NIC's name.
-    pub nic: String,
-    /// Nanoseconds through the NIC's pipeline, in either direction.
-    pub nic_latency_ns: u64,
-    /// The bus between NIC and host, in either direction.
-    pub bus: LinkSpec,
-    /// The host.
-    pub host: HostSpec,
-}
 
 /// A server with what it runs.
 pub struct Server {

@@ -266,29 +266,22 @@ impl Sampler {
     #[must_use]
     pub fn look(&self, frame: &[u8]) -> Verdict {
         let input = self.gather(frame);
-        let hash = selected_by(self.spec.hash, self.select.hash(input.bytes()));
-        let sampled = self.spec.range.contains(hash);
-        let label = match sampled {
-            true => self.label.hash(input.bytes()),
-            false => 0,
-        };
-        Verdict {
-            hash,
-            id: (u64::from(hash) << 32) | u64::from(label),
-            sampled,
-        }
+        let hash = self.select.hash(input.bytes());
+        self.verdict(hash, || self.label.hash(input.bytes()))
     }
 
     /// What is found about a packet with this tag: the hashes that its fields had at the chain's entry, first the one
     /// that selects, then the one that labels.
     #[must_use]
     pub fn tagged(&self, tag: u64) -> Verdict {
-        let hash = selected_by(self.spec.hash, (tag >> 32) as u32);
+        self.verdict((tag >> 32) as u32, || tag as u32)
+    }
+
+    /// From the hash that selects, and the one that labels what is sampled.
+    fn verdict(&self, hash: u32, label: impl FnOnce() -> u32) -> Verdict {
+        let hash = selected_by(self.spec.hash, hash);
         let sampled = self.spec.range.contains(hash);
-        let label = match sampled {
-            true => tag as u32,
-            false => 0,
-        };
+        let label = if sampled { label() } else { 0 };
         Verdict {
             hash,
             id: (u64::from(hash) << 32) | u64::from(label),

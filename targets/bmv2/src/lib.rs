@@ -239,6 +239,22 @@ impl Switch {
         pack::pack(piece, &self.model)
     }
 
+    /// What is used, if nothing was refused and the switch has that much.
+    fn within_budget(
+        &self,
+        resources: Resources,
+        mut refusals: Vec<Refusal>,
+    ) -> Result<Use, Vec<Refusal>> {
+        refusals.extend(shortages(&resources, &self.budget));
+        match refusals.is_empty() {
+            true => Ok(Use {
+                resources,
+                cycles: 0,
+            }),
+            false => Err(refusals),
+        }
+    }
+
     /// What a piece for the stages takes, whether there is that much or not.
     fn used(&self, piece: &Program) -> Resources {
         let mut used = demand::of_parser(piece);
@@ -320,15 +336,7 @@ impl Device for Switch {
                 }
             }
         };
-        refusals.extend(shortages(&resources, &self.budget));
-        if refusals.is_empty() {
-            Ok(Use {
-                resources,
-                cycles: 0,
-            })
-        } else {
-            Err(refusals)
-        }
+        self.within_budget(resources, refusals)
     }
 
     fn lower(&self, piece: &Program) -> Result<Vec<Artifact>, LowerError> {
@@ -356,15 +364,7 @@ impl Device for Switch {
             Ok(stages) => resources = resources.with(resource::STAGES, stages),
             Err(no_room) => refusals.push(no_room.refusal),
         }
-        refusals.extend(shortages(&resources, &self.budget));
-        if refusals.is_empty() {
-            Ok(Use {
-                resources,
-                cycles: 0,
-            })
-        } else {
-            Err(refusals)
-        }
+        self.within_budget(resources, refusals)
     }
 
     fn lower_whole(&self, program: &Program, whole: &Whole) -> Result<Vec<Artifact>, LowerError> {
