@@ -157,6 +157,9 @@ pub fn solve(
             Shared::Good(choice) => hint = Some(search.polished(choice, hint)?),
             Shared::Nothing => {}
         }
+        if let Some(known) = hint {
+            hint = Some(search.divided(&relaxed, known)?);
+        }
     }
     loop {
         let bound = [search.first_bound];
@@ -400,30 +403,32 @@ impl Search<'_> {
         model: &mut Model<'_>,
         choice: &[usize],
     ) -> Result<Option<Vec<f64>>, NoSolution> {
-        let values = match model.decided(choice) {
-            Some(values) => model.milp.holds(&values, ROOM).then_some(values),
-            None => {
-                let mut fixed = model.milp.clone();
-                fixed.objective = Vec::new();
-                for (column, value) in model.hint(choice) {
-                    let (least, most, whole) = &mut fixed.columns[column];
-                    if *whole {
-                        (*least, *most) = (value, value);
-                    }
-                }
-                let limits = Limits {
-                    nodes: Some(LITTLE),
-                    ..self.limits(&Goal::Bounces)
-                };
-                match solve_milp(&fixed, limits, &[]) {
-                    Answer::Found { values, .. } => values,
-                    _ => None,
-                }
-            }
-        };
+        let values = self.values(model, choice);
         match values {
             Some(values) if self.accepts(scope, choice, model)? => Ok(Some(values)),
             _ => Ok(None),
+        }
+    }
+    /// The values of all columns for an assignment; `None` if it does not hold.
+    fn values(&self, model: &Model<'_>, choice: &[usize]) -> Option<Vec<f64>> {
+        if let Some(values) = model.decided(choice) {
+            return model.milp.holds(&values, ROOM).then_some(values);
+        }
+        let mut fixed = model.milp.clone();
+        fixed.objective = Vec::new();
+        for (column, value) in model.hint(choice) {
+            let (least, most, whole) = &mut fixed.columns[column];
+            if *whole {
+                (*least, *most) = (value, value);
+            }
+        }
+        let limits = Limits {
+            nodes: Some(LITTLE),
+            ..self.limits(&Goal::Bounces)
+        };
+        match solve_milp(&fixed, limits, &[]) {
+            Answer::Found { values, .. } => values,
+            _ => None,
         }
     }
     /// Whether a solution is accepted; if not, what was learnt is in the model.
