@@ -8,6 +8,7 @@ use crate::tally::{Outcome, ROUNDING, Tally};
 use equal::Shared;
 use std::time::Instant;
 
+mod capped;
 mod equal;
 
 /// What is to be reached, best first in a list.
@@ -132,6 +133,20 @@ pub fn solve(
     check: &mut dyn FnMut(&[usize]) -> Learnt,
 ) -> Result<Solved, NoSolution> {
     problem.validate()?;
+    if capped::is_capped(problem, goals) {
+        return capped::solve(problem, goals, limits, hint, check);
+    }
+    solve_counted(problem, goals, limits, hint, check)
+}
+
+/// Solves a problem in which all classes grow without end, as far as they count.
+fn solve_counted(
+    problem: &Problem,
+    goals: &[Goal],
+    limits: Limits,
+    hint: Option<&[usize]>,
+    check: &mut dyn FnMut(&[usize]) -> Learnt,
+) -> Result<Solved, NoSolution> {
     if goals.contains(&Goal::Scale) && goals.contains(&Goal::Marginal) {
         return Err(NoSolution::Malformed(Malformed {
             place: "the goals".to_owned(),
@@ -190,6 +205,24 @@ pub fn bounds(
     limits: Limits,
 ) -> Result<Vec<f64>, NoSolution> {
     problem.validate()?;
+    if !capped::is_capped(problem, goals) {
+        return bounds_counted(problem, goals, values, limits);
+    }
+    let part = values.first().copied().unwrap_or(1.0);
+    let mut bounds = bounds_counted(&capped::at(problem, part), goals, values, limits)?;
+    if let Some(first) = bounds.first_mut() {
+        *first = capped::bound(problem, limits)?;
+    }
+    Ok(bounds)
+}
+
+/// The same where all classes grow without end, as far as they count.
+fn bounds_counted(
+    problem: &Problem,
+    goals: &[Goal],
+    values: &[f64],
+    limits: Limits,
+) -> Result<Vec<f64>, NoSolution> {
     let relaxed = Relaxed::of(problem);
     let (mut model, goals) = match &relaxed {
         Some(relaxed) => {

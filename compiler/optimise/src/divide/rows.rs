@@ -1,7 +1,7 @@
 //! What servers share: quantities of which all use, and rules about more than one server.
 
 use crate::milp::summed;
-use crate::problem::{Class, Demand, Problem, Row, Var};
+use crate::problem::{Demand, Problem, Row, Var};
 use std::collections::BTreeMap;
 
 /// Amounts of rows, each row once.
@@ -19,8 +19,8 @@ pub(super) struct SharedRows<'a> {
     rows: Vec<Shared>,
     /// By quantity: its row, and its row at the least rates.
     of: Vec<[Option<usize>; 2]>,
-    /// By class: the least rate as a part of what is offered.
-    least: Vec<f64>,
+    /// By class: the part that counts for the scale, and the least rate as a part of what is offered.
+    parts: Vec<[f64; 2]>,
     /// By unit and site: the rows of rules, with factors.
     places: BTreeMap<(usize, usize), Amounts>,
     /// By helper of the rules.
@@ -34,7 +34,7 @@ impl<'a> SharedRows<'a> {
             problem,
             rows: Vec::new(),
             of: vec![[None; 2]; problem.quantities.len()],
-            least: problem.classes.iter().map(Class::least_part).collect(),
+            parts: parts(problem),
             places: BTreeMap::new(),
             helpers: vec![Vec::new(); problem.rules.helpers.len()],
         };
@@ -60,11 +60,12 @@ impl<'a> SharedRows<'a> {
         self.of[q][0] = Some(self.rows.len());
         self.rows.push(Shared {
             grows: if grows { full } else { 0.0 },
-            fixed: if grows { 0.0 } else { full } - base(&|_| 1.0),
+            fixed: if grows { 0.0 } else { full }
+                - base(&|class| if grows { self.parts[class][0] } else { 1.0 }),
         });
-        if grows && self.least.iter().any(|part| *part > 0.0) {
+        if grows && self.parts.iter().any(|[_, least]| *least > 0.0) {
             self.of[q][1] = Some(self.rows.len());
-            let fixed = full - base(&|class| self.least[class]);
+            let fixed = full - base(&|class| self.parts[class][1]);
             self.rows.push(Shared { grows: 0.0, fixed });
         }
     }
@@ -92,9 +93,12 @@ impl<'a> SharedRows<'a> {
     /// Adds what a demand takes.
     pub fn demand(&self, demand: &Demand, out: &mut Amounts) {
         let [all, least] = self.of[demand.quantity];
-        let amount = demand.amount / unit(self.problem.quantities[demand.quantity].capacity);
-        out.extend(all.map(|row| (row, amount)));
-        out.extend(least.map(|row| (row, amount * self.least[demand.class])));
+        let quantity = &self.problem.quantities[demand.quantity];
+        let amount = demand.amount / unit(quantity.capacity);
+        let [counted, at_least] = self.parts[demand.class];
+        let part = if quantity.kind.grows() { counted } else { 1.0 };
+        out.extend(all.map(|row| (row, amount * part)));
+        out.extend(least.map(|row| (row, amount * at_least)));
     }
     /// Adds what a unit at a site means to rules.
     pub fn place(&self, unit: usize, site: usize, out: &mut Amounts) {
@@ -109,6 +113,14 @@ impl<'a> SharedRows<'a> {
         self.place(unit, choice.site, &mut amounts);
         summed(amounts)
     }
+}
+
+/// By class: the part of its demands that counts for the scale, and the least rate as a part of what is offered.
+pub(super) fn parts(problem: &Problem) -> Vec<[f64; 2]> {
+    let classes = problem.classes.iter();
+    classes
+        .map(|class| [class.counted, class.least_part()])
+        .collect()
 }
 
 /// What amounts are counted in: parts of the capacity, where there is one.

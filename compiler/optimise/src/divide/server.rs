@@ -1,8 +1,8 @@
 //! What one server can have: its units one after the other, each outside or at one of the server's sites.
 
-use super::rows::{Amounts, SharedRows};
+use super::rows::{Amounts, SharedRows, parts};
 use crate::milp::summed;
-use crate::problem::{Class, Demand, Problem, Row, Var};
+use crate::problem::{Demand, Problem, Row, Var};
 use std::collections::BTreeMap;
 
 /// How many limits of a server are looked at; further ones are left out, and bounds hold all the same.
@@ -59,6 +59,17 @@ pub(super) struct Limit {
     grows: bool,
     /// What is used anyhow, in parts of what there is.
     base: f64,
+}
+
+impl Limit {
+    /// What part of the demands of a class is about it, of the parts that count for the scale and at the least rate.
+    fn part(&self, [counted, least]: [f64; 2]) -> f64 {
+        match (self.least, self.grows) {
+            (true, _) => least,
+            (false, true) => counted,
+            (false, false) => 1.0,
+        }
+    }
 }
 
 /// One more unit.
@@ -246,14 +257,9 @@ impl Memory {
 
 impl Server {
     pub fn new(frame: &Frame<'_>, decided: &[Decision]) -> Self {
-        let least: Vec<f64> = frame
-            .problem
-            .classes
-            .iter()
-            .map(Class::least_part)
-            .collect();
+        let parts = parts(frame.problem);
         let mut server = Self {
-            limits: limits(frame, &least),
+            limits: limits(frame, &parts),
             steps: Vec::new(),
         };
         let options = frame.options(decided);
@@ -281,7 +287,7 @@ impl Server {
                     if !allowed(frame, &memory, unit, &place) {
                         continue;
                     }
-                    let (uses, rows) = server.taken(frame, &least, unit, *choice, &memory, &place);
+                    let (uses, rows) = server.taken(frame, &parts, unit, *choice, &memory, &place);
                     let places = kept.iter().map(|k| {
                         let place = place(*k).flatten();
                         // For who is together it only counts whether a unit is here.
@@ -312,7 +318,7 @@ impl Server {
     fn taken(
         &self,
         frame: &Frame<'_>,
-        least: &[f64],
+        parts: &[[f64; 2]],
         unit: usize,
         choice: Option<usize>,
         memory: &Memory,
@@ -323,11 +329,7 @@ impl Server {
             for demand in demands {
                 for (limit, used) in self.limits.iter().zip(&mut uses) {
                     if limit.quantity == demand.quantity {
-                        let part = if limit.least {
-                            least[demand.class]
-                        } else {
-                            1.0
-                        };
+                        let part = limit.part(parts[demand.class]);
                         let capacity = frame.problem.quantities[demand.quantity].capacity;
                         *used += part * demand.amount / capacity;
                     }
@@ -437,8 +439,8 @@ fn allowed(
 }
 
 /// What a server has, as far as nothing gives some of it back.
-fn limits(frame: &Frame<'_>, least: &[f64]) -> Vec<Limit> {
-    let promised = least.iter().any(|part| *part > 0.0);
+fn limits(frame: &Frame<'_>, parts: &[[f64; 2]]) -> Vec<Limit> {
+    let promised = parts.iter().any(|[_, least]| *least > 0.0);
     let mut limits = Vec::new();
     for q in frame.own {
         let quantity = &frame.problem.quantities[*q];
@@ -450,30 +452,21 @@ fn limits(frame: &Frame<'_>, least: &[f64]) -> Vec<Limit> {
         if !limited || demands.any(|demand| demand.amount < 0.0) {
             continue;
         }
-        let base = |part: &dyn Fn(usize) -> f64| -> f64 {
-            let sum: f64 = quantity
-                .base
-                .iter()
-                .map(|(class, a)| a * part(*class))
-                .sum();
-            sum / quantity.capacity
-        };
         let grows = quantity.kind.grows();
-        let (quantity, whole) = (*q, base(&|_| 1.0));
-        limits.push(Limit {
-            quantity,
-            least: false,
-            grows,
-            base: whole,
-        });
-        if grows && promised {
-            let base = base(&|class| least[class]);
-            limits.push(Limit {
-                quantity,
-                least: true,
-                grows: false,
-                base,
-            });
+        for least in [false, true] {
+            if least && !(grows && promised) {
+                continue;
+            }
+            let mut limit = Limit {
+                quantity: *q,
+                least,
+                grows: grows && !least,
+                base: 0.0,
+            };
+            let base = quantity.base.iter();
+            let sum: f64 = base.map(|(class, a)| a * limit.part(parts[*class])).sum();
+            limit.base = sum / quantity.capacity;
+            limits.push(limit);
         }
     }
     limits.truncate(LIMITS);
