@@ -23,7 +23,7 @@ use trisect_policy::Profile;
 use trisect_policy::nf::NfDescription;
 use trisect_policy::policy::Policy;
 use trisect_policy::rack::Rack;
-use trisect_target::{Registry, Resources, TargetKind, Whole};
+use trisect_target::{Registry, Resources, TargetKind, Whole, resource};
 
 /// What the pipeline of a plan is.
 #[derive(Clone, Copy, Debug)]
@@ -457,10 +457,17 @@ fn devices(
         .filter_map(|site| {
             let device = machines.device(site)?;
             let piece = solution.pieces.at(site);
-            let uses = piece
+            let mut uses = piece
                 .and_then(|p| device.fit(p).ok())
                 .map(|u| u.resources)
                 .unwrap_or_default();
+            // Of changes by the control plane the piece says nothing.
+            let planned = problem.uses(facts, &solution.assignment, site);
+            for name in [resource::UPDATES, resource::INSERTIONS] {
+                if let Some(amount) = planned.get(name) {
+                    uses = uses.with(name, amount);
+                }
+            }
             let stays = |s: ServerId| problem.pps * solution.cost.stays_by_server[usize::from(s.0)];
             let (kind, pps, load) = match site {
                 Site::Switch => (

@@ -11,6 +11,7 @@ mod model;
 mod problem;
 mod rules;
 mod strategy;
+mod updates;
 
 pub use model::Places;
 pub(crate) use problem::frequency;

@@ -4,6 +4,7 @@
 //! | quantity | kind | what |
 //! |---|---|---|
 //! | `QUANTITY of DEVICE` | space | every budget of a device but stages: chains of dependent nodes come as rules |
+//! | `table updates of DEVICE` | rate | changes of tables by the control plane, if some come with packets: then all are taken to grow |
 //! | `SERVER` | work | cycles per second of its cores |
 //! | `link to SERVER`, `bus of SERVER` | rate | bits per second, each way the same |
 //! | `port NAME` | rate | bits per second that leave, whatever the cut |
@@ -13,6 +14,7 @@
 
 use super::problem::{Problem, header_bytes};
 use super::rules::rules;
+use super::updates;
 use crate::facts::Facts;
 use crate::machines::Machines;
 use crate::pgraph::PGraph;
@@ -34,6 +36,8 @@ pub struct Places {
     latency: Vec<usize>,
     /// Budgets by site and name.
     budgets: BTreeMap<(Site, String), usize>,
+    /// By site: changes of tables that grow with the rates.
+    updates: BTreeMap<Site, usize>,
 }
 
 impl Places {
@@ -144,6 +148,7 @@ impl Builder<'_, '_> {
                 self.places.budgets.insert((*site, name.to_owned()), q);
             }
         }
+        self.growing_updates();
         for server in &self.sources.machines.servers {
             let work = Kind::Work {
                 per_core: server.hz,
@@ -186,6 +191,20 @@ impl Builder<'_, '_> {
             }
         }
     }
+    fn growing_updates(&mut self) {
+        let problem = self.sources.problem;
+        if !problem.changes_grow() {
+            return;
+        }
+        for (site, budget) in &problem.budgets {
+            let stated = updates::quantity(budget).and_then(|name| budget.get(name));
+            if let Some(most) = stated {
+                let name = format!("table updates of {}", self.sources.machines.name(*site));
+                let q = self.quantity(name, most as f64, Kind::Rate);
+                self.places.updates.insert(*site, q);
+            }
+        }
+    }
     /// By class, packets per second that reach a node.
     fn rates(&self, node: NodeId) -> Vec<(usize, f64)> {
         let problem = self.sources.problem;
@@ -219,6 +238,7 @@ impl Builder<'_, '_> {
                 demands.add(*q, 0, amount as f64);
             }
         }
+        self.changes(&mut demands, g, site);
         for &node in &problem.groups[g].nodes {
             if let Site::Host(server) = site {
                 let cycles = problem.used(node, site).map_or(0, |used| used.cycles) as f64;
@@ -234,6 +254,24 @@ impl Builder<'_, '_> {
             }
         }
         demands.finish()
+    }
+    /// Changes of a group's tables, as those of the classes whose packets look them up.
+    fn changes(&self, demands: &mut Sums, g: usize, site: Site) {
+        let (facts, problem) = (self.sources.facts, self.sources.problem);
+        let budget = problem.budgets.get(&site);
+        let (Some(q), Some(name)) = (
+            self.places.updates.get(&site),
+            budget.and_then(updates::quantity),
+        ) else {
+            return;
+        };
+        let amount = problem.group_use(facts, g, site).get(name).unwrap_or(0) as f64;
+        let nodes = problem.changing(facts, g);
+        let rates: Vec<(usize, f64)> = nodes.flat_map(|n| self.rates(n)).collect();
+        let all: f64 = rates.iter().map(|(_, pps)| pps).sum();
+        for (class, pps) in rates.into_iter().filter(|_| all > 0.0) {
+            demands.add(*q, class, amount * pps / all);
+        }
     }
     /// Cycles of a host for every packet that reaches a node.
     fn host_time(&self, demands: &mut Sums, node: NodeId, server: ServerId, cycles: f64) {
