@@ -223,6 +223,9 @@ pub fn text(plan: &Plan) -> String {
         plan.prediction.load_factor,
         plan.prediction.offered_pps / 1e6,
     ));
+    for latency in &plan.prediction.latencies {
+        out.push_str(&format!("Predicted {latency}\n"));
+    }
     out
 }
 

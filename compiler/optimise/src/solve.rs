@@ -153,7 +153,7 @@ pub fn solve(
     let mut hint = hint.map(<[usize]>::to_vec);
     if let Some(relaxed) = Relaxed::of(problem) {
         match search.shared_out(&relaxed, hint.as_deref())? {
-            Shared::Best(solved) => return Ok(solved),
+            Shared::Best(solved) => return Ok(*solved),
             Shared::Good(choice) => hint = Some(search.polished(choice, hint)?),
             Shared::Nothing => {}
         }

@@ -10,11 +10,14 @@
 //! | `port NAME` | rate | bits per second that leave, whatever the cut |
 //! | `header bytes` | header bytes | outer headers on links |
 //! | `visits of SERVER` | bounces | packets that the switch sends there |
-//! | `latency of CLASS` | latency | expected nanoseconds, without queueing and the switch's own |
+//! | `expected latency of CLASS` | latency | nanoseconds, without queueing and the switch's own |
+//!
+//! What is promised about latency is that of the longest way (`ways`).
 
 use super::problem::{Problem, header_bytes};
 use super::rules::rules;
 use super::updates;
+use super::ways::ways;
 use crate::facts::Facts;
 use crate::machines::Machines;
 use crate::pgraph::PGraph;
@@ -48,6 +51,10 @@ impl Places {
     /// The position of the visits of a server.
     pub fn visits(&self, server: ServerId) -> usize {
         self.servers[usize::from(server.0)][3]
+    }
+    /// The position of a class's expected latency.
+    pub fn latency(&self, class: usize) -> usize {
+        self.latency[class]
     }
     /// What a position is a budget of, if it is one.
     pub fn budget(&self, quantity: usize) -> Option<(Site, &str)> {
@@ -88,6 +95,7 @@ pub(crate) fn model(sources: &Sources<'_, '_>) -> (optimise::Problem, Places) {
     builder.quantities();
     builder.units();
     builder.edges();
+    builder.model.ways = ways(sources);
     builder.model.rules = rules(sources.facts, sources.problem, sources.machines);
     (builder.model, builder.places)
 }
@@ -169,13 +177,8 @@ impl Builder<'_, '_> {
         self.places.header =
             self.quantity("header bytes".to_owned(), f64::INFINITY, Kind::HeaderBytes);
         for pipeline in &self.sources.graph.pipelines {
-            let name = format!("latency of {}", pipeline.name);
-            let most = pipeline.slo.max_latency_us;
-            let q = self.quantity(
-                name,
-                most.map_or(f64::INFINITY, |us| 1e3 * us),
-                Kind::Latency,
-            );
+            let name = format!("expected latency of {}", pipeline.name);
+            let q = self.quantity(name, f64::INFINITY, Kind::Latency);
             self.places.latency.push(q);
         }
         let frame_bits = 8.0 * f64::from(self.sources.packet_bytes);
@@ -341,7 +344,7 @@ impl Builder<'_, '_> {
         let mut crossings = Vec::new();
         let bytes = header_bytes(self.sources.facts, node);
         let frame_bits = 8.0 * f64::from(self.sources.packet_bytes);
-        for (s, server) in self.sources.machines.servers.iter().enumerate() {
+        for s in 0..self.sources.machines.servers.len() {
             let id = ServerId(s as u16);
             let sites = &self.sources.problem.groups[unit].sites;
             if !sites.iter().any(|site| site.server() == Some(id)) {
@@ -355,9 +358,8 @@ impl Builder<'_, '_> {
                 demands.add(bus, *class, pps * (frame_bits + 8.0 * bytes));
                 demands.add(visits, *class, *pps);
                 demands.add(self.places.header, *class, pps * bytes);
-                let there_and_back = 2.0 * server.link_ns as f64;
-                let io = 1e9 * self.sources.problem.io_cycles[s] / server.hz;
-                self.latency(&mut demands, *class, *pps, there_and_back + io);
+                let visit = visit_ns(self.sources, s);
+                self.latency(&mut demands, *class, *pps, visit);
             }
             crossings.push(Crossing {
                 region: s,
@@ -367,6 +369,12 @@ impl Builder<'_, '_> {
         }
         crossings
     }
+}
+
+/// Nanoseconds that a visit of a server takes, without what is done there: the link there and back, and I/O.
+pub(super) fn visit_ns(sources: &Sources<'_, '_>, server: usize) -> f64 {
+    let figures = &sources.machines.servers[server];
+    2.0 * figures.link_ns as f64 + 1e9 * sources.problem.io_cycles[server] / figures.hz
 }
 
 /// Demands, each quantity and class once.

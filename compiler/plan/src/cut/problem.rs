@@ -53,6 +53,8 @@ pub struct Problem {
     shares: BTreeMap<(NodeId, NodeId), f64>,
     /// By node index: the classes of its packets, with their parts.
     class_parts: Vec<Vec<(usize, f64)>>,
+    /// By class: the node at which its packets begin.
+    pub(super) starts: Vec<NodeId>,
     /// Tables that the control plane changes, and whether some changes come with packets.
     changing: (BTreeSet<TableId>, bool),
 }
@@ -109,6 +111,7 @@ impl Problem {
             group_of: vec![None; verdicts.len()],
             shares: merged.shares.clone(),
             class_parts: class_parts(facts, merged, graph),
+            starts: merged.starts.clone(),
             changing: (
                 merged.updates.keys().copied().collect(),
                 merged.updates.values().any(|u| u.per_packet > 0.0),
