@@ -31,6 +31,7 @@ fn strategies_stand_side_by_side() {
         "scale",
         "cores",
         "latency_us",
+        "longest_us",
         "header_bytes",
         "bounces",
         "gap",

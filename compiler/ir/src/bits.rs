@@ -182,7 +182,18 @@ impl Serialize for Bits {
 
 impl<'de> Deserialize<'de> for Bits {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(d)?;
-        text.parse().map_err(serde::de::Error::custom)
+        d.deserialize_str(FromText)
+    }
+}
+
+struct FromText;
+
+impl serde::de::Visitor<'_> for FromText {
+    type Value = Bits;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a bit vector like 16w0x800")
+    }
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Bits, E> {
+        text.parse().map_err(E::custom)
     }
 }

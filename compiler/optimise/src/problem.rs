@@ -1,5 +1,6 @@
 //! What is to be placed, where it can go, and what that uses.
 
+use crate::ways::Ways;
 use serde::{Deserialize, Serialize};
 
 /// What role a site has.
@@ -38,7 +39,8 @@ pub enum Kind {
         /// Cycles per second of one core.
         per_core: f64,
     },
-    /// Expected nanoseconds that a packet of a class takes, without queueing. Does not grow with rates.
+    /// Expected nanoseconds that a packet of a class takes, without queueing. Does not grow with rates. (What is
+    /// promised is the longest way: [`Problem::ways`].)
     Latency,
     /// Bytes of outer headers per second. Without a capacity of their own.
     HeaderBytes,
@@ -232,6 +234,9 @@ pub struct Problem {
     pub edges: Vec<Edge>,
     /// Classes of traffic.
     pub classes: Vec<Class>,
+    /// Ways of packets, whose latency is stated and may be limited.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ways: Vec<Ways>,
     /// Further rules.
     pub rules: Rules,
 }
@@ -321,6 +326,9 @@ impl Problem {
                     return wrong(place(), "a crossing that cannot be");
                 }
             }
+        }
+        for ways in &self.ways {
+            ways.validate(self)?;
         }
         for row in &self.rules.rows {
             self.validate_row(row)?;

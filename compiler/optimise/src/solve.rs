@@ -168,7 +168,7 @@ fn solve_counted(
     let mut hint = hint.map(<[usize]>::to_vec);
     if let Some(relaxed) = Relaxed::of(problem) {
         match search.shared_out(&relaxed, hint.as_deref())? {
-            Shared::Best(solved) => return Ok(solved),
+            Shared::Best(solved) => return Ok(*solved),
             Shared::Good(choice) => hint = Some(search.polished(choice, hint)?),
             Shared::Nothing => {}
         }

@@ -1,6 +1,7 @@
 //! What an assignment uses, kept up to date as units move.
 
 use crate::problem::{Class, Crossing, Demand, Kind, Problem};
+use crate::ways::Ways;
 use serde::{Deserialize, Serialize};
 
 /// Relative excess over a capacity that counts as rounding.
@@ -30,12 +31,17 @@ pub struct Outcome {
     pub over: Vec<usize>,
     /// Quantities of which there is too little to carry the least rates of all classes at once.
     pub unmet: Vec<usize>,
+    /// By [`Problem::ways`]: the latency of the longest one, in nanoseconds.
+    pub longest_ns: Vec<f64>,
+    /// Ways of which the longest takes more than is promised.
+    pub late: Vec<usize>,
 }
 
 impl Outcome {
-    /// Whether everything fits and all least rates can be carried. Rules are not looked at.
+    /// Whether everything fits, all least rates can be carried and no way is too long. Rules are not looked
+    /// at.
     pub fn feasible(&self) -> bool {
-        self.over.is_empty() && self.unmet.is_empty()
+        self.over.is_empty() && self.unmet.is_empty() && self.late.is_empty()
     }
 }
 
@@ -117,8 +123,11 @@ impl<'a> Tally<'a> {
             self.add(demand.quantity, demand.class, sign * demand.amount);
         }
     }
+    fn at(&self, unit: usize) -> usize {
+        self.problem.units[unit].choices[self.choice[unit]].site
+    }
     fn site(&self, unit: Option<usize>) -> Option<usize> {
-        unit.map(|u| self.problem.units[u].choices[self.choice[u]].site)
+        unit.map(|u| self.at(u))
     }
     fn edge(&mut self, edge: usize, sign: f64) {
         let problem = self.problem;
@@ -150,7 +159,7 @@ impl<'a> Tally<'a> {
         }
     }
     /// By how much, relative to capacities, things are over-booked, whatever the rates and at the least
-    /// rates.
+    /// rates, and ways too long.
     pub fn excess(&self) -> f64 {
         let mut sum = 0.0;
         for (q, quantity) in self.problem.quantities.iter().enumerate() {
@@ -163,7 +172,27 @@ impl<'a> Tally<'a> {
                 sum += over / quantity.capacity.max(1.0);
             }
         }
+        for ways in self.problem.ways.iter().filter(|w| w.most.is_finite()) {
+            let over = self.longest(ways) / ways.most - 1.0;
+            if over > ROUNDING {
+                sum += over;
+            }
+        }
         sum
+    }
+    /// The nanoseconds of the longest of these ways.
+    fn longest(&self, ways: &Ways) -> f64 {
+        ways.longest(
+            |unit| self.at(unit),
+            |region, site| self.inside[region][site],
+        )
+    }
+    /// By point of these ways: the nanoseconds of the longest way to it.
+    pub fn arrivals(&self, ways: &Ways) -> Vec<f64> {
+        ways.arrivals(
+            |unit| self.at(unit),
+            |region, site| self.inside[region][site],
+        )
     }
     /// By growing quantity with a capacity: the part of it that is used at the offered rates, as they count.
     pub fn parts(&self) -> impl Iterator<Item = (usize, f64)> + '_ {
@@ -267,7 +296,14 @@ impl<'a> Tally<'a> {
             latency_ns: 0.0,
             over: Vec::new(),
             unmet: Vec::new(),
+            longest_ns: self.problem.ways.iter().map(|w| self.longest(w)).collect(),
+            late: Vec::new(),
         };
+        let ways = self.problem.ways.iter().zip(&outcome.longest_ns);
+        let late = ways
+            .enumerate()
+            .filter(|(_, (ways, ns))| **ns > ways.most * (1.0 + ROUNDING));
+        outcome.late = late.map(|(w, _)| w).collect();
         for (q, scale) in self.scales() {
             if scale < outcome.scale {
                 (outcome.scale, outcome.bottleneck) = (scale, Some(q));

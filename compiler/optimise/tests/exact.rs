@@ -4,8 +4,8 @@
 
 use trisect_optimise::arbitrary::{Shape, rack};
 use trisect_optimise::{
-    BEST, Class, Goal, Learnt, Limits, NoSolution, Outcome, Problem, Row, Var, bounds, conflict,
-    evaluate, greedy, search, solve,
+    BEST, Class, Goal, Learnt, Limits, NoSolution, Outcome, Problem, Row, Var, Ways, bounds,
+    conflict, evaluate, greedy, search, solve,
 };
 use trisect_place::Rng;
 
@@ -53,6 +53,99 @@ fn compare(a: &Outcome, b: &Outcome) -> i32 {
         }
     }
     0
+}
+
+/// The problem with nothing said about latency.
+fn patient(problem: &Problem) -> Problem {
+    let mut patient = problem.clone();
+    patient.ways.clear();
+    patient
+}
+
+#[test]
+fn the_longest_way_decides() {
+    let (mut worse, mut impossible) = (0, 0);
+    for seed in (0..400).step_by(2) {
+        let problem = small(seed, true);
+        let free = solve(
+            &patient(&problem),
+            &BEST,
+            Limits::default(),
+            None,
+            &mut accept,
+        );
+        let kept = solve(&problem, &BEST, Limits::default(), None, &mut accept);
+        match (free, kept) {
+            (Ok(free), Ok(kept)) => {
+                // All ways at once, written out one by one.
+                for (ways, ns) in problem.ways.iter().zip(&kept.outcome.longest_ns) {
+                    let longest = one_by_one(&problem, ways, &kept.choice);
+                    assert!((longest - ns).abs() < 1e-6, "seed {seed}: {longest} {ns}");
+                    assert!(*ns <= ways.most * (1.0 + 1e-6), "seed {seed}");
+                }
+                worse += i32::from(compare(&free.outcome, &kept.outcome) < 0);
+            }
+            (Ok(_), Err(_)) => impossible += 1,
+            _ => {}
+        }
+    }
+    assert!(worse > 3 && impossible > 5, "{worse} {impossible}");
+}
+
+/// The longest way, by walking all of them.
+fn one_by_one(problem: &Problem, ways: &Ways, choice: &[usize]) -> f64 {
+    fn from(problem: &Problem, ways: &Ways, choice: &[usize], at: Option<usize>) -> f64 {
+        let site = |point: usize| {
+            let unit = ways.points[point].unit;
+            problem.units[unit].choices[choice[unit]].site
+        };
+        let own = at.map_or(0.0, |point| {
+            let takes = ways.points[point].takes.iter();
+            takes
+                .filter(|(s, _)| *s == site(point))
+                .map(|(_, ns)| ns)
+                .sum()
+        });
+        let next = ways
+            .steps
+            .iter()
+            .filter(|step| step.from == at)
+            .map(|step| {
+                let entered = step.enters.iter().filter(|(region, _)| {
+                    problem.inside(*region, Some(site(step.to)))
+                        && !problem.inside(*region, at.map(site))
+                });
+                let enters: f64 = entered.map(|(_, ns)| ns).sum();
+                enters + from(problem, ways, choice, Some(step.to))
+            });
+        let behind = next.fold(f64::NEG_INFINITY, f64::max);
+        let ends = at.is_some_and(|point| ways.points[point].ends);
+        own + if ends { behind.max(0.0) } else { behind }
+    }
+    from(problem, ways, choice, None).max(0.0)
+}
+
+#[test]
+fn latencies_that_cannot_be_kept_are_named() {
+    let mut problem = small(2, true);
+    for class in &mut problem.classes {
+        class.min = 0.0;
+    }
+    problem.ways[0].most = 1.0;
+    // Only hosts are left, and they take longer.
+    let hosts: Vec<bool> = problem
+        .sites
+        .iter()
+        .map(|s| s.name.starts_with("host"))
+        .collect();
+    for unit in &mut problem.units {
+        unit.choices.retain(|c| hosts[c.site]);
+    }
+    for ways in &mut problem.ways[1..] {
+        ways.most = 1e9;
+    }
+    let named = conflict(&problem, Limits::default()).unwrap();
+    assert_eq!(named, Some(vec![trisect_optimise::Promise::Latency(0)]));
 }
 
 fn accept(_: &[usize]) -> Learnt {

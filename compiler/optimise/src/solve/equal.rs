@@ -15,7 +15,7 @@ use crate::tally::Tally;
 /// What sharing out came to.
 pub(super) enum Shared {
     /// The optimum.
-    Best(Solved),
+    Best(Box<Solved>),
     /// An assignment to go on from.
     Good(Vec<usize>),
     /// Nothing better than what was known.
@@ -129,7 +129,7 @@ impl Search<'_> {
             let targets = self.with_proof(&targets);
             let mut pairs = shared.reached.iter().zip(&targets);
             if pairs.all(|(reached, target)| self.close(reached.value, *target)) {
-                return Ok(Shared::Best(self.certified(shared)));
+                return Ok(Shared::Best(Box::new(self.certified(shared))));
             }
             // With what was learnt on the way other roles may be better.
             if self.learnt.len() == rules {
