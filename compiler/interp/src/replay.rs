@@ -2,8 +2,9 @@
 
 use crate::objects::{Allocator, ObjectState};
 use crate::{Interpreter, Memory, Outcome, Packet, Trace};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use trisect_ir::state::{State, Touched};
+use trisect_ir::state::Touched;
 use trisect_ir::{ObjectKind, Program, RestoreError};
 
 impl Interpreter {
@@ -24,11 +25,12 @@ impl Interpreter {
     ) -> Result<(Outcome, Trace), RestoreError> {
         let program = self.program.clone();
         let now_ns = packet.time_ns;
-        let mut known = State {
-            allocators: BTreeMap::new(),
-            ..touched.before.clone()
-        };
-        known.messages.clear();
+        let mut known = Cow::Borrowed(&touched.before);
+        if !(known.allocators.is_empty() && known.messages.is_empty()) {
+            let known = known.to_mut();
+            known.allocators.clear();
+            known.messages.clear();
+        }
         let contents = known.contents(&program, now_ns)?;
         self.memory.reset(&program);
         self.memory.load(contents);

@@ -152,6 +152,9 @@ impl State {
     /// The first name or cell that the program does not have, or value that does not fit; see
     /// [`RestoreError`].
     pub fn contents(&self, program: &Program, now_ns: u64) -> Result<Contents, RestoreError> {
+        if self.is_empty() {
+            return Ok(Contents::default());
+        }
         let loader = Loader {
             program,
             state: self,
