@@ -158,8 +158,8 @@ fn is_zero(n: &u32) -> bool {
 
 /// Byte strings as text.
 mod hex {
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
+    use serde::de::{Error, Visitor};
+    use serde::{Deserializer, Serializer};
 
     pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -174,23 +174,48 @@ mod hex {
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let digit = |c: u8| match c {
-            b'0'..=b'9' => Some(c - b'0'),
-            b'a'..=b'f' => Some(c - b'a' + 10),
-            b'A'..=b'F' => Some(c - b'A' + 10),
-            _ => None,
-        };
-        let wrong = || D::Error::custom(format!("`{text}` is no string of hexadecimal bytes"));
-        let mut bytes = Vec::with_capacity(text.len() / 2);
-        for pair in text.as_bytes().chunks(2) {
-            let byte = match pair {
-                [high, low] => digit(*high).zip(digit(*low)).map(|(h, l)| h << 4 | l),
-                _ => None,
-            };
-            bytes.push(byte.ok_or_else(wrong)?);
+        deserializer.deserialize_str(FromDigits)
+    }
+
+    /// What each character is worth; 16 and more: it is no digit.
+    const WORTH: [u8; 256] = {
+        let mut worth = [16; 256];
+        let mut value: u8 = 0;
+        while value < 16 {
+            let digits = b"0123456789abcdef0123456789ABCDEF";
+            worth[digits[value as usize] as usize] = value;
+            worth[digits[value as usize + 16] as usize] = value;
+            value += 1;
         }
-        Ok(bytes)
+        worth
+    };
+
+    struct FromDigits;
+
+    impl Visitor<'_> for FromDigits {
+        type Value = Vec<u8>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a string of hexadecimal bytes")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Vec<u8>, E> {
+            let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+            let worth = |digit: u8| WORTH[usize::from(digit)];
+            let mut wrong = !rest.is_empty();
+            let byte = |[high, low]: &[u8; 2]| {
+                let (high, low) = (worth(*high), worth(*low));
+                wrong |= (high | low) > 15;
+                high << 4 | low & 15
+            };
+            let bytes = pairs.iter().map(byte).collect();
+            match wrong {
+                true => Err(E::custom(format!(
+                    "`{text}` is no string of hexadecimal bytes"
+                ))),
+                false => Ok(bytes),
+            }
+        }
     }
 }
 
