@@ -7,13 +7,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use trisect::project::{Pipeline, Project};
+use trisect_ir::diag::Span;
+use trisect_plan::explain::{NodePlan, WhyNot};
 use trisect_plan::pgraph::Traffic;
 use trisect_plan::{Plan, Strategy, explain, svg};
+use trisect_policy::policy::{Located, Updates};
 use trisect_ports::Capture;
 use trisect_rack::{
     Arrival, Engine, Interpreted, arrivals, assemble, by_flow, check, expect, specs,
 };
-use trisect_target::Registry;
+use trisect_target::{Registry, resource};
 
 const EXAMPLES: [&str; 3] = ["central-office", "l3-firewall", "nat-lb"];
 const STRATEGIES: [Strategy; 3] = [Strategy::Host, Strategy::E2, Strategy::Best];
@@ -170,6 +173,71 @@ fn every_switch_model_is_planned_for_within_its_limits() {
             false => assert!(on_switch > 0 && on_switch < plan.nodes.len()),
         }
     }
+}
+
+/// The access list of `l3-firewall` is changed so often; the switch is one that states how many changes it takes.
+fn changing(updates: Updates) -> Project {
+    let mut project = project("l3-firewall");
+    let switch = &mut project.rack.switches[0];
+    switch.model = "tofino-12".to_owned();
+    (switch.stages, switch.sram_kib) = (None, None);
+    (switch.tcam_kib, switch.entries) = (None, None);
+    let Pipeline::Policy { policy, .. } = &mut project.pipeline else {
+        panic!("the example has a policy")
+    };
+    let rules = &mut policy.nfs[0].config[0];
+    assert_eq!(rules.name.value, "rules");
+    rules.updates = Some(Located::new(updates, Span::default()));
+    project
+}
+
+fn node<'p>(plan: &'p Plan, name: &str) -> &'p NodePlan {
+    plan.nodes.iter().find(|n| n.name == name).expect("a node")
+}
+
+#[test]
+fn devices_take_only_so_many_changes_of_tables() {
+    // 200,000 a second is what the switch takes, 100,000 rules the NIC.
+    let few = plan(&changing(Updates::PerSecond(150_000)), Strategy::Best);
+    assert_eq!(node(&few, "fw.acl").device, "tor");
+    assert_eq!(few.devices[0].uses.get(resource::UPDATES), Some(150_000));
+    assert_eq!(few.prediction.bottleneck, "port p1");
+    let many = plan(&changing(Updates::PerSecond(300_000)), Strategy::Best);
+    let acl = node(&many, "fw.acl");
+    assert_eq!(acl.device, "s1");
+    let of = |device: &str| {
+        let found = acl.elsewhere.iter().find(|a| a.device == device);
+        found.expect("a reason").why.clone()
+    };
+    let WhyNot::Full { shortage, .. } = of("tor") else {
+        panic!("{}", of("tor"))
+    };
+    let stated = (
+        shortage.quantity.as_str(),
+        shortage.needed,
+        shortage.available,
+    );
+    assert_eq!(stated, (resource::UPDATES, 300_000, 200_000));
+    assert!(
+        !matches!(of("s1.nic"), WhyNot::Unable(_)),
+        "{}",
+        of("s1.nic")
+    );
+}
+
+#[test]
+fn changes_that_come_with_packets_grow_with_the_load() {
+    // 1 Gbit/s of 512 bytes is 244,140 packets a second, of which the filter takes all.
+    let plan = plan(&changing(Updates::Fraction(400_000)), Strategy::SwitchFirst);
+    assert_eq!(node(&plan, "fw.acl").device, "tor");
+    let used = plan.devices[0].uses.get(resource::UPDATES).expect("some");
+    let load = plan.prediction.loads["table updates of tor"];
+    assert!(
+        (load - used as f64 / 200_000.0).abs() < 1e-9,
+        "{load} {used}"
+    );
+    assert_eq!(plan.prediction.bottleneck, "table updates of tor");
+    assert!((plan.prediction.load_factor * load - 1.0).abs() < 1e-6);
 }
 
 #[test]

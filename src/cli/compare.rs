@@ -19,6 +19,8 @@ struct Row {
     cores: Option<f64>,
     /// The largest expected latency of a pipeline.
     latency_us: Option<f64>,
+    /// That of the longest way of a pipeline.
+    longest_us: Option<f64>,
     /// Outer headers, per packet of the rack.
     header_bytes: Option<f64>,
     /// Visits of servers, per packet of the rack.
@@ -80,6 +82,7 @@ fn row(strategy: Strategy, made: anyhow::Result<trisect_plan::plan::Plan>, solve
         bottleneck: None,
         cores: None,
         latency_us: None,
+        longest_us: None,
         header_bytes: None,
         bounces: None,
         gap: None,
@@ -92,6 +95,7 @@ fn row(strategy: Strategy, made: anyhow::Result<trisect_plan::plan::Plan>, solve
             row.bottleneck = Some(plan.prediction.bottleneck.clone());
             row.cores = Some(plan.prediction.cores);
             row.latency_us = Some(plan.prediction.latency_us);
+            row.longest_us = Some(plan.prediction.longest_us);
             row.header_bytes = Some(plan.cost.header_bytes);
             row.bounces = Some(plan.cost.stays);
             row.gap = Some(plan.gap());
@@ -112,6 +116,7 @@ fn text(rows: &[Row]) -> String {
         "BOTTLENECK",
         "CORES",
         "LATENCY",
+        "LONGEST",
         "HEADERS",
         "VISITS",
         "GAP",
@@ -120,10 +125,14 @@ fn text(rows: &[Row]) -> String {
     let cells = rows.iter().map(|row| {
         vec![
             row.strategy.clone(),
-            shown(row.scale, 3),
+            match row.scale {
+                Some(f64::MAX) => "unlimited".to_owned(),
+                scale => shown(scale, 3),
+            },
             row.bottleneck.clone().unwrap_or_else(|| "-".to_owned()),
             shown(row.cores, 3),
             format!("{} us", shown(row.latency_us, 2)),
+            format!("{} us", shown(row.longest_us, 2)),
             format!("{} B/packet", shown(row.header_bytes, 1)),
             format!("{}/packet", shown(row.bounces, 2)),
             format!("{} %", shown(row.gap.map(|g| 100.0 * g), 2)),
@@ -132,7 +141,7 @@ fn text(rows: &[Row]) -> String {
     });
     let mut out = table(&head, cells);
     out.push_str(
-        "\nSCALE: by how much all offered rates can grow. GAP: to what is proven that no cut can better.\n",
+        "\nSCALE: by how much all offered rates can grow, each up to its `max`. LATENCY: expected; LONGEST: on the longest way. GAP: to what is proven that no cut can better.\n",
     );
     for row in rows {
         if let Some(error) = &row.error {

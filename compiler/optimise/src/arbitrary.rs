@@ -3,6 +3,7 @@
 use crate::problem::{
     Choice, Class, Crossing, Demand, Edge, Kind, Problem, Quantity, Region, Role, Site, Unit, Way,
 };
+use crate::ways::{Point, Step, Ways};
 use trisect_place::Rng;
 
 /// The shape of a made-up rack and its load.
@@ -14,12 +15,14 @@ pub struct Shape {
     pub servers: usize,
     /// Units per pipeline; each pipeline is a class of its own.
     pub length: usize,
-    /// Whether classes have promises: least rates and latencies.
+    /// Whether classes have promises: least rates of some, longest ways, and three times what is offered as the most of all.
     pub promises: bool,
 }
 
 /// Host cycles per second of a server, and of one core.
 const SERVER: (f64, f64) = (7.0 * 2.4e9, 2.4e9);
+/// Nanoseconds that a visit of a server takes, without what is done there.
+const ENTERING: f64 = 1062.5;
 /// Bits of a frame, with its outer headers.
 const FRAME: f64 = 8.0 * 540.0;
 
@@ -83,6 +86,11 @@ pub fn rack(shape: Shape, seed: u64) -> Problem {
         let mut rest = pps;
         let first = problem.units.len();
         let length = shape.length.min(shape.units - first);
+        let mut ways = Ways {
+            name: format!("latency of p{class}"),
+            most: f64::INFINITY,
+            ..Ways::default()
+        };
         for k in 0..length {
             let cycles = between(&mut random, 50.0, 3000.0).round();
             let mut choices = Vec::new();
@@ -119,6 +127,19 @@ pub fn rack(shape: Shape, seed: u64) -> Problem {
                 _ => Some(first + k - 1),
             };
             let unit = first + k;
+            ways.points.push(Point {
+                unit,
+                takes: (0..shape.servers)
+                    .map(|s| (host(s), 1e9 * cycles / SERVER.1))
+                    .collect(),
+                ends: true,
+            });
+            let enters = (0..shape.servers).map(|s| (2 * s, ENTERING));
+            ways.steps.push(Step {
+                from: from.map(|u| u - first),
+                to: k,
+                enters: enters.collect(),
+            });
             problem.edges.push(edge(
                 from,
                 Some(unit),
@@ -146,6 +167,21 @@ pub fn rack(shape: Shape, seed: u64) -> Problem {
             header,
             bounces,
         ));
+        for step in &ways.steps {
+            if let Some(from) = step.from {
+                ways.points[from].ends = false;
+            }
+        }
+        if shape.promises {
+            // Of its own, so that all else is the same as without promises.
+            let mut random = Rng::new(seed ^ problem.ways.len() as u64 ^ 0x1a7e);
+            if random.below(2) == 0 {
+                let takes = ways.points.iter().filter_map(|p| p.takes.first());
+                let on_hosts: f64 = takes.map(|(_, ns)| ns).sum();
+                ways.most = between(&mut random, 0.4, 1.6) * (on_hosts + ENTERING);
+            }
+            problem.ways.push(ways);
+        }
         let promised = shape.promises && random.below(2) == 0;
         problem.classes.push(Class {
             name: format!("p{class}"),
@@ -155,8 +191,13 @@ pub fn rack(shape: Shape, seed: u64) -> Problem {
             } else {
                 0.0
             },
-            max: 3.0 * pps,
+            max: if shape.promises {
+                3.0 * pps
+            } else {
+                f64::INFINITY
+            },
             weight: 1.0,
+            counted: 1.0,
         });
     }
     problem

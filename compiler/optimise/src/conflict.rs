@@ -1,7 +1,7 @@
 //! Which promises cannot be kept together.
 
 use crate::milp::Limits;
-use crate::problem::{Kind, Malformed, Problem};
+use crate::problem::{Malformed, Problem};
 use crate::solve::{Goal, Learnt, NoSolution, solve};
 
 /// Something promised to a class of traffic.
@@ -9,7 +9,7 @@ use crate::solve::{Goal, Learnt, NoSolution, solve};
 pub enum Promise {
     /// The least rate of a class, by position.
     Rate(usize),
-    /// The largest latency: a quantity, by position.
+    /// The longest way of a class: by position in [`Problem::ways`].
     Latency(usize),
 }
 
@@ -30,9 +30,9 @@ pub fn conflict(problem: &Problem, limits: Limits) -> Result<Option<Vec<Promise>
             promises.push(Promise::Rate(c));
         }
     }
-    for (q, quantity) in problem.quantities.iter().enumerate() {
-        if quantity.kind == Kind::Latency && quantity.capacity.is_finite() {
-            promises.push(Promise::Latency(q));
+    for (w, ways) in problem.ways.iter().enumerate() {
+        if ways.most.is_finite() {
+            promises.push(Promise::Latency(w));
         }
     }
     let impossible = |kept: &[Promise]| impossible(problem, kept, limits);
@@ -71,9 +71,9 @@ fn impossible(problem: &Problem, kept: &[Promise], limits: Limits) -> bool {
             class.min = 0.0;
         }
     }
-    for (q, quantity) in less.quantities.iter_mut().enumerate() {
-        if quantity.kind == Kind::Latency && !kept.contains(&Promise::Latency(q)) {
-            quantity.capacity = f64::INFINITY;
+    for (w, ways) in less.ways.iter_mut().enumerate() {
+        if !kept.contains(&Promise::Latency(w)) {
+            ways.most = f64::INFINITY;
         }
     }
     let anything = [Goal::Sum(Vec::new())];

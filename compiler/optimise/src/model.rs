@@ -1,7 +1,7 @@
 //! A problem as a mixed integer program.
 //!
 //! Columns: `x[unit, choice]`, 0 or 1; one per crossing whose ends are both open, in 0..=1; the helpers
-//! of the rules; and either `part`, the part of the fullest growing quantity that is used at the offered
+//! of the rules; one per point of ways that something is promised about ([`crate::ways`]), in 0..=1; and either `part`, the part of the fullest growing quantity that is used at the offered
 //! rates (the inverse of the scale), or, for [`Goal::Marginal`], the rate of each class and, by unit,
 //! choice and class, the rate that goes there: the product of rate and `x`, exactly, as the sum over the
 //! choices is the rate and each is 0 where `x` is.
@@ -11,6 +11,7 @@ use crate::problem::{Class, Demand, Kind, Problem, Row, Var, Way};
 use crate::relax::{Apart, Relaxed};
 use crate::solve::Goal;
 use crate::tally::Tally;
+use crate::ways::{Point, Ways};
 use std::collections::BTreeMap;
 
 /// A sum of columns and a constant.
@@ -48,6 +49,8 @@ pub(crate) struct Model<'a> {
     x: Vec<Vec<Option<usize>>>,
     helpers: Vec<usize>,
     crossed: Vec<Crossed>,
+    /// By ways and point, for those of which something is promised: when a packet gets there, as a part of that.
+    arrivals: Vec<(&'a Ways, Vec<usize>)>,
     part: Option<usize>,
     /// By class, with variable rates: the column of its rate, as a part of what is offered.
     rates: Vec<usize>,
@@ -65,6 +68,7 @@ impl<'a> Model<'a> {
             x: Vec::new(),
             helpers: Vec::new(),
             crossed: Vec::new(),
+            arrivals: Vec::new(),
             part: None,
             rates: Vec::new(),
             flows: BTreeMap::new(),
@@ -83,6 +87,7 @@ impl<'a> Model<'a> {
             .map(|binary| model.milp.column(0.0, 1.0, *binary))
             .collect();
         model.capacities(goals.contains(&Goal::Scale));
+        model.ways();
         for row in &problem.rules.rows {
             model.rule(row);
         }
@@ -238,10 +243,58 @@ impl<'a> Model<'a> {
             }
         }
     }
+    /// No way takes longer than promised.
+    fn ways(&mut self) {
+        let problem = self.problem;
+        for ways in problem.ways.iter().filter(|w| w.most.is_finite()) {
+            let points = ways.points.iter();
+            let columns: Vec<usize> = points.map(|_| self.milp.column(0.0, 1.0, false)).collect();
+            // By point: when a packet leaves it.
+            let leaves: Vec<Sum> = (0..columns.len())
+                .map(|point| self.leaves(ways, point, columns[point]))
+                .collect();
+            for (point, leaves) in ways.points.iter().zip(&leaves) {
+                if point.ends {
+                    self.milp.row(leaves.terms.clone(), 1.0);
+                }
+            }
+            for step in &ways.steps {
+                let mut later = step.from.map_or_else(Sum::default, |p| leaves[p].clone());
+                later.terms.push((columns[step.to], -1.0));
+                self.milp.row(later.terms.clone(), 0.0);
+                for (region, ns) in &step.enters {
+                    let from = step.from.map(|p| ways.points[p].unit);
+                    let to = Some(ways.points[step.to].unit);
+                    let mut entered = later.clone();
+                    entered.add(&self.inside(to, *region, None), ns / ways.most);
+                    entered.add(&self.inside(from, *region, None), -ns / ways.most);
+                    self.milp.row(entered.terms, 0.0);
+                }
+            }
+            self.arrivals.push((ways, columns));
+        }
+    }
+    /// When a packet leaves a point at which it arrives at the time of this column.
+    fn leaves(&self, ways: &Ways, point: usize, arrives: usize) -> Sum {
+        let Point { unit, takes, .. } = &ways.points[point];
+        let mut sum = Sum::default();
+        sum.terms.push((arrives, 1.0));
+        for (site, ns) in takes {
+            let column = self.var(Var::At(*unit, *site));
+            sum.terms.extend(column.map(|c| (c, ns / ways.most)));
+        }
+        sum
+    }
     /// No quantity is over-booked. Rows are in parts of the capacity, so that figures stay small.
     fn capacities(&mut self, scale: bool) {
         let part = scale.then(|| self.milp.column(0.0, f64::INFINITY, false));
         self.part = part;
+        let counted: Vec<f64> = self.problem.classes.iter().map(|c| c.counted).collect();
+        let whole = counted.iter().all(|part| *part == 1.0);
+        let scaled_loads = match part {
+            Some(_) if !whole => self.weighted(&counted),
+            _ => self.loads.clone(),
+        };
         for (q, quantity) in self.problem.quantities.iter().enumerate() {
             if !quantity.capacity.is_finite() {
                 continue;
@@ -265,6 +318,7 @@ impl<'a> Model<'a> {
             if let Some(part) = part
                 && quantity.capacity > 0.0
             {
+                let load = &scaled_loads[q];
                 let mut terms = scaled(&load.terms);
                 terms.push((part, -1.0));
                 self.milp.row(terms, -load.constant / unit);
@@ -281,7 +335,18 @@ impl<'a> Model<'a> {
         if part.iter().all(|p| *p == 0.0) {
             return;
         }
-        // The same sums again, each demand at its class's least rate.
+        let sums = self.weighted(&part);
+        for (quantity, sum) in self.problem.quantities.iter().zip(sums) {
+            if quantity.kind.grows() && quantity.capacity.is_finite() {
+                let unit = quantity.capacity.max(f64::MIN_POSITIVE);
+                let terms = sum.terms.iter().map(|(c, f)| (*c, f / unit)).collect();
+                self.milp
+                    .row(terms, (quantity.capacity - sum.constant) / unit);
+            }
+        }
+    }
+    /// The loads again, with these parts of each class's demands.
+    fn weighted(&self, part: &[f64]) -> Vec<Sum> {
         let mut sums: Vec<Sum> = self
             .problem
             .quantities
@@ -325,14 +390,7 @@ impl<'a> Model<'a> {
                 }
             }
         }
-        for (quantity, sum) in self.problem.quantities.iter().zip(sums) {
-            if quantity.kind.grows() && quantity.capacity.is_finite() {
-                let unit = quantity.capacity.max(f64::MIN_POSITIVE);
-                let terms = sum.terms.iter().map(|(c, f)| (*c, f / unit)).collect();
-                self.milp
-                    .row(terms, (quantity.capacity - sum.constant) / unit);
-            }
-        }
+        sums
     }
     fn var(&self, var: Var) -> Option<usize> {
         match var {
@@ -458,6 +516,10 @@ impl<'a> Model<'a> {
             let inside = |unit| self.problem.inside(crossed.region, site(unit));
             let crosses = crossed.way.crosses(inside(edge.from), inside(edge.to));
             hint.push((crossed.column, f64::from(u8::from(crosses))));
+        }
+        for (ways, columns) in &self.arrivals {
+            let at = tally.arrivals(ways).into_iter();
+            hint.extend(columns.iter().copied().zip(at.map(|ns| ns / ways.most)));
         }
         // A little above, for rounding.
         hint.extend(self.part.map(|part| (part, tally.most() * (1.0 + 1e-12))));

@@ -1,5 +1,6 @@
 //! What is to be placed, where it can go, and what that uses.
 
+use crate::ways::Ways;
 use serde::{Deserialize, Serialize};
 
 /// What role a site has.
@@ -38,7 +39,8 @@ pub enum Kind {
         /// Cycles per second of one core.
         per_core: f64,
     },
-    /// Expected nanoseconds that a packet of a class takes, without queueing. Does not grow with rates.
+    /// Expected nanoseconds that a packet of a class takes, without queueing. Does not grow with rates. (What is
+    /// promised is the longest way: [`Problem::ways`].)
     Latency,
     /// Bytes of outer headers per second. Without a capacity of their own.
     HeaderBytes,
@@ -79,6 +81,9 @@ pub struct Class {
     pub max: f64,
     /// What a unit of rate above `min` is worth to [`crate::Goal::Marginal`].
     pub weight: f64,
+    /// The part of its demands that counts for the scale: 1, but where [`crate::solve`] looks at scales at which the
+    /// class is beyond `max`.
+    pub counted: f64,
 }
 
 impl Class {
@@ -87,6 +92,13 @@ impl Class {
         match self.offered > 0.0 {
             true => self.min / self.offered,
             false => 0.0,
+        }
+    }
+    /// The factor by which its rate grows at most; infinite without a limit.
+    pub(crate) fn growth(&self) -> f64 {
+        match self.offered > 0.0 && self.max.is_finite() {
+            true => self.max / self.offered,
+            false => f64::INFINITY,
         }
     }
 }
@@ -222,6 +234,9 @@ pub struct Problem {
     pub edges: Vec<Edge>,
     /// Classes of traffic.
     pub classes: Vec<Class>,
+    /// Ways of packets, whose latency is stated and may be limited.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ways: Vec<Ways>,
     /// Further rules.
     pub rules: Rules,
 }
@@ -250,7 +265,7 @@ impl Problem {
             })
         };
         for class in &self.classes {
-            let rates = [class.offered, class.min, class.weight];
+            let rates = [class.offered, class.min, class.weight, class.counted];
             if rates.iter().any(|r| !r.is_finite() || *r < 0.0) || class.max.is_nan() {
                 return wrong(format!("class {}", class.name), "a rate that cannot be");
             }
@@ -311,6 +326,9 @@ impl Problem {
                     return wrong(place(), "a crossing that cannot be");
                 }
             }
+        }
+        for ways in &self.ways {
+            ways.validate(self)?;
         }
         for row in &self.rules.rows {
             self.validate_row(row)?;

@@ -86,6 +86,9 @@ fn joined(problem: &Problem, runs: &[usize]) -> Problem {
         })
         .filter(|edge| edge.from != edge.to)
         .collect();
+    for point in less.ways.iter_mut().flat_map(|ways| &mut ways.points) {
+        point.unit = runs[point.unit];
+    }
     less
 }
 

@@ -1,10 +1,11 @@
 //! Servers that are the same.
 
 use crate::problem::{Kind, Problem};
+use crate::ways::Ways;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What tells one server from another: by sites in the order of roles, what units use there with
-/// names of quantities replaced by their place among the server's own; those quantities; and the borders around its sites.
+/// names of quantities replaced by their place among the server's own; those quantities; and the borders around its sites, with times on ways.
 type Signature = (Uses, Vec<(u64, String)>, Vec<Vec<String>>);
 /// By site, with its role: what each unit uses there.
 type Uses = Vec<(u8, Vec<(usize, Vec<(Own, usize, u64)>)>)>;
@@ -40,6 +41,13 @@ pub(crate) fn sites_of(problem: &Problem, server: usize) -> Vec<usize> {
         .collect();
     sites.sort_by_key(|s| (problem.sites[*s].role, *s));
     sites
+}
+
+/// The site of `server` that is what `site` is to its own server, if these are equal.
+pub(crate) fn twin(problem: &Problem, site: usize, server: usize) -> Option<usize> {
+    let own = sites_of(problem, problem.sites[site].server?);
+    let place = own.iter().position(|s| *s == site)?;
+    sites_of(problem, server).get(place).copied()
 }
 
 /// A server's signature, and its own quantities.
@@ -94,8 +102,25 @@ fn signature(
                 border.push(format!("{e} {:?} {demands:?}", crossing.way));
             }
         }
+        for (w, ways) in promised(problem) {
+            for (k, step) in ways.steps.iter().enumerate() {
+                let enters = step.enters.iter().filter(|(region, _)| *region == r);
+                border.extend(enters.map(|(_, ns)| format!("way {w} {k} {}", ns.to_bits())));
+            }
+        }
         borders.push(border);
     }
+    // What packets take on the server on their ways.
+    let mut takes = Vec::new();
+    for (w, ways) in promised(problem) {
+        for (k, point) in ways.points.iter().enumerate() {
+            for (site, ns) in &point.takes {
+                let place = sites.iter().position(|own| own == site);
+                takes.extend(place.map(|place| format!("way {w} {k} {place} {}", ns.to_bits())));
+            }
+        }
+    }
+    borders.push(takes);
     let mut quantities: Vec<(usize, usize)> =
         own.into_iter().map(|(q, place)| (place, q)).collect();
     quantities.sort_unstable();
@@ -109,6 +134,12 @@ fn signature(
         })
         .collect();
     ((uses, quantities, borders), own)
+}
+
+/// The ways about whose latency something is promised.
+fn promised(problem: &Problem) -> impl Iterator<Item = (usize, &Ways)> {
+    let ways = problem.ways.iter().enumerate();
+    ways.filter(|(_, ways)| ways.most.is_finite())
 }
 
 /// Quantities that sites or borders of more than one server use, or of none; latencies, which do not add

@@ -4,8 +4,8 @@
 
 use trisect_optimise::arbitrary::{Shape, rack};
 use trisect_optimise::{
-    BEST, Goal, Learnt, Limits, NoSolution, Outcome, Problem, Row, Var, bounds, conflict, evaluate,
-    greedy, search, solve,
+    BEST, Class, Goal, Learnt, Limits, NoSolution, Outcome, Problem, Row, Var, Ways, bounds,
+    conflict, evaluate, greedy, search, solve,
 };
 use trisect_place::Rng;
 
@@ -55,6 +55,99 @@ fn compare(a: &Outcome, b: &Outcome) -> i32 {
     0
 }
 
+/// The problem with nothing said about latency.
+fn patient(problem: &Problem) -> Problem {
+    let mut patient = problem.clone();
+    patient.ways.clear();
+    patient
+}
+
+#[test]
+fn the_longest_way_decides() {
+    let (mut worse, mut impossible) = (0, 0);
+    for seed in (0..400).step_by(2) {
+        let problem = small(seed, true);
+        let free = solve(
+            &patient(&problem),
+            &BEST,
+            Limits::default(),
+            None,
+            &mut accept,
+        );
+        let kept = solve(&problem, &BEST, Limits::default(), None, &mut accept);
+        match (free, kept) {
+            (Ok(free), Ok(kept)) => {
+                // All ways at once, written out one by one.
+                for (ways, ns) in problem.ways.iter().zip(&kept.outcome.longest_ns) {
+                    let longest = one_by_one(&problem, ways, &kept.choice);
+                    assert!((longest - ns).abs() < 1e-6, "seed {seed}: {longest} {ns}");
+                    assert!(*ns <= ways.most * (1.0 + 1e-6), "seed {seed}");
+                }
+                worse += i32::from(compare(&free.outcome, &kept.outcome) < 0);
+            }
+            (Ok(_), Err(_)) => impossible += 1,
+            _ => {}
+        }
+    }
+    assert!(worse > 3 && impossible > 5, "{worse} {impossible}");
+}
+
+/// The longest way, by walking all of them.
+fn one_by_one(problem: &Problem, ways: &Ways, choice: &[usize]) -> f64 {
+    fn from(problem: &Problem, ways: &Ways, choice: &[usize], at: Option<usize>) -> f64 {
+        let site = |point: usize| {
+            let unit = ways.points[point].unit;
+            problem.units[unit].choices[choice[unit]].site
+        };
+        let own = at.map_or(0.0, |point| {
+            let takes = ways.points[point].takes.iter();
+            takes
+                .filter(|(s, _)| *s == site(point))
+                .map(|(_, ns)| ns)
+                .sum()
+        });
+        let next = ways
+            .steps
+            .iter()
+            .filter(|step| step.from == at)
+            .map(|step| {
+                let entered = step.enters.iter().filter(|(region, _)| {
+                    problem.inside(*region, Some(site(step.to)))
+                        && !problem.inside(*region, at.map(site))
+                });
+                let enters: f64 = entered.map(|(_, ns)| ns).sum();
+                enters + from(problem, ways, choice, Some(step.to))
+            });
+        let behind = next.fold(f64::NEG_INFINITY, f64::max);
+        let ends = at.is_some_and(|point| ways.points[point].ends);
+        own + if ends { behind.max(0.0) } else { behind }
+    }
+    from(problem, ways, choice, None).max(0.0)
+}
+
+#[test]
+fn latencies_that_cannot_be_kept_are_named() {
+    let mut problem = small(2, true);
+    for class in &mut problem.classes {
+        class.min = 0.0;
+    }
+    problem.ways[0].most = 1.0;
+    // Only hosts are left, and they take longer.
+    let hosts: Vec<bool> = problem
+        .sites
+        .iter()
+        .map(|s| s.name.starts_with("host"))
+        .collect();
+    for unit in &mut problem.units {
+        unit.choices.retain(|c| hosts[c.site]);
+    }
+    for ways in &mut problem.ways[1..] {
+        ways.most = 1e9;
+    }
+    let named = conflict(&problem, Limits::default()).unwrap();
+    assert_eq!(named, Some(vec![trisect_optimise::Promise::Latency(0)]));
+}
+
 fn accept(_: &[usize]) -> Learnt {
     Learnt::default()
 }
@@ -98,6 +191,96 @@ fn exhaustive_search_finds_nothing_better() {
         }
     }
     assert!(feasible > 1500, "{feasible}");
+}
+
+/// The same with classes that grow up to a most only, some below what is offered.
+#[test]
+fn exhaustive_search_finds_nothing_better_where_rates_stop_growing() {
+    let (mut limited, mut endless) = (0, 0);
+    for seed in 0..300 {
+        let mut problem = small(seed, seed % 2 == 0);
+        let mut random = Rng::new(seed);
+        for class in &mut problem.classes {
+            if random.below(3) > 0 {
+                class.max = class.offered * [0.3, 0.9, 1.2, 2.0][random.below(4)];
+            }
+        }
+        let free = Problem {
+            classes: problem
+                .classes
+                .iter()
+                .cloned()
+                .map(|c| Class {
+                    max: f64::INFINITY,
+                    ..c
+                })
+                .collect(),
+            ..problem.clone()
+        };
+        let fitting = all(&problem).into_iter().filter(|(_, o)| o.feasible());
+        let best = fitting.min_by(|(_, a), (_, b)| compare(a, b).cmp(&0));
+        match (
+            best,
+            solve(&problem, &BEST, Limits::default(), None, &mut accept),
+        ) {
+            (Some((choice, best)), Ok(solved)) => {
+                let (a, b) = (values(&best), values(&solved.outcome));
+                assert_eq!(
+                    compare(&best, &solved.outcome),
+                    0,
+                    "seed {seed}: {a:?} against {b:?}"
+                );
+                assert!(solved.gap(2e-5) == 0.0, "seed {seed}: {:?}", solved.reached);
+                let proven = bounds(&problem, &BEST, &a, Limits::default()).unwrap();
+                assert!(
+                    proven[0] <= a[0] * (1.0 + 1e-6) + 1e-12,
+                    "seed {seed}: {proven:?}, {a:?}"
+                );
+                // What is said of the scale is so: with each class at its rate there, something is full.
+                let scale = best.scale.min(1e6);
+                let grown = at_scale(&free, &problem, scale);
+                let full = evaluate(&grown, &choice).unwrap().scale;
+                match best.scale.is_finite() {
+                    true => assert!((full - 1.0).abs() < 1e-6, "seed {seed}: {full}"),
+                    false => assert!(full >= 1.0 - 1e-6, "seed {seed}: {full}"),
+                }
+                let unlimited = evaluate(&free, &choice).unwrap().scale;
+                assert!(best.scale >= unlimited * (1.0 - 1e-9));
+                limited += u32::from(best.scale > unlimited * 1.001);
+                endless += u32::from(best.scale.is_infinite());
+            }
+            (None, Err(NoSolution::Infeasible { .. })) => {}
+            (best, solved) => panic!("seed {seed}: {best:?} against {solved:?}"),
+        }
+    }
+    assert!(limited > 100 && endless > 10, "{limited}, {endless}");
+}
+
+/// The problem with all demands as they are when rates have grown by a scale, each up to its most.
+fn at_scale(free: &Problem, limited: &Problem, scale: f64) -> Problem {
+    let mut problem = free.clone();
+    let growth: Vec<f64> = limited
+        .classes
+        .iter()
+        .map(|c| scale.min(c.max / c.offered))
+        .collect();
+    let grows: Vec<bool> = free.quantities.iter().map(|q| q.kind.grows()).collect();
+    let units = problem
+        .units
+        .iter_mut()
+        .flat_map(|u| &mut u.choices)
+        .flat_map(|c| &mut c.demands);
+    let edges = problem
+        .edges
+        .iter_mut()
+        .flat_map(|e| &mut e.crossings)
+        .flat_map(|c| &mut c.demands);
+    for demand in units.chain(edges) {
+        if grows[demand.quantity] {
+            demand.amount *= growth[demand.class];
+        }
+    }
+    problem
 }
 
 /// Adds rules that treat all servers alike: pairs of units that no server may have on its host and NIC,

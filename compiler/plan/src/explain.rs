@@ -9,6 +9,7 @@ use crate::site::{Assignment, Site};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use trisect_ir::{Entity, NodeId, NodeKind};
+use trisect_optimise::Outcome;
 use trisect_target::{Refusal, Resources, Shortage, Verdict};
 
 /// A node of the uncut program in the plan.
@@ -90,6 +91,9 @@ pub struct Loss {
     pub cycles: f64,
     /// Microseconds of the largest expected latency of a class more.
     pub latency_us: f64,
+    /// Microseconds of the longest way of a class more.
+    #[serde(default)]
+    pub longest_us: f64,
     /// Bytes of outer headers per packet of the rack more.
     pub header_bytes: f64,
 }
@@ -171,9 +175,18 @@ impl Context<'_, '_> {
         }
         let then = self.search.outcome(&moved);
         if !then.feasible() {
-            let quantities = &self.search.model.quantities;
-            let broken = then.unmet.iter().chain(&then.over);
-            return WhyNot::Promise(broken.map(|q| quantities[*q].name.clone()).collect());
+            let model = &self.search.model;
+            let short = then.unmet.iter().chain(&then.over);
+            let short = short.map(|q| format!("{} is too little", model.quantities[*q].name));
+            let late = then.late.iter().map(|w| {
+                let (ways, us) = (&model.ways[*w], then.longest_ns[*w] / 1e3);
+                format!(
+                    "{} would be {us:.2} us of {:.2}",
+                    ways.name,
+                    ways.most / 1e3
+                )
+            });
+            return WhyNot::Promise(short.chain(late).collect());
         }
         let (now, pps) = (&self.solution.outcome, self.problem.pps.max(1.0));
         let cost = self.problem.cost(self.facts, &moved);
@@ -182,6 +195,7 @@ impl Context<'_, '_> {
             cores: then.cores - now.cores,
             cycles: cost.cycles - self.solution.cost.cycles,
             latency_us: (then.latency_ns - now.latency_ns) / 1e3,
+            longest_us: (longest(&then) - longest(now)) / 1e3,
             header_bytes: (then.header_bytes - now.header_bytes) / pps,
         })
     }
@@ -318,6 +332,11 @@ impl Context<'_, '_> {
     }
 }
 
+/// Nanoseconds of the longest way of all classes.
+fn longest(outcome: &Outcome) -> f64 {
+    outcome.longest_ns.iter().copied().fold(0.0, f64::max)
+}
+
 fn join(refusals: &[Refusal]) -> String {
     let texts: Vec<String> = refusals.iter().map(Refusal::to_string).collect();
     texts.join("; ")
@@ -330,8 +349,14 @@ impl Loss {
         let (now, then) = self.scale;
         if (then - now).abs() > 0.005 * now.abs() {
             let list = if then < now { &mut losses } else { &mut gains };
+            let shown = |scale: f64| match scale < f64::MAX {
+                true => format!("{scale:.2}"),
+                false => "unlimited".to_owned(),
+            };
             list.push(format!(
-                "{then:.2} times the offered load instead of {now:.2}"
+                "{} times the offered load instead of {}",
+                shown(then),
+                shown(now)
             ));
         }
         let mut differs = |value: f64, least: f64, what: &str| {
@@ -344,6 +369,7 @@ impl Loss {
         differs(self.cores, 0.005, "cores");
         differs(self.cycles, 0.05, "host cycles per packet");
         differs(self.latency_us, 0.005, "µs");
+        differs(self.longest_us, 0.005, "µs on the longest way");
         differs(self.header_bytes, 0.05, "header bytes per packet");
         (losses, gains)
     }
@@ -393,11 +419,7 @@ impl std::fmt::Display for WhyNot {
                 Ok(())
             }
             Self::Promise(broken) => {
-                write!(
-                    f,
-                    "would break a promise: {} is too little",
-                    broken.join(", ")
-                )
+                write!(f, "would break a promise: {}", broken.join(", "))
             }
             Self::Loses(loss) => write!(f, "{loss}"),
         }
@@ -413,7 +435,7 @@ pub fn text(plan: &Plan, subject: Option<&str>) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(
             out,
-            "strategy {}{}: {:.1} host cycles per packet, gap to the best {:.2} %; bottleneck {} at {:.2} times the offered load\n",
+            "strategy {}{}: {:.1} host cycles per packet, gap to the best {:.2} %; bottleneck {}\n",
             plan.strategy,
             if plan.found_by == plan.strategy {
                 String::new()
@@ -422,9 +444,11 @@ pub fn text(plan: &Plan, subject: Option<&str>) -> String {
             },
             plan.cost.cycles,
             100.0 * plan.gap(),
-            plan.prediction.bottleneck,
-            plan.prediction.load_factor,
+            plan.prediction.limit(),
         );
+        for latency in &plan.prediction.latencies {
+            let _ = writeln!(out, "{latency}");
+        }
         let _ = writeln!(out, "{}", plan.sampling.text());
     }
     for node in shown {

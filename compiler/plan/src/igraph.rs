@@ -156,6 +156,7 @@ mod tests {
 
     fn nf(pps: f64, cycles: u64, max: Option<u32>) -> PNf {
         PNf {
+            updates: Vec::new(),
             name: "x".into(),
             function: "x".into(),
             affinity: Affinity::Flow,

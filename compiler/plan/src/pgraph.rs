@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use trisect_policy::Profile;
 use trisect_policy::filter::Filter;
 use trisect_policy::nf::{Affinity, NfDescription};
-use trisect_policy::policy::{self, Condition, Policy, Share};
+use trisect_policy::policy::{self, Condition, Policy, Share, Updates};
 use trisect_policy::rack::Rack;
 
 /// The policy graph.
@@ -39,6 +39,20 @@ pub struct PNf {
     pub max_instances: Option<u32>,
     /// Offered load of all pipelines, in packets per second.
     pub pps: f64,
+    /// Tables whose entries the control plane changes while packets run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub updates: Vec<PUpdates>,
+}
+
+/// How often the control plane changes a table's entries.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PUpdates {
+    /// The table, as the NF's program names it.
+    pub table: String,
+    /// Entries per second, whatever the traffic.
+    pub per_second: f64,
+    /// Entries per packet that looks the table up.
+    pub per_packet: f64,
 }
 
 /// A pipeline.
@@ -174,6 +188,7 @@ impl PGraph {
                 cycles: description.cycles_per_packet,
                 max_instances: description.scaling.max_instances,
                 pps: 0.0,
+                updates: updates(nf, description),
             });
         }
         for pipeline in &policy.pipelines {
@@ -212,6 +227,7 @@ impl PGraph {
                 cycles,
                 max_instances: Some(1),
                 pps,
+                updates: Vec::new(),
             }],
             pipelines: vec![PPipeline {
                 name: OF_PROGRAM.to_owned(),
@@ -338,6 +354,27 @@ impl PGraph {
         built.spread(&shares)?;
         Ok(built)
     }
+}
+
+/// What a policy, or else the description, says about changes of an instance's tables. What is not configured is
+/// empty and stays so.
+fn updates(nf: &policy::NfInstance, description: &NfDescription) -> Vec<PUpdates> {
+    let items = description.config.iter();
+    let changed = items.filter_map(|item| {
+        let table = item.kind.table()?.to_owned();
+        let setting = nf.config.iter().find(|s| s.name.value == item.name)?;
+        let (per_second, per_packet) = match setting.updates.as_ref().map(|u| u.value) {
+            Some(Updates::PerSecond(entries)) => (entries as f64, 0.0),
+            Some(Updates::Fraction(millionths)) => (0.0, f64::from(millionths) / 1e6),
+            None => (item.updates_per_second? as f64, 0.0),
+        };
+        (per_second + per_packet > 0.0).then_some(PUpdates {
+            table,
+            per_second,
+            per_packet,
+        })
+    });
+    changed.collect()
 }
 
 /// Puts counted parts where the policy says nothing about an edge.

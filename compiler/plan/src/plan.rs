@@ -23,7 +23,7 @@ use trisect_policy::Profile;
 use trisect_policy::nf::NfDescription;
 use trisect_policy::policy::Policy;
 use trisect_policy::rack::Rack;
-use trisect_target::{Registry, Resources, TargetKind, Whole};
+use trisect_target::{Registry, Resources, TargetKind, Whole, resource};
 
 /// What the pipeline of a plan is.
 #[derive(Clone, Copy, Debug)]
@@ -180,17 +180,69 @@ pub struct Crossing {
 pub struct Prediction {
     /// Offered packets per second.
     pub offered_pps: f64,
-    /// By how much the offered load can grow (below 1: must shrink) until something is full.
+    /// By how much the offered load can grow (below 1: must shrink), each class up to its `max`, until something is full;
+    /// the largest number there is if nothing will be.
     pub load_factor: f64,
-    /// What is full then: `s1`, `link to s1`, `bus of s1`, `port p4`.
+    /// What is full then: `s1`, `link to s1`, `bus of s1`, `port p4`; empty if nothing will be.
     pub bottleneck: String,
     /// Cores' worth of work at the offered load.
     pub cores: f64,
     /// The largest expected latency of a pipeline in microseconds, without queueing and without the switch's
     /// and the NICs' own.
     pub latency_us: f64,
+    /// The same of the longest way that a packet can take between external ports.
+    #[serde(default)]
+    pub longest_us: f64,
+    /// Both by pipeline, in the policy's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub latencies: Vec<ClassLatency>,
     /// Expected load of everything that can be full, as a part of its capacity.
     pub loads: BTreeMap<String, f64>,
+}
+
+impl Prediction {
+    /// What is full first, in words.
+    pub fn limit(&self) -> String {
+        match self.load_factor < f64::MAX {
+            true => format!(
+                "{} at {:.2} times the offered load",
+                self.bottleneck, self.load_factor
+            ),
+            false => {
+                "none, as every class can have its `max`: growth is unlimited from an offered load"
+                    .to_owned()
+            }
+        }
+    }
+}
+
+/// How long packets of a pipeline take in the rack, in microseconds, without queueing and without the switch's
+/// and the NICs' own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClassLatency {
+    /// The pipeline.
+    pub class: String,
+    /// On average, over all its packets.
+    pub expected_us: f64,
+    /// On the longest way from external port to external port.
+    pub longest_us: f64,
+    /// What the longest way may take, if the policy says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub most_us: Option<f64>,
+}
+
+impl std::fmt::Display for ClassLatency {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "latency of {}: {:.2} us expected, {:.2} us on the longest way",
+            self.class, self.expected_us, self.longest_us
+        )?;
+        match self.most_us {
+            Some(most) => write!(f, ", of at most {most:.2}"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Source<'_> {
@@ -457,10 +509,17 @@ fn devices(
         .filter_map(|site| {
             let device = machines.device(site)?;
             let piece = solution.pieces.at(site);
-            let uses = piece
+            let mut uses = piece
                 .and_then(|p| device.fit(p).ok())
                 .map(|u| u.resources)
                 .unwrap_or_default();
+            // Of changes by the control plane the piece says nothing.
+            let planned = problem.uses(facts, &solution.assignment, site);
+            for name in [resource::UPDATES, resource::INSERTIONS] {
+                if let Some(amount) = planned.get(name) {
+                    uses = uses.with(name, amount);
+                }
+            }
             let stays = |s: ServerId| problem.pps * solution.cost.stays_by_server[usize::from(s.0)];
             let (kind, pps, load) = match site {
                 Site::Switch => (
@@ -544,7 +603,20 @@ fn predict(search: &Search<'_>, solution: &Solution) -> Prediction {
         .map(|(q, load)| (q.name.clone(), load / q.capacity.max(1.0)))
         .collect();
     let name = |q: usize| search.model.quantities[q].name.clone();
+    let classes = search.model.classes.iter().zip(&search.model.ways);
+    let latencies: Vec<ClassLatency> = classes
+        .enumerate()
+        .map(|(c, (class, ways))| ClassLatency {
+            class: class.name.clone(),
+            expected_us: outcome.loads[search.places.latency(c)] / 1e3,
+            longest_us: outcome.longest_ns[c] / 1e3,
+            most_us: ways.most.is_finite().then_some(ways.most / 1e3),
+        })
+        .collect();
+    let longest = latencies.iter().map(|l| l.longest_us);
     Prediction {
+        longest_us: longest.fold(0.0, f64::max),
+        latencies,
         offered_pps: search.problem.pps,
         load_factor: outcome.scale.min(f64::MAX),
         bottleneck: outcome.bottleneck.map(name).unwrap_or_default(),

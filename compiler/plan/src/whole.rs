@@ -200,6 +200,8 @@ fn prediction(rack: &Rack, offered_pps: f64) -> Prediction {
         bottleneck: loads.keys().next().cloned().unwrap_or_default(),
         cores: 0.0,
         latency_us: 0.0,
+        longest_us: 0.0,
+        latencies: Vec::new(),
         loads,
     }
 }

@@ -542,6 +542,15 @@ impl Check<'_> {
                 self.found.push(found);
                 continue;
             };
+            if let Some(updates) = &setting.updates
+                && item.kind.table().is_none()
+            {
+                let message = format!("`{}` fills no table whose entries could change", item.name);
+                let found = self
+                    .error(codes::BAD_CONFIG, updates.span, message)
+                    .help("leave `updates` out: it is for files of entries and of backends");
+                self.found.push(found);
+            }
             if let ConfigKind::Parameter { .. } = item.kind
                 && let Err(message) = item.kind.parameter_literal(&setting.value)
             {

@@ -26,6 +26,8 @@
 //! name = "acl"
 //! type = "entries"                   # a file in the entries format of [`crate::entries`]
 //! table = "acl"                      # the table in the program
+//! updates_per_second = 5             # entries that the control plane changes in a second; a policy may say
+//!                                    # otherwise (`acl = "acl.entries" updates 200`); absent: none
 //!
 //! [[config]]
 //! name = "backends"
@@ -152,6 +154,10 @@ pub struct ConfigItem {
     /// Whether a policy must give it. Parameters are required unless they have a default.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub required: bool,
+    /// Entries of its table that the control plane changes in a second, where the policy says nothing. Only for
+    /// items that fill a table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updates_per_second: Option<u64>,
     /// What it is.
     #[serde(flatten)]
     pub kind: ConfigKind,
@@ -258,6 +264,13 @@ impl ConfigItem {
 }
 
 impl ConfigKind {
+    /// The table in the program that the item fills, if it is one for entries.
+    pub fn table(&self) -> Option<&str> {
+        match self {
+            ConfigKind::Entries { table } | ConfigKind::Maglev { table, .. } => Some(table),
+            ConfigKind::Patterns { .. } | ConfigKind::Parameter { .. } => None,
+        }
+    }
     /// For a parameter: the text of its define, a P4 literal with its width (`16w1024`).
     ///
     /// # Errors
@@ -431,6 +444,11 @@ impl Check<'_> {
                     format!("configuration item `{}` is declared twice", item.name),
                     "remove one of the two",
                 );
+            }
+            if item.updates_per_second.is_some() && item.kind.table().is_none() {
+                let path = [at[0], at[1], Step::Key("updates_per_second")];
+                let message = format!("`{}` fills no table whose entries could change", item.name);
+                self.report(&path, message, "leave it out");
             }
             match &item.kind {
                 ConfigKind::Maglev { size, .. } if !crate::maglev::is_prime(*size) => {

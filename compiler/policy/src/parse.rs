@@ -14,7 +14,7 @@ use crate::filter::Filter;
 use crate::filter::ast::Relation;
 use crate::policy::{
     AttributeTest, AttributeValue, BitRate, Class, Condition, Edge, Latency, Located, Name,
-    NfInstance, Node, Pipeline, Policy, Setting, Share, Slo, scaled,
+    NfInstance, Node, Pipeline, Policy, Setting, Share, Slo, Updates, scaled,
 };
 use crate::syntax::{Fault, Input, Parsed, bad_value, fail, sign, skip};
 
@@ -28,6 +28,8 @@ const TOP_HELP: &str =
 const STATEMENT_HELP: &str =
     "write `class ports p0 filter \"ip\";`, `slo min 1Gbps;` or a chain `in -> fw -> p1;`";
 const NAME_HELP: &str = "a name is a letter, then letters, digits, `_` and `-`";
+const UPDATES_HELP: &str =
+    "write `updates 200` for entries per second, or `updates 0.1%` for one with so many packets";
 const RATE_HELP: &str = "write it as 4Gbps, 250Mbps or (on edges) 12.5%";
 
 /// Reads the text as far as it follows the grammar.
@@ -171,7 +173,12 @@ impl<'a> Grammar<'a> {
             let (behind, name) = self.name(rest, "a configuration item or `}`")?;
             let (behind, ()) = expect(behind, "=", "write `item = \"file\"`")?;
             let (behind, value) = self.setting_value(behind)?;
-            nf.config.push(Setting { name, value });
+            let (behind, updates) = self.updates(behind)?;
+            nf.config.push(Setting {
+                name,
+                value,
+                updates,
+            });
             (rest, _) = opt(alt((sign(";"), sign(",")))).parse(behind)?;
         }
     }
@@ -192,6 +199,31 @@ impl<'a> Grammar<'a> {
             );
         }
         Ok((rest, Located::new(text.to_string(), self.span(start, rest))))
+    }
+
+    /// How often the entries of a file change, if that stands there. `updates` may also be the next item.
+    fn updates(&self, input: Input<'a>) -> Parsed<'a, Option<Located<Updates>>> {
+        let Ok((behind, ())) = keyword("updates")(input) else {
+            return Ok((input, None));
+        };
+        let start = skip(behind);
+        if start.starts_with('=') {
+            return Ok((input, None));
+        }
+        let number = |c: char| c.is_ascii_digit() || c == '.';
+        let (rest, text) = take_while::<_, _, Fault<'a>>(number).parse(start)?;
+        let (rest, updates) = match sign("%")(rest) {
+            Ok((rest, ())) => {
+                let share = scaled(text, 10_000).and_then(|share| u32::try_from(share).ok());
+                let share = share.filter(|share| *share <= 1_000_000);
+                (rest, share.map(Updates::Fraction))
+            }
+            Err(_) => (rest, text.parse().ok().map(Updates::PerSecond)),
+        };
+        match updates {
+            Some(updates) => Ok((rest, Some(Located::new(updates, self.span(start, rest))))),
+            None => bad_value(start, "expected how often entries change", UPDATES_HELP),
+        }
     }
 
     fn pipeline(&mut self, input: Input<'a>) -> Parsed<'a, Pipeline> {

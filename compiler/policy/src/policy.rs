@@ -26,13 +26,15 @@
 //! - A packet filter on an edge looks at the packet as it leaves the node. `nf.attribute` is what an NF
 //!   upstream declared for the packet.
 //! - Rates are estimates for sizing; they change no packet. `slo` says what a plan has to reach for the
-//!   class ([`Slo`]); it changes no packet either.
+//!   class ([`Slo`]); it changes no packet either. Nor does `updates`: how often the control plane changes an entry of
+//!   the table ([`Updates`]), which devices must keep up with.
 //!
 //! # Grammar
 //!
 //! ```text
 //! policy    = { nf | pipeline }
-//! nf        = "nf" NAME "=" NAME [ "{" { NAME "=" value [ ";" | "," ] } "}" ] [ ";" ]
+//! nf        = "nf" NAME "=" NAME [ "{" { NAME "=" value [ updates ] [ ";" | "," ] } "}" ] [ ";" ]
+//! updates   = "updates" ( NUMBER | PERCENT )    200 entries a second; one with 0.1% of packets
 //! value     = STRING | NUMBER | NAME | ADDRESS
 //! pipeline  = "pipeline" NAME "{" { statement ";" } "}"
 //! statement = class | slo | NAME edge NAME { edge NAME }
@@ -138,6 +140,20 @@ pub struct Setting {
     pub name: Name,
     /// The text of the value: a path relative to the policy, or a parameter's value.
     pub value: Located<String>,
+    /// How often the control plane changes entries of the table that the item fills; as the NF's description
+    /// says if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updates: Option<Located<Updates>>,
+}
+
+/// How often the control plane changes an entry of a table while packets run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Updates {
+    /// So many entries per second, whatever the traffic.
+    PerSecond(u64),
+    /// One for so many millionths of the packets that look the table up.
+    Fraction(u32),
 }
 
 /// A traffic class and the graph that its packets walk.
@@ -386,8 +402,17 @@ impl fmt::Display for NfInstance {
             return f.write_str(";");
         }
         f.write_str(" {")?;
-        for Setting { name, value } in &self.config {
-            write!(f, " {} = \"{}\";", name.value, value.value)?;
+        for Setting {
+            name,
+            value,
+            updates,
+        } in &self.config
+        {
+            write!(f, " {} = \"{}\"", name.value, value.value)?;
+            if let Some(updates) = updates {
+                write!(f, " updates {}", updates.value)?;
+            }
+            f.write_str(";")?;
         }
         f.write_str(" };")
     }
@@ -610,14 +635,26 @@ impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Share::Rate(rate) => write!(f, "{rate}"),
-            Share::Fraction(millionths) => {
-                let percent = format!("{}.{:04}", millionths / 10_000, millionths % 10_000);
-                write!(
-                    f,
-                    "{}%",
-                    percent.trim_end_matches('0').trim_end_matches('.')
-                )
-            }
+            Share::Fraction(millionths) => percent(f, *millionths),
         }
     }
+}
+
+impl fmt::Display for Updates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Updates::PerSecond(entries) => write!(f, "{entries}"),
+            Updates::Fraction(millionths) => percent(f, *millionths),
+        }
+    }
+}
+
+/// Millionths as a percentage.
+fn percent(f: &mut fmt::Formatter<'_>, millionths: u32) -> fmt::Result {
+    let percent = format!("{}.{:04}", millionths / 10_000, millionths % 10_000);
+    write!(
+        f,
+        "{}%",
+        percent.trim_end_matches('0').trim_end_matches('.')
+    )
 }

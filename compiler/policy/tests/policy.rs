@@ -10,14 +10,14 @@ use trisect_ir::diag::{Diagnostic, Span};
 use trisect_policy::filter::ast::Relation;
 use trisect_policy::policy::{
     AttributeTest, AttributeValue, BitRate, Class, Condition, Edge, Latency, Located, NfInstance,
-    Node, Pipeline, Setting, Share, Slo,
+    Node, Pipeline, Setting, Share, Slo, Updates,
 };
 use trisect_policy::{Filter, NfDescription, Policy, Rack, parse_policy};
 
 const CENTRAL_OFFICE: &str = r#"
 # Residential customers, and the introductory policy of E2.
 nf nat = snat { pool = "pool.entries"; idle = 30 };
-nf fw = firewall { acl = "acl.entries" }
+nf fw = firewall { acl = "acl.entries" updates 200, other = "o.entries" updates 0.1% }
 nf ids = ids { signatures = "ids.patterns" };
 nf norm = normaliser
 nf mon = monitor;
@@ -54,6 +54,9 @@ fn a_policy_is_read_and_printed() {
     let policy = parse_policy(CENTRAL_OFFICE, "x.policy").expect("valid");
     assert_eq!(policy.nfs.len(), 5);
     assert_eq!(policy.nfs[0].config[1].value.value, "30");
+    let updates = |i: usize| policy.nfs[1].config[i].updates.as_ref().map(|u| u.value);
+    assert_eq!(updates(0), Some(Updates::PerSecond(200)));
+    assert_eq!(updates(1), Some(Updates::Fraction(1000)));
     let [residential, intro] = &policy.pipelines[..] else {
         panic!("two pipelines")
     };
@@ -302,7 +305,7 @@ fn policies_against_library_and_rack() {
     let policy = parse_policy(good, "x").expect("valid");
     assert_eq!(policy.check("x", &library, &rack), []);
 
-    let bad = "nf i = ids { sigs = \"x\" } nf j = idz\n\
+    let bad = "nf i = ids { sigs = \"x\" } nf j = idz nf k = ids { signatures = \"x\" updates 5 }\n\
                pipeline p { class ports p9; in -> i; i -[i.verdict == danger]-> p1; \
                i -[i.color == 1]-> j -> p7; }";
     let policy = parse_policy(bad, "x").expect("well formed");
@@ -314,6 +317,7 @@ fn policies_against_library_and_rack() {
             (211, "i"),
             (211, "sigs"),
             (201, "idz"),
+            (211, "5"),
             (209, "p9"),
             (208, "danger"),
             (207, "color"),
@@ -423,6 +427,11 @@ fn pipeline() -> impl Strategy<Value = Policy> {
             let setting = Setting {
                 name: located("a".into()),
                 value: located("b c.d".into()),
+                updates: match rate % 3 {
+                    0 => None,
+                    1 => Some(located(Updates::PerSecond(u64::from(rate)))),
+                    _ => Some(located(Updates::Fraction(rate % 1_000_001))),
+                },
             };
             Policy {
                 pipelines: vec![Pipeline {

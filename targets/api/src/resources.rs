@@ -26,6 +26,11 @@ pub mod names {
     pub const RULES: &str = "rules";
     /// Flow groups.
     pub const GROUPS: &str = "groups";
+    /// Table entries that the control plane changes in a second. No device knows that of a piece: the plan
+    /// counts it.
+    pub const UPDATES: &str = "updates_per_second";
+    /// The same for flow rules: insertions in a second.
+    pub const INSERTIONS: &str = "insertions_per_second";
 }
 
 /// Quantities by name. In a budget, what is not named is unbounded; in a use, it is 0.

@@ -212,6 +212,7 @@ impl SwitchModel {
             (resource::PARSER_STATES, "parser_states"),
             (PARSER_ENTRIES, "parser_entries"),
             (HEADER_BITS, "header_vector_bits"),
+            (resource::UPDATES, "updates_per_second"),
         ];
         let stated = figures
             .into_iter()

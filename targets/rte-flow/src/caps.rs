@@ -60,7 +60,7 @@ pub struct Limits {
     pub max_jumps: u32,
 }
 
-/// Rates, for cost models and for people. What is left out is unknown.
+/// Rates, for cost models and for people. What is left out is unknown, and taken for unbounded.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rates {
@@ -267,12 +267,13 @@ impl Capabilities {
     /// The limits as a budget.
     pub fn budget(&self) -> Resources {
         [
-            (resource::RULES, self.limits.rules),
-            (resource::GROUPS, self.limits.groups),
-            (COUNTERS, self.limits.counters),
+            (resource::RULES, self.limits.rules.map(u64::from)),
+            (resource::GROUPS, self.limits.groups.map(u64::from)),
+            (COUNTERS, self.limits.counters.map(u64::from)),
+            (resource::INSERTIONS, self.rates.insertions_per_second),
         ]
         .into_iter()
-        .filter_map(|(name, amount)| Some((name.to_owned(), u64::from(amount?))))
+        .filter_map(|(name, amount)| Some((name.to_owned(), amount?)))
         .collect()
     }
 

@@ -11,6 +11,8 @@ mod model;
 mod problem;
 mod rules;
 mod strategy;
+mod updates;
+mod ways;
 
 pub use model::Places;
 pub(crate) use problem::frequency;
@@ -272,6 +274,8 @@ impl<'a> Search<'a> {
             latency_ns: f64::INFINITY,
             over: Vec::new(),
             unmet: Vec::new(),
+            longest_ns: Vec::new(),
+            late: Vec::new(),
         })
     }
     /// Solves; packets come back to a server that they have left only if there is no other way.

@@ -4,15 +4,20 @@
 //! | quantity | kind | what |
 //! |---|---|---|
 //! | `QUANTITY of DEVICE` | space | every budget of a device but stages: chains of dependent nodes come as rules |
+//! | `table updates of DEVICE` | rate | changes of tables by the control plane, if some come with packets: then all are taken to grow |
 //! | `SERVER` | work | cycles per second of its cores |
 //! | `link to SERVER`, `bus of SERVER` | rate | bits per second, each way the same |
 //! | `port NAME` | rate | bits per second that leave, whatever the cut |
 //! | `header bytes` | header bytes | outer headers on links |
 //! | `visits of SERVER` | bounces | packets that the switch sends there |
-//! | `latency of CLASS` | latency | expected nanoseconds, without queueing and the switch's own |
+//! | `expected latency of CLASS` | latency | nanoseconds, without queueing and the switch's own |
+//!
+//! What is promised about latency is that of the longest way (`ways`).
 
 use super::problem::{Problem, header_bytes};
 use super::rules::rules;
+use super::updates;
+use super::ways::ways;
 use crate::facts::Facts;
 use crate::machines::Machines;
 use crate::pgraph::PGraph;
@@ -34,6 +39,8 @@ pub struct Places {
     latency: Vec<usize>,
     /// Budgets by site and name.
     budgets: BTreeMap<(Site, String), usize>,
+    /// By site: changes of tables that grow with the rates.
+    updates: BTreeMap<Site, usize>,
 }
 
 impl Places {
@@ -44,6 +51,10 @@ impl Places {
     /// The position of the visits of a server.
     pub fn visits(&self, server: ServerId) -> usize {
         self.servers[usize::from(server.0)][3]
+    }
+    /// The position of a class's expected latency.
+    pub fn latency(&self, class: usize) -> usize {
+        self.latency[class]
     }
     /// What a position is a budget of, if it is one.
     pub fn budget(&self, quantity: usize) -> Option<(Site, &str)> {
@@ -84,6 +95,7 @@ pub(crate) fn model(sources: &Sources<'_, '_>) -> (optimise::Problem, Places) {
     builder.quantities();
     builder.units();
     builder.edges();
+    builder.model.ways = ways(sources);
     builder.model.rules = rules(sources.facts, sources.problem, sources.machines);
     (builder.model, builder.places)
 }
@@ -123,6 +135,7 @@ impl Builder<'_, '_> {
                 min: pipeline.slo.min_pps.unwrap_or(0.0),
                 max: pipeline.slo.max_pps.unwrap_or(f64::INFINITY),
                 weight: pipeline.slo.weight(),
+                counted: 1.0,
             });
         }
     }
@@ -144,6 +157,7 @@ impl Builder<'_, '_> {
                 self.places.budgets.insert((*site, name.to_owned()), q);
             }
         }
+        self.growing_updates();
         for server in &self.sources.machines.servers {
             let work = Kind::Work {
                 per_core: server.hz,
@@ -164,13 +178,8 @@ impl Builder<'_, '_> {
         self.places.header =
             self.quantity("header bytes".to_owned(), f64::INFINITY, Kind::HeaderBytes);
         for pipeline in &self.sources.graph.pipelines {
-            let name = format!("latency of {}", pipeline.name);
-            let most = pipeline.slo.max_latency_us;
-            let q = self.quantity(
-                name,
-                most.map_or(f64::INFINITY, |us| 1e3 * us),
-                Kind::Latency,
-            );
+            let name = format!("expected latency of {}", pipeline.name);
+            let q = self.quantity(name, f64::INFINITY, Kind::Latency);
             self.places.latency.push(q);
         }
         let frame_bits = 8.0 * f64::from(self.sources.packet_bytes);
@@ -183,6 +192,20 @@ impl Builder<'_, '_> {
                 if bits > 0.0 {
                     self.model.quantities[q].base.push((class, bits));
                 }
+            }
+        }
+    }
+    fn growing_updates(&mut self) {
+        let problem = self.sources.problem;
+        if !problem.changes_grow() {
+            return;
+        }
+        for (site, budget) in &problem.budgets {
+            let stated = updates::quantity(budget).and_then(|name| budget.get(name));
+            if let Some(most) = stated {
+                let name = format!("table updates of {}", self.sources.machines.name(*site));
+                let q = self.quantity(name, most as f64, Kind::Rate);
+                self.places.updates.insert(*site, q);
             }
         }
     }
@@ -219,6 +242,7 @@ impl Builder<'_, '_> {
                 demands.add(*q, 0, amount as f64);
             }
         }
+        self.changes(&mut demands, g, site);
         for &node in &problem.groups[g].nodes {
             if let Site::Host(server) = site {
                 let cycles = problem.used(node, site).map_or(0, |used| used.cycles) as f64;
@@ -234,6 +258,24 @@ impl Builder<'_, '_> {
             }
         }
         demands.finish()
+    }
+    /// Changes of a group's tables, as those of the classes whose packets look them up.
+    fn changes(&self, demands: &mut Sums, g: usize, site: Site) {
+        let (facts, problem) = (self.sources.facts, self.sources.problem);
+        let budget = problem.budgets.get(&site);
+        let (Some(q), Some(name)) = (
+            self.places.updates.get(&site),
+            budget.and_then(updates::quantity),
+        ) else {
+            return;
+        };
+        let amount = problem.group_use(facts, g, site).get(name).unwrap_or(0) as f64;
+        let nodes = problem.changing(facts, g);
+        let rates: Vec<(usize, f64)> = nodes.flat_map(|n| self.rates(n)).collect();
+        let all: f64 = rates.iter().map(|(_, pps)| pps).sum();
+        for (class, pps) in rates.into_iter().filter(|_| all > 0.0) {
+            demands.add(*q, class, amount * pps / all);
+        }
     }
     /// Cycles of a host for every packet that reaches a node.
     fn host_time(&self, demands: &mut Sums, node: NodeId, server: ServerId, cycles: f64) {
@@ -303,7 +345,7 @@ impl Builder<'_, '_> {
         let mut crossings = Vec::new();
         let bytes = header_bytes(self.sources.facts, node);
         let frame_bits = 8.0 * f64::from(self.sources.packet_bytes);
-        for (s, server) in self.sources.machines.servers.iter().enumerate() {
+        for s in 0..self.sources.machines.servers.len() {
             let id = ServerId(s as u16);
             let sites = &self.sources.problem.groups[unit].sites;
             if !sites.iter().any(|site| site.server() == Some(id)) {
@@ -317,9 +359,8 @@ impl Builder<'_, '_> {
                 demands.add(bus, *class, pps * (frame_bits + 8.0 * bytes));
                 demands.add(visits, *class, *pps);
                 demands.add(self.places.header, *class, pps * bytes);
-                let there_and_back = 2.0 * server.link_ns as f64;
-                let io = 1e9 * self.sources.problem.io_cycles[s] / server.hz;
-                self.latency(&mut demands, *class, *pps, there_and_back + io);
+                let visit = visit_ns(self.sources, s);
+                self.latency(&mut demands, *class, *pps, visit);
             }
             crossings.push(Crossing {
                 region: s,
@@ -329,6 +370,12 @@ impl Builder<'_, '_> {
         }
         crossings
     }
+}
+
+/// Nanoseconds that a visit of a server takes, without what is done there: the link there and back, and I/O.
+pub(super) fn visit_ns(sources: &Sources<'_, '_>, server: usize) -> f64 {
+    let figures = &sources.machines.servers[server];
+    2.0 * figures.link_ns as f64 + 1e9 * sources.problem.io_cycles[server] / figures.hz
 }
 
 /// Demands, each quantity and class once.

@@ -1,6 +1,7 @@
 //! The cut as a problem: groups of nodes that must share a site, the sites that each can have, what
 //! it uses there, how often it runs.
 
+use super::updates;
 use crate::error::PlanError;
 use crate::facts::Facts;
 use crate::legal;
@@ -12,7 +13,7 @@ use crate::site::{Assignment, ServerId, Site};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use trisect_ir::analysis::levels;
-use trisect_ir::{Entity, NodeId, NodeKind};
+use trisect_ir::{Entity, NodeId, NodeKind, TableId};
 use trisect_target::{Refusal, Resources, Use, Verdict, resource};
 
 /// Bytes in front of the original frame on a server link, without context.
@@ -52,6 +53,10 @@ pub struct Problem {
     shares: BTreeMap<(NodeId, NodeId), f64>,
     /// By node index: the classes of its packets, with their parts.
     class_parts: Vec<Vec<(usize, f64)>>,
+    /// By class: the node at which its packets begin.
+    pub(super) starts: Vec<NodeId>,
+    /// Tables that the control plane changes, and whether some changes come with packets.
+    changing: (BTreeSet<TableId>, bool),
 }
 
 /// What a cut costs, per packet that enters the rack.
@@ -86,15 +91,17 @@ impl Problem {
         let leaders = leaders(facts);
         let groups: BTreeSet<usize> = facts.sited().map(|n| leaders[n.index()]).collect();
         let joint = groups.len() * machines.servers.len() <= JOINT;
-        let verdicts = verdicts(facts, merged, placement, machines, joint);
+        let mut verdicts = verdicts(facts, merged, placement, machines, joint);
+        let frequency = frequency(facts, &merged.shares);
+        let sites = machines.sites().into_iter();
+        let budgets = sites
+            .filter_map(|s| Some((s, machines.device(s)?.budget())))
+            .collect();
+        updates::book(&mut verdicts, facts, merged, &frequency, &budgets);
         let mut problem = Self {
             groups: Vec::new(),
-            frequency: frequency(facts, &merged.shares),
-            budgets: machines
-                .sites()
-                .into_iter()
-                .filter_map(|s| Some((s, machines.device(s)?.budget())))
-                .collect(),
+            frequency,
+            budgets,
             io_cycles: machines
                 .servers
                 .iter()
@@ -104,6 +111,11 @@ impl Problem {
             group_of: vec![None; verdicts.len()],
             shares: merged.shares.clone(),
             class_parts: class_parts(facts, merged, graph),
+            starts: merged.starts.clone(),
+            changing: (
+                merged.updates.keys().copied().collect(),
+                merged.updates.values().any(|u| u.per_packet > 0.0),
+            ),
             verdicts,
         };
         let mut number: BTreeMap<usize, usize> = BTreeMap::new();
@@ -221,6 +233,22 @@ impl Problem {
                 })
             });
         parts.max().unwrap_or(0)
+    }
+    /// The nodes of a group that apply a table which the control plane changes.
+    pub(super) fn changing<'a>(
+        &'a self,
+        facts: &'a Facts,
+        group: usize,
+    ) -> impl Iterator<Item = NodeId> + 'a {
+        let nodes = self.groups[group].nodes.iter().copied();
+        nodes.filter(|n| {
+            let table = updates::applied(facts.program, *n);
+            table.is_some_and(|table| self.changing.0.contains(&table))
+        })
+    }
+    /// Whether some changes of tables come with packets, so that there are more of them with more traffic.
+    pub(super) fn changes_grow(&self) -> bool {
+        self.changing.1
     }
     /// The classes (pipelines, by position) of the packets that reach a node, with their parts; in sum 1.
     pub fn class_parts(&self, node: NodeId) -> &[(usize, f64)] {

@@ -181,10 +181,9 @@ impl Search<'_> {
                 let gbps = class.min * bits / 1e9;
                 format!("`{}` at least {gbps:.3} Gbit/s", class.name)
             }
-            Promise::Latency(quantity) => {
-                let quantity = &self.model.quantities[*quantity];
-                let us = quantity.capacity / 1e3;
-                format!("{} at most {us:.3} us", quantity.name)
+            Promise::Latency(ways) => {
+                let ways = &self.model.ways[*ways];
+                format!("{} at most {:.3} us", ways.name, ways.most / 1e3)
             }
         }
     }

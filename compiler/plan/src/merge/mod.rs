@@ -13,14 +13,14 @@ mod spread;
 use crate::analysis::{Clean, Effects, Graph, Slot};
 use crate::error::PlanError;
 use crate::igraph::IGraph;
-use crate::pgraph::{PGraph, PNode, PPipeline};
+use crate::pgraph::{PGraph, PNode, PPipeline, PUpdates};
 use crate::sampling;
 use conditions::Attributes;
 use std::collections::{BTreeMap, BTreeSet};
 use trisect_ir::transform::{import, prune_parser, remove_unreachable};
 use trisect_ir::{
     BinOp, Entity, Expr, LValue, Node, NodeId, NodeKind, Op, PrimaryMap, Program, StdMeta,
-    Successors,
+    Successors, TableId,
 };
 use trisect_policy::nf::NfDescription;
 use trisect_sample::SampleSpec;
@@ -39,6 +39,9 @@ pub struct Merged {
     pub starts: Vec<NodeId>,
     /// Offered load in packets per second.
     pub pps: f64,
+    /// Tables whose entries the control plane changes. Every instance has the same entries, so each
+    /// sees all changes.
+    pub updates: BTreeMap<TableId, PUpdates>,
 }
 
 /// What is merged.
@@ -283,7 +286,19 @@ impl<'a> Merger<'a> {
         let starts = starts
             .filter_map(|name| id.get(name.as_str()).copied().or(nowhere))
             .collect();
+        let instances = self.sources.instances.instances.iter();
+        let updates = instances.flat_map(|instance| {
+            let changed = self.sources.graph.nfs[instance.nf].updates.iter();
+            changed.map(move |updates| (format!("{}.{}", instance.name, updates.table), updates))
+        });
+        let tables = &self.program.tables;
+        let updates = updates
+            .filter_map(|(name, updates)| {
+                Some((tables.find(|table| table.name == name)?, updates.clone()))
+            })
+            .collect();
         Merged {
+            updates,
             near,
             shares,
             starts,
