@@ -39,6 +39,15 @@ struct Answer<'a> {
 pub fn main(args: &Run) -> anyhow::Result<Ended> {
     let project = plan::project(&args.source)?;
     let traffic = traffic(args, &project)?;
+    let manifest = match (&args.manifest, &args.records) {
+        (Some(file), _) => Some(audit::load(file)?),
+        (None, Some(_)) => audit::own(&project)?,
+        (None, None) => None,
+    };
+    let asked = args.sample.or(manifest.as_ref().map(|m| m.sampling.one_in));
+    let compiled = project.rack.sampling.as_ref().map(|s| s.one_in);
+    let sample = asked.or(compiled).unwrap_or(SAMPLE);
+    let project = project.sampling_one_in(sample);
     let plan = plan::make(&project, &args.cutting)?;
 
     if plan.whole.is_some() && (args.records.is_some() || args.export.is_some()) {
@@ -47,17 +56,11 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
         let help = "leave out --records and --export";
         return Err(Problems::error(CONTRADICTION, message, reason, help).into());
     }
-    let manifest = match (&args.manifest, &args.records) {
-        (Some(file), _) => Some(audit::load(file)?),
-        (None, Some(_)) => audit::own(&project)?,
-        (None, None) => None,
-    };
-    let sample = args.sample.or(manifest.as_ref().map(|m| m.sampling.one_in));
-    let sample = sample.unwrap_or(SAMPLE);
     let run_plan = match args.cheat {
         Some(cheat) => &audit::cheating(&plan, cheat)?,
         None => &plan,
     };
+    let keys = audit::SealKeys::read(&args.seal_key, &plan)?;
     let mut rack = run::rack(run_plan, sample, args.records.is_some()).map_err(Problems::from)?;
     if let Some(cheat) = args.cheat {
         rack.provider = Some(Box::new(Cheater::new(cheat, audit::hosts(&plan))));
@@ -96,7 +99,7 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
             report.records.iter_mut().for_each(|r| r.work = None);
         }
         let run = (&rack, &report, traffic.arrivals.as_slice());
-        let evidence = audit::collect(&plan, run, manifest.as_ref(), args.cheat)?;
+        let evidence = audit::collect(&plan, run, manifest.as_ref(), args.cheat, &keys)?;
         let key = rack.sampler.as_ref().map(|s| s.spec().key.as_slice());
         let key = key.unwrap_or_default();
         let files = audit::write(folder, &report.records, key, &evidence)?;
