@@ -165,8 +165,40 @@ pub fn audit(
     bill: Option<Bill>,
     mut progress: impl FnMut(u64),
 ) -> Result<Report, Problems> {
-    let optional = |name: &str| Some(dir.join(name)).filter(|f| f.exists());
     let help = "give a folder that `trisect run --records` wrote";
+    let mut auditor = Auditor::new(manifest.clone(), key, &reference(plan));
+    let all = files::list(dir).map_err(|e| unreadable(dir, &e))?;
+    let mut read = 0;
+    let mut failure: Result<(), AuditError> = Ok(());
+    let looker = auditor.looker();
+    // Seals are many, too.
+    let (taken, evidence) = std::thread::scope(|scope| {
+        let evidence = scope.spawn(|| evidence_in(dir, bill, help));
+        let taken = ahead(&all, &looker, |looked| {
+            read += looked.len() as u64;
+            if failure.is_ok() {
+                failure = auditor.take_all(looked);
+            }
+            progress(read);
+        });
+        let evidence = evidence.join();
+        (taken, evidence.unwrap_or_else(|panic| resume_unwind(panic)))
+    });
+    taken.map_err(|e| unreadable(dir, &e))?;
+    failure.map_err(|e| {
+        let message = format!("the records in {} cannot be audited", dir.display());
+        Problems::error(NOT_RECORDS, message, e.to_string(), help)
+    })?;
+    if read == 0 {
+        let message = format!("there are no records in {}", dir.display());
+        return Err(Problems::error(NOT_RECORDS, message, "", help));
+    }
+    Ok(auditor.finish(&evidence?))
+}
+
+/// Reads what there is beside records.
+fn evidence_in(dir: &Path, bill: Option<Bill>, help: &str) -> Result<Evidence, Problems> {
+    let optional = |name: &str| Some(dir.join(name)).filter(|f| f.exists());
     let mut evidence = Evidence {
         bill,
         ..Evidence::default()
@@ -183,28 +215,7 @@ pub fn audit(
     if let (None, Some(file)) = (&evidence.bill, optional(BILL_FILE)) {
         evidence.bill = Some(read(&file, help)?);
     }
-    let mut auditor = Auditor::new(manifest.clone(), key, &reference(plan));
-    let all = files::list(dir).map_err(|e| unreadable(dir, &e))?;
-    let mut read = 0;
-    let mut failure: Result<(), AuditError> = Ok(());
-    let looker = auditor.looker();
-    let taken = ahead(&all, &looker, |looked| {
-        read += looked.len() as u64;
-        if failure.is_ok() {
-            failure = auditor.take_all(looked);
-        }
-        progress(read);
-    });
-    taken.map_err(|e| unreadable(dir, &e))?;
-    failure.map_err(|e| {
-        let message = format!("the records in {} cannot be audited", dir.display());
-        Problems::error(NOT_RECORDS, message, e.to_string(), help)
-    })?;
-    if read == 0 {
-        let message = format!("there are no records in {}", dir.display());
-        return Err(Problems::error(NOT_RECORDS, message, "", help));
-    }
-    Ok(auditor.finish(&evidence))
+    Ok(evidence)
 }
 
 /// Reads the records of these files in their order and looks at them, while those before are taken.

@@ -14,7 +14,7 @@ use trisect_sample::{
 use crate::accounting::{Minimality, Uses};
 use crate::bill::Bill;
 use crate::functional::{Continuity, Judged, describe, judge};
-use crate::manifest::{Manifest, Measure, Metric};
+use crate::manifest::{Element, Manifest, Measure, Metric};
 use crate::paths::PathCheck;
 use crate::performance::{Control, Measured, metrics};
 use crate::reference::Reference;
@@ -439,17 +439,26 @@ impl Auditor {
         if self.manifest.period_ns > 0 {
             checks.push(period(self.manifest.period_ns, &self.observations));
         }
-        for (name, agreed) in &self.manifest.element {
-            if let Some(key) = &agreed.key {
-                let none = Vec::new();
-                let seals = evidence.seals.get(name).unwrap_or(&none);
-                let links = self.links.get(name).unwrap_or(const { &Vec::new() });
-                checks.push(seals_of(name, key, seals, links));
-            }
-            if let Some(image) = &agreed.image {
-                checks.push(image_of(name, image, evidence.images.get(name)));
-            }
-        }
+        let links = &self.links;
+        let element = |(name, agreed): (&String, &Element)| {
+            let sealed = agreed.key.as_ref().map(|key| {
+                let seals = evidence.seals.get(name).map_or(&[][..], Vec::as_slice);
+                let links = links.get(name).map_or(&[][..], Vec::as_slice);
+                seals_of(name, key, seals, links)
+            });
+            let image = agreed.image.as_ref();
+            let image = image.map(|image| image_of(name, image, evidence.images.get(name)));
+            [sealed, image]
+        };
+        // Every record is in a chain of hashes, one per element.
+        let elements: Vec<_> = std::thread::scope(|scope| {
+            let elements = self.manifest.element.iter();
+            let threads: Vec<_> = elements.map(|e| scope.spawn(move || element(e))).collect();
+            let joined = threads.into_iter();
+            let joined = joined.map(|t| t.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            joined.collect()
+        });
+        checks.extend(elements.into_iter().flatten().flatten());
         checks.into_iter().map(Check::done).collect()
     }
 }
