@@ -37,7 +37,10 @@ fn sampling_nic(plan: &Plan, site: Site) -> Option<(Capabilities, &SampleSpec)> 
         return None;
     }
     let nic = plan.rack.servers.get(usize::from(server.0))?.nics.first()?;
-    let caps = Capabilities::named(&nic.model)?;
+    let caps = match plan.rack.model_texts.get(&nic.model) {
+        Some(text) => Capabilities::parse(text, &nic.model).ok()?,
+        None => Capabilities::named(&nic.model)?,
+    };
     caps.rss.is_some().then_some((caps, spec))
 }
 
