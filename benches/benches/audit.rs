@@ -1,12 +1,15 @@
 //! What an audit finds of providers that cheat, and how fast it is.
 //!
-//!     cargo bench -p trisect-benches --bench audit            # the table
-//!     cargo bench -p trisect-benches --bench audit -- speed   # records per second
+//!     cargo bench -p trisect-benches --bench audit              # the table
+//!     cargo bench -p trisect-benches --bench audit -- speed [N] # records per second, of at least N records
+//!
+//! N records take 0.7 N kilobytes of the folder for temporary files (`TMPDIR`).
 //!
 //! The chain is examples/central-office, cut by E2's step, with its bundled traffic ten times (26,400 packets): each time the
 //! packets get other IP identifications, so that they are other packets to the hash. Each way to cheat is run at three
 //! sampling rates. A cell has the failed checks that say most, or that nothing was found.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
@@ -14,15 +17,18 @@ use trisect::audit::{self, Asked};
 use trisect::project::Project;
 use trisect::run;
 use trisect_audit::cheat::{Cheat, Cheater};
-use trisect_audit::{Auditor, Evidence, Granularity, Manifest, Outcome, Report};
+use trisect_audit::{Auditor, Bill, Evidence, Granularity, Manifest, Outcome, Report, Resource};
+use trisect_collect::seal::{Seal, Sealer};
 use trisect_plan::cut::Strategy;
 use trisect_plan::plan::Plan;
-use trisect_rack::Arrival;
-use trisect_sample::Record;
+use trisect_rack::{Arrival, ShimReport};
+use trisect_sample::{Record, files};
 use trisect_wire::{Layers, Proto, checksum};
 
 /// How often the bundled traffic is played.
 const TIMES: u64 = 10;
+/// Records between two seals.
+const SEALED: usize = 4096;
 /// Nanoseconds between two times.
 const PAUSE_NS: u64 = 1_000_000_000;
 
@@ -42,10 +48,16 @@ fn main() -> anyhow::Result<()> {
     let manifest = audit::make(&project, &plan, &asked).map_err(|e| anyhow::anyhow!("{e}"))?;
     let traffic = project.traffic().map_err(|e| anyhow::anyhow!("{e}"))?;
     let traffic = run::bundled(&traffic).map_err(|e| anyhow::anyhow!("{e}"))?;
-    let arrivals = repeated(&traffic.arrivals);
     if speed {
-        return measure(&plan, &manifest, &arrivals);
+        let wanted = std::env::args().find_map(|a| a.parse().ok());
+        return measure(
+            &plan,
+            &manifest,
+            &traffic.arrivals,
+            wanted.unwrap_or(300_000),
+        );
     }
+    let arrivals = repeated(&traffic.arrivals);
     println!("| provider | 0.1 % | 1 % | 10 % |\n|----------|-------|-----|------|");
     let kinds = std::iter::once(None).chain(Cheat::ALL.map(Some));
     for kind in kinds {
@@ -108,41 +120,146 @@ fn found(report: &Report) -> String {
     }
 }
 
-fn measure(plan: &Plan, manifest: &Manifest, arrivals: &[Arrival]) -> anyhow::Result<()> {
-    let (manifest, records, evidence, key) = played(plan, manifest, arrivals, 1, None)?;
-    let dir = std::env::temp_dir().join(format!("trisect-audit-{}", std::process::id()));
-    let written = audit::write(&dir, &records, &key, &evidence);
-    written.map_err(|e| anyhow::anyhow!("{e}"))?;
-    let (count, packets) = (records.len(), arrivals.len());
-    drop(records);
+/// How many packets the shim's control sample has one of, where all are recorded.
+const CONTROL_ONE_IN: u32 = 100;
+
+/// Makes at least `wanted` records in a folder for temporary files, part by part, and audits them.
+fn measure(
+    plan: &Plan,
+    manifest: &Manifest,
+    arrivals: &[Arrival],
+    wanted: u64,
+) -> anyhow::Result<()> {
+    let mut manifest = manifest.clone();
+    manifest.sampling.one_in = 1;
+    let dir = tempfile::tempdir()?;
+    let (packets, key) = record(plan, &manifest, arrivals, wanted, dir.path())?;
     let begin = Instant::now();
-    let report = audit::audit(&manifest, plan, &dir, &key, None, |_| {});
+    let report = audit::audit(&manifest, plan, dir.path(), &key, None, |_| {});
     let took = begin.elapsed().as_secs_f64();
     let report = report.map_err(|e| anyhow::anyhow!("{e}"))?;
-    std::fs::remove_dir_all(&dir)?;
+    let count = report.records as f64;
     println!(
         "{count} records of {packets} packets audited in {took:.2} s: {:.0} records per second, 10 million in {:.0} s; {}",
-        count as f64 / took,
-        1e7 * took / count as f64,
+        count / took,
+        1e7 * took / count,
         found(&report)
     );
+    if let Some(most) = peak_memory() {
+        println!("most memory: {most}");
+    }
     Ok(())
+}
+
+/// The traffic again and again until there are as many records; gives packets and sampling key.
+fn record(
+    plan: &Plan,
+    manifest: &Manifest,
+    arrivals: &[Arrival],
+    wanted: u64,
+    dir: &Path,
+) -> anyhow::Result<(u64, Vec<u8>)> {
+    let mut rack = run::rack(plan, 1, true)?;
+    rack.shim = Some(audit::shim(plan, CONTROL_ONE_IN));
+    let mut writer = files::Writer::new(dir)?;
+    let mut sealers: BTreeMap<String, (Sealer, Vec<Seal>)> = BTreeMap::new();
+    let (mut evidence, mut shim) = (Evidence::default(), ShimReport::default());
+    let mut visits: BTreeMap<String, u64> = BTreeMap::new();
+    let (mut records, mut packets) = (0, 0);
+    let mut used: BTreeMap<Resource, u64> = BTreeMap::new();
+    for time in 0.. {
+        let arrivals = again(arrivals, time);
+        let mut report = rack.run(&arrivals, &mut |_| {})?;
+        packets += arrivals.len() as u64;
+        // A device counts its visits anew in every run; the shim does not.
+        for record in &mut report.records {
+            record.visit += visits.get(&record.element).copied().unwrap_or(0);
+        }
+        for device in &report.devices {
+            *visits.entry(device.name.clone()).or_default() += device.packets;
+        }
+        for record in report.records.iter().filter(|r| r.element != audit::SHIM) {
+            let name = &record.element;
+            let (sealer, seals) = sealers
+                .entry(name.clone())
+                .or_insert_with(|| (Sealer::new(name, audit::seal_key(name)), Vec::new()));
+            if sealer.append(record)? == SEALED {
+                seals.push(sealer.seal());
+            }
+        }
+        writer.append(&report.records)?;
+        records += report.records.len() as u64;
+        let bytes = arrivals.iter().map(|a| a.bytes.len() as u64).sum::<u64>();
+        let cycles = report.devices.iter().map(|d| d.cycles).sum::<u64>();
+        *used.entry(Resource::Packets).or_default() += arrivals.len() as u64;
+        *used.entry(Resource::Bytes).or_default() += bytes;
+        *used.entry(Resource::Cycles).or_default() += cycles;
+        add(&mut shim, report.shim.unwrap_or_default());
+        if records >= wanted {
+            break;
+        }
+    }
+    writer.finish()?;
+    let memory = rack.recorder.as_ref().map_or(0, |r| r.memory);
+    used.insert(Resource::Memory, memory);
+    let quantity = |resource| used.get(&resource).copied().unwrap_or(0);
+    evidence.bill = Some(Bill::new(&manifest.billed, quantity));
+    evidence.shim = Some(shim);
+    evidence.images = audit::images(plan)?;
+    for (element, (mut sealer, mut seals)) in sealers {
+        seals.push(sealer.seal());
+        evidence.seals.insert(element, seals);
+    }
+    let key = rack.sampler.as_ref().map(|s| s.spec().key.clone());
+    let key = key.unwrap_or_default();
+    audit::write(dir, &[], &key, &evidence).map_err(|e| anyhow::anyhow!("{e}"))?;
+    Ok((packets, key))
+}
+
+/// Adds what a shim saw in a later run.
+fn add(all: &mut ShimReport, more: ShimReport) {
+    let (to, from) = (&mut all.totals, more.totals);
+    if to.packets_in == 0 {
+        to.first_ns = from.first_ns;
+    }
+    to.packets_in += from.packets_in;
+    to.bytes_in += from.bytes_in;
+    to.packets_out += from.packets_out;
+    to.bytes_out += from.bytes_out;
+    to.last_ns = from.last_ns;
+    all.name = more.name;
+    all.control.extend(more.control);
+}
+
+/// The most memory that this process had, where the system says it.
+fn peak_memory() -> Option<String> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
+    Some(
+        line.split_whitespace()
+            .skip(1)
+            .collect::<Vec<_>>()
+            .join(" "),
+    )
 }
 
 /// The traffic again and again, each time with other IP identifications.
 fn repeated(arrivals: &[Arrival]) -> Vec<Arrival> {
+    (0..TIMES).flat_map(|time| again(arrivals, time)).collect()
+}
+
+/// The traffic for this time.
+fn again(arrivals: &[Arrival], time: u64) -> Vec<Arrival> {
     let last = arrivals.last().map_or(0, |a| a.time_ns);
     let first = arrivals.first().map_or(0, |a| a.time_ns);
     let length = last - first + PAUSE_NS;
-    let again = |time: u64| {
-        arrivals.iter().map(move |arrival| {
-            let mut arrival = arrival.clone();
-            arrival.time_ns += time * length;
-            renumber(&mut arrival.bytes, (time * 0x1357) as u16);
-            arrival
-        })
-    };
-    (0..TIMES).flat_map(again).collect()
+    let later = arrivals.iter().map(|arrival| {
+        let mut arrival = arrival.clone();
+        arrival.time_ns += time * length;
+        renumber(&mut arrival.bytes, (time * 0x1357) as u16);
+        arrival
+    });
+    later.collect()
 }
 
 /// Adds to the identification of the innermost IPv4 header.

@@ -9,7 +9,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use trisect_audit::cheat::Cheat;
 use trisect_audit::manifest::digest;
-use trisect_audit::{AuditError, Auditor, Bill, Evidence, Manifest, Report, Resource};
+use trisect_audit::{
+    AuditError, Auditor, Bill, Evidence, Looked, Looker, Manifest, Report, Resource,
+};
 use trisect_collect::seal::{Seal, Sealer};
 use trisect_plan::plan::Plan;
 use trisect_rack::{Arrival, Rack, ShimReport};
@@ -184,10 +186,11 @@ pub fn audit(
     let all = files::list(dir).map_err(|e| unreadable(dir, &e))?;
     let mut read = 0;
     let mut failure: Result<(), AuditError> = Ok(());
-    let taken = ahead(&all, |records| {
-        read += records.len() as u64;
+    let looker = auditor.looker();
+    let taken = ahead(&all, &looker, |looked| {
+        read += looked.len() as u64;
         if failure.is_ok() {
-            failure = auditor.push(records);
+            failure = auditor.take_all(looked);
         }
         progress(read);
     });
@@ -203,17 +206,22 @@ pub fn audit(
     Ok(auditor.finish(&evidence))
 }
 
-/// Reads the records of these files in their order, while those before are looked at.
-fn ahead(all: &[PathBuf], mut take: impl FnMut(Vec<Record>)) -> Result<(), files::FileError> {
+/// Reads the records of these files in their order and looks at them, while those before are taken.
+fn ahead(
+    all: &[PathBuf],
+    looker: &Looker,
+    mut take: impl FnMut(Vec<Looked>),
+) -> Result<(), files::FileError> {
     /// Batches that wait to be looked at, at most.
     const WAITING: usize = 2;
     let (sender, receiver) = std::sync::mpsc::sync_channel(WAITING);
     std::thread::scope(|scope| {
         let reader = scope.spawn(move || {
             all.iter().try_for_each(|file| {
-                files::each(file, |records| {
+                let look = |record, line: &[u8]| looker.line(record, line);
+                files::map(file, &look, |looked| {
                     // The receiver takes all there is.
-                    let _ = sender.send(records);
+                    let _ = sender.send(looked);
                 })
             })
         });

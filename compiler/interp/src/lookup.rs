@@ -1,5 +1,6 @@
 //! Which entry of a table wins: every one is tried.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use trisect_ir::{ActionCall, Bits, Entry, FlowTable, KeySet, MatchKind, Table};
 
@@ -7,10 +8,10 @@ use trisect_ir::{ActionCall, Bits, Entry, FlowTable, KeySet, MatchKind, Table};
 #[derive(Clone, Debug)]
 pub(crate) struct Entries {
     keys: usize,
-    /// `keys` matchers per entry.
+    /// `keys` matchers per entry; those first that win among matching entries.
     matchers: Vec<Matcher>,
-    /// What decides among matching entries: the larger wins, the earlier on a tie.
-    ranks: Vec<u32>,
+    /// The entries' positions in the table, in the same order.
+    positions: Vec<usize>,
 }
 
 /// A [`KeySet`], as numbers where they fit.
@@ -67,14 +68,14 @@ impl Entries {
             Some(at) => prefix_length(&entry.keys[at]),
             None => entry.priority,
         };
+        // The larger rank wins, the earlier entry on a tie.
+        let mut positions: Vec<usize> = (0..table.entries.len()).collect();
+        positions.sort_by_key(|at| Reverse(rank(&table.entries[*at])));
+        let keys = positions.iter().flat_map(|at| &table.entries[*at].keys);
         Self {
             keys: table.keys.len(),
-            matchers: table
-                .entries
-                .iter()
-                .flat_map(|e| e.keys.iter().map(Matcher::new))
-                .collect(),
-            ranks: table.entries.iter().map(rank).collect(),
+            matchers: keys.map(Matcher::new).collect(),
+            positions,
         }
     }
 
@@ -84,17 +85,13 @@ impl Entries {
             return None;
         }
         let small: Vec<Option<u128>> = key.iter().map(Bits::to_u128).collect();
-        let mut best: Option<usize> = None;
-        for (i, sets) in self.matchers.chunks_exact(self.keys).enumerate() {
-            let matches = sets
-                .iter()
+        let matches = |sets: &[Matcher]| {
+            sets.iter()
                 .zip(key.iter().zip(&small))
-                .all(|(set, (key, small))| set.contains(key, *small));
-            if matches && best.is_none_or(|b| self.ranks[i] > self.ranks[b]) {
-                best = Some(i);
-            }
-        }
-        best
+                .all(|(set, (key, small))| set.contains(key, *small))
+        };
+        let first = self.matchers.chunks_exact(self.keys).position(matches)?;
+        Some(self.positions[first])
     }
 }
 

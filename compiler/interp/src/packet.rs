@@ -1,6 +1,5 @@
 //! A packet on its way through the program.
 
-use num_bigint::BigUint;
 use trisect_ir::eval::{Env, bits_at};
 use trisect_ir::{
     Bits, Entity, FieldKind, FieldRef, HeaderId, HeaderType, LValue, MetaId, Place, PrimaryMap,
@@ -83,13 +82,23 @@ impl HeaderValue {
 
     /// Appends the header's bytes.
     pub fn write(&self, out: &mut Vec<u8>) {
-        let mut bits = 0;
-        let mut all = BigUint::ZERO;
+        // Bits that do not fill a byte yet.
+        let mut begun = Bits::zero(0);
         for field in &self.fields {
-            bits += field.width();
-            all = (all << field.width()) | field.value();
+            if begun.width() > 0 {
+                begun = begun.concat(field);
+            }
+            let bits = if begun.width() > 0 { &begun } else { field };
+            let left = bits.width() % 8;
+            match left {
+                0 => bits.append_be_bytes(out),
+                _ if bits.width() > left => {
+                    bits.slice(bits.width() - 1, left).append_be_bytes(out);
+                }
+                _ => {}
+            }
+            begun = bits.resize(left);
         }
-        out.extend(Bits::new(bits, all).to_be_bytes());
         out.extend(&self.varbit);
     }
 }

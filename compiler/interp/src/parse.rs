@@ -152,15 +152,18 @@ fn next(
 /// The value of an expression, unless it looks ahead past the end of the packet. All operands
 /// count, also those that a `Mux` does not choose.
 fn value(program: &Program, packet: &PacketState, expr: &Expr) -> Result<Bits, Failure> {
-    let left = (packet.frame.len() - packet.cursor) as u64 * 8;
-    let mut fits = true;
-    expr.walk(&mut |e| {
-        if let Expr::Lookahead { offset, width } = e {
-            fits &= u64::from(*offset) + u64::from(*width) <= left;
+    // Most keys are fields.
+    if !matches!(expr, Expr::Const(_) | Expr::Field(_) | Expr::Meta(_)) {
+        let left = (packet.frame.len() - packet.cursor) as u64 * 8;
+        let mut fits = true;
+        expr.walk(&mut |e| {
+            if let Expr::Lookahead { offset, width } = e {
+                fits &= u64::from(*offset) + u64::from(*width) <= left;
+            }
+        });
+        if !fits {
+            return Err(PACKET_TOO_SHORT);
         }
-    });
-    if !fits {
-        return Err(PACKET_TOO_SHORT);
     }
     let scope = Scope {
         program,

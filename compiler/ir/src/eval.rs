@@ -70,7 +70,7 @@ pub fn hash_inputs(algorithm: &HashAlgorithm, inputs: &[Expr], env: &impl Env) -
         match input {
             Expr::Varbit(header) => data.extend(env.varbit(*header)),
             Expr::Payload => data.extend(env.payload()),
-            _ => data.extend(eval(input, env).to_be_bytes()),
+            _ => eval(input, env).append_be_bytes(&mut data),
         }
     }
     Bits::new(algorithm.width(), hash::compute(algorithm, &data))
@@ -86,6 +86,38 @@ pub fn unary(op: UnOp, a: &Bits) -> Bits {
 
 /// A binary operation on operands of equal width (any width on the right of a shift).
 pub fn binary(op: BinOp, a: &Bits, b: &Bits) -> Bits {
+    let narrow = match (a.to_u64(), b.to_u64()) {
+        (Some(x), Some(y)) if a.width() <= 64 => binary_narrow(op, a.width(), x, y),
+        _ => None,
+    };
+    narrow.unwrap_or_else(|| binary_wide(op, a, b))
+}
+
+/// The operations that machine words have, on numbers of up to 64 bits: most of a program's are.
+fn binary_narrow(op: BinOp, width: u32, a: u64, b: u64) -> Option<Bits> {
+    let shift = || u32::try_from(b).ok().filter(|by| *by < width);
+    let value = match op {
+        BinOp::Add => a.wrapping_add(b),
+        BinOp::Sub => a.wrapping_sub(b),
+        BinOp::Mul => a.wrapping_mul(b),
+        BinOp::And => a & b,
+        BinOp::Or => a | b,
+        BinOp::Xor => a ^ b,
+        BinOp::Shl => shift().map_or(0, |by| a << by),
+        BinOp::Shr => shift().map_or(0, |by| a >> by),
+        BinOp::Eq => return Some(Bits::bool(a == b)),
+        BinOp::Ne => return Some(Bits::bool(a != b)),
+        BinOp::Lt => return Some(Bits::bool(a < b)),
+        BinOp::Le => return Some(Bits::bool(a <= b)),
+        BinOp::Gt => return Some(Bits::bool(a > b)),
+        BinOp::Ge => return Some(Bits::bool(a >= b)),
+        _ => return None,
+    };
+    Some(Bits::new(width, value))
+}
+
+/// The operations on numbers of any width.
+fn binary_wide(op: BinOp, a: &Bits, b: &Bits) -> Bits {
     let width = a.width();
     match op {
         BinOp::Add => Bits::new(width, a.value() + b.value()),
@@ -177,8 +209,8 @@ pub fn bits_at(bytes: &[u8], offset: usize, width: u32) -> Option<Bits> {
     let end = offset.checked_add(width as usize)?;
     let covering = bytes.get(offset / 8..end.div_ceil(8))?;
     let unread = (end.div_ceil(8) * 8 - end) as u32;
-    let value = BigUint::from_bytes_be(covering) >> unread;
-    Some(Bits::new(width, value))
+    let covering = Bits::from_be_bytes(width + unread, covering);
+    Some(covering.shifted_right(unread).resize(width))
 }
 
 fn sub(a: &Bits, b: &Bits) -> Bits {
@@ -303,6 +335,20 @@ mod tests {
     }
 
     proptest! {
+        /// Short cuts are what they shorten, at every width.
+        #[test]
+        fn narrow_operations_are_the_wide_ones(a: u64, c: u64, width in 1u32..=64, shift in 0u64..70) {
+            let (x, y) = (b(width, a), b(width, c));
+            for op in [
+                BinOp::Add, BinOp::Sub, BinOp::Mul, BinOp::And, BinOp::Or, BinOp::Xor, BinOp::Shl, BinOp::Shr,
+                BinOp::Eq, BinOp::Ne, BinOp::Lt, BinOp::Le, BinOp::Gt, BinOp::Ge,
+            ] {
+                prop_assert_eq!(binary(op, &x, &y), binary_wide(op, &x, &y));
+                prop_assert_eq!(binary(op, &x, &x), binary_wide(op, &x, &x));
+                prop_assert_eq!(binary(op, &x, &b(width, shift)), binary_wide(op, &x, &b(width, shift)));
+            }
+        }
+
         /// Against Rust's own 64-bit arithmetic, at every width up to 64.
         #[test]
         fn agrees_with_machine_arithmetic(a: u64, c: u64, width in 1u32..=64) {

@@ -12,6 +12,7 @@
 use crate::Bits;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 /// All mutable state of a program at one time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,11 +133,13 @@ impl Touched {
 
 /// The text of a key, for use in maps: the values in P4 notation, joined by commas.
 pub fn key_text(values: &[Bits]) -> String {
-    values
-        .iter()
-        .map(Bits::to_string)
-        .collect::<Vec<_>>()
-        .join(",")
+    let mut text = String::new();
+    for (i, value) in values.iter().enumerate() {
+        let comma = if i > 0 { "," } else { "" };
+        // A string takes all that is written to it.
+        let _ = write!(text, "{comma}{value}");
+    }
+    text
 }
 
 impl State {

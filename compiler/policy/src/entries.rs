@@ -456,7 +456,7 @@ impl Scope<'_> {
             KeySet::Exact(value) if key.signed => KeySet::Exact(value.flip_sign()),
             set => set,
         };
-        let outside = |value: &Bits, mask: &Bits| (value.value() & mask.value()) != *value.value();
+        let outside = |value: &Bits, mask: &Bits| (value.value() & mask.value()) != value.value();
         let stray = || {
             let message = format!("`{text}` has bits outside its mask");
             let help = "set those bits to 0, or make the mask longer";

@@ -50,7 +50,13 @@ impl Uses {
     }
 
     /// Holds a bill against what was used.
-    pub fn consistency(&mut self, bill: &Bill, prices: &[Price], totals: &Totals) -> Vec<Check> {
+    pub fn consistency(
+        &mut self,
+        bill: &Bill,
+        prices: &[Price],
+        totals: &Totals,
+        rate: f64,
+    ) -> Vec<Check> {
         self.uses.sort_unstable_by_key(|(id, _, _)| *id);
         let mut checks = vec![arithmetic(bill, prices)];
         for price in prices {
@@ -59,13 +65,13 @@ impl Uses {
             };
             checks.push(match price.resource.counted(totals) {
                 Some(counted) => against_count(item, price, counted),
-                None => self.against_sample(item, price, totals.packets_in),
+                None => self.against_sample(item, price, totals.packets_in, rate),
             });
         }
         checks
     }
 
-    fn against_sample(&self, item: &Item, price: &Price, packets: u64) -> Check {
+    fn against_sample(&self, item: &Item, price: &Price, packets: u64, rate: f64) -> Check {
         let mut check = Check::new(Part::Accounting, "consistency", item.resource.name());
         if !self.logged {
             check.outcome = Outcome::Undecided;
@@ -74,18 +80,18 @@ impl Uses {
         }
         let groups = self.groups(item.resource);
         check.examined = groups.len() as u64;
-        let found = total(&groups, packets, price.most);
-        let limit = found.total * (1.0 + price.slack) + found.error;
+        let found = total(&groups, packets, price.most, rate);
+        let limit = found.at_most * (1.0 + price.slack);
         check.note = format!(
-            "billed {}, the sample says {:.0} with an error of {:.0}",
-            item.quantity, found.total, found.error
+            "billed {}, the sample says {:.0}, and at most {:.0}",
+            item.quantity, found.total, found.at_most
         );
         let billed = item.quantity as f64;
         if billed > limit {
             check.violated(|| format!("{:.0} more than the sample explains", billed - limit));
-        } else if found.error > found.total && found.total > 0.0 || !found.error.is_finite() {
+        } else if found.at_most > 2.0 * found.total {
             check.outcome = Outcome::Undecided;
-            check.note += ", which says nothing";
+            check.note += ", which says little";
         }
         if found.total > 0.0 && limit.is_finite() {
             let part = limit / found.total - 1.0;
@@ -153,15 +159,21 @@ fn arithmetic(bill: &Bill, prices: &[Price]) -> Check {
 /// What sampled visits used, next to what the reference uses for them.
 #[derive(Debug, Default)]
 pub(crate) struct Minimality {
-    by_element: BTreeMap<(String, Resource), (Check, u64, u64)>,
+    by_element: BTreeMap<String, BTreeMap<Resource, (Check, u64, u64)>>,
 }
 
 impl Minimality {
     pub fn visit(&mut self, arrival: &Record, is: &Used, should: &Used, prices: &[Price]) {
+        if !self.by_element.contains_key(&arrival.element) {
+            let element = arrival.element.clone();
+            self.by_element.insert(element, BTreeMap::new());
+        }
+        let Some(by_resource) = self.by_element.get_mut(&arrival.element) else {
+            return;
+        };
         for resource in [Resource::Cycles, Resource::Memory] {
             let (is, should) = (resource.of(is), resource.of(should));
-            let key = (arrival.element.clone(), resource);
-            let (check, all_is, all_should) = self.by_element.entry(key).or_insert_with(|| {
+            let (check, all_is, all_should) = by_resource.entry(resource).or_insert_with(|| {
                 let of = format!("{} {}", arrival.element, resource.name());
                 (Check::new(Part::Accounting, "minimality", &of), 0, 0)
             });
@@ -184,7 +196,8 @@ impl Minimality {
     }
 
     pub fn done(self, rate: f64) -> Vec<Check> {
-        let checks = self.by_element.into_values();
+        let by_element = self.by_element.into_values();
+        let checks = by_element.flat_map(BTreeMap::into_values);
         let checks = checks.filter(|(check, is, should)| {
             check.outcome == Outcome::Failed || *is > 0 || *should > 0
         });

@@ -1,6 +1,6 @@
 //! The audit: records in, a report out.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::resume_unwind;
 
 use trisect_collect::hex;
@@ -18,7 +18,7 @@ use crate::manifest::{Manifest, Measure, Metric};
 use crate::paths::PathCheck;
 use crate::performance::{Control, Measured, metrics};
 use crate::reference::Reference;
-use crate::report::{Check, Part, Report};
+use crate::report::{Check, Outcome, Part, Report};
 
 /// Visits that are run again together.
 const BATCH: usize = 8192;
@@ -52,7 +52,7 @@ pub struct Evidence {
 /// Takes records, those of one element in the order in which the element made them.
 pub struct Auditor {
     manifest: Manifest,
-    sampler: Sampler,
+    looker: Looker,
     /// One reference per thread.
     references: Vec<Reference>,
     elements: Elements,
@@ -76,11 +76,49 @@ struct Functional {
     state: BTreeMap<String, Check>,
 }
 
-/// What was found out about a record by itself.
-struct Looked {
+/// Looks at each record by itself, on any core.
+#[derive(Clone)]
+pub struct Looker {
+    sampler: Sampler,
+    /// The elements that seal their records.
+    sealing: BTreeSet<String>,
+}
+
+/// A record, and what was found out about it by itself.
+pub struct Looked {
+    record: Record,
     link: Option<Link>,
     /// Of a packet that was recorded whole: whether the digest is its digest, and whether it is sampled.
     packet: Option<(bool, Verdict)>,
+}
+
+impl Looker {
+    /// Looks at a record, and at its line in the file that it comes from ([`trisect_sample::files::map`]).
+    #[must_use]
+    pub fn line(&self, record: Record, line: &[u8]) -> Looked {
+        let sealed = self.sealing.contains(&record.element);
+        self.looked(record, sealed.then(|| Link::of_line(line)))
+    }
+
+    /// Looks at a record that comes from elsewhere.
+    fn record(&self, record: Record) -> Result<Looked, serde_json::Error> {
+        let sealed = self.sealing.contains(&record.element);
+        let link = sealed.then(|| Link::of(&record)).transpose()?;
+        Ok(self.looked(record, link))
+    }
+
+    fn looked(&self, record: Record, link: Option<Link>) -> Looked {
+        let whole = record.packet.len() == record.len as usize;
+        let packet = whole.then(|| {
+            let same = digest(&record.packet) == record.digest;
+            (same, self.sampler.look(&record.packet))
+        });
+        Looked {
+            record,
+            link,
+            packet,
+        }
+    }
 }
 
 impl Auditor {
@@ -88,9 +126,13 @@ impl Auditor {
     #[must_use]
     pub fn new(manifest: Manifest, key: &[u8], reference: &Reference) -> Auditor {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let sampler = Sampler::new(manifest.sampling.spec(key));
+        let sealing = manifest.element.iter().filter(|(_, e)| e.key.is_some());
+        let looker = Looker {
+            sampler: Sampler::new(manifest.sampling.spec(key)),
+            sealing: sealing.map(|(name, _)| name.clone()).collect(),
+        };
         Auditor {
-            sampler,
+            looker,
             references: vec![reference.clone(); threads.min(MOST_THREADS)],
             elements: Elements::default(),
             observations: Vec::new(),
@@ -116,49 +158,42 @@ impl Auditor {
     /// # Errors
     /// See [`AuditError`].
     pub fn push(&mut self, records: Vec<Record>) -> Result<(), AuditError> {
-        let looked = self.look(&records);
-        for (record, looked) in records.into_iter().zip(looked) {
-            self.take(record, looked?)?;
+        for record in records {
+            let looked = self.looker.record(record)?;
+            self.take(looked)?;
         }
         Ok(())
     }
 
-    /// Looks at records on all cores.
-    fn look(&self, records: &[Record]) -> Vec<Result<Looked, serde_json::Error>> {
-        let part = records.len().div_ceil(self.references.len().max(1)).max(1);
-        let look = |record: &Record| {
-            let whole = record.packet.len() == record.len as usize;
-            Ok(Looked {
-                link: match self.sealed(&record.element) {
-                    true => Some(Link::of(record)?),
-                    false => None,
-                },
-                packet: whole.then(|| {
-                    let same = digest(&record.packet) == record.digest;
-                    (same, self.sampler.look(&record.packet))
-                }),
-            })
-        };
-        std::thread::scope(|scope| {
-            let parts = records.chunks(part);
-            let threads: Vec<_> = parts
-                .map(|part| scope.spawn(move || part.iter().map(look).collect::<Vec<_>>()))
-                .collect();
-            let joined = threads
-                .into_iter()
-                .flat_map(|t| t.join().unwrap_or_else(|panic| resume_unwind(panic)));
-            joined.collect()
-        })
+    /// What looks at records before [`Auditor::take_all`] takes them.
+    #[must_use]
+    pub fn looker(&self) -> Looker {
+        self.looker.clone()
     }
 
-    fn take(&mut self, record: Record, looked: Looked) -> Result<(), AuditError> {
+    /// Takes records that were looked at.
+    ///
+    /// # Errors
+    /// See [`AuditError`].
+    pub fn take_all(&mut self, all: Vec<Looked>) -> Result<(), AuditError> {
+        all.into_iter().try_for_each(|looked| self.take(looked))
+    }
+
+    fn take(&mut self, looked: Looked) -> Result<(), AuditError> {
+        let Looked {
+            record,
+            link,
+            packet,
+        } = looked;
         let observation = self.elements.observe(&record)?;
         self.observations.push(observation);
-        if let Some(link) = looked.link {
-            let links = self.links.entry(record.element.clone()).or_default();
-            links.push(link);
+        if let Some(link) = link {
+            match self.links.get_mut(&record.element) {
+                Some(links) => links.push(link),
+                None => drop(self.links.insert(record.element.clone(), vec![link])),
+            }
         }
-        self.contents(&record, looked.packet);
+        self.contents(&record, packet);
         if record.element == self.manifest.records.shim {
             if record.point == Point::Out && record.port & INNER != 0 {
                 self.uses.went_in(record.id);
@@ -191,11 +226,6 @@ impl Auditor {
             self.flush();
         }
         Ok(())
-    }
-
-    fn sealed(&self, element: &str) -> bool {
-        let agreed = self.manifest.element.get(element);
-        agreed.is_some_and(|e| e.key.is_some())
     }
 
     /// A record is of a sampled packet, and its digest is that of its packet.
@@ -248,12 +278,14 @@ impl Auditor {
             "snapshot"
         };
         let of = |checks: &mut BTreeMap<String, Check>, function: &str| {
-            let check = checks.entry(function.to_owned()).or_insert_with(|| {
-                let mut check = Check::new(Part::Functional, name, function);
-                check.sampled_at(rate);
-                check
-            });
-            check.examined += 1;
+            if let Some(check) = checks.get_mut(function) {
+                check.examined += 1;
+                return;
+            }
+            let mut check = Check::new(Part::Functional, name, function);
+            check.sampled_at(rate);
+            check.examined = 1;
+            checks.insert(function.to_owned(), check);
         };
         match judged.functions.is_empty() {
             true => of(checks, &arrival.element),
@@ -272,6 +304,9 @@ impl Auditor {
             let element = &arrival.element;
             if let Some(check) = checks.get_mut(element) {
                 check.note = format!("not every visit can be told: {why}");
+                if check.outcome == Outcome::Passed {
+                    check.outcome = Outcome::Undecided;
+                }
             }
         }
         let Some(work) = departure.work.as_deref() else {
@@ -283,7 +318,13 @@ impl Auditor {
             self.minimality
                 .visit(arrival, &work.used, &judged.used, prices);
         }
-        let continuity = self.continuity.entry(arrival.element.clone()).or_default();
+        if !self.continuity.contains_key(&arrival.element) {
+            let element = arrival.element.clone();
+            self.continuity.insert(element, Continuity::default());
+        }
+        let Some(continuity) = self.continuity.get_mut(&arrival.element) else {
+            return;
+        };
         let before = continuity.examined;
         let broken = continuity.visit(arrival, work);
         let met = continuity.examined - before;
@@ -380,7 +421,8 @@ impl Auditor {
         match &evidence.bill {
             Some(bill) => {
                 let prices = &self.manifest.billed;
-                checks.extend(self.uses.consistency(bill, prices, &shim.totals));
+                let rate = self.manifest.sampling.rate();
+                checks.extend(self.uses.consistency(bill, prices, &shim.totals, rate));
             }
             None if self.manifest.billed.is_empty() => {}
             None => checks.push(missing(Part::Accounting, "bill", "bill")),

@@ -6,15 +6,17 @@
 //! goes elsewhere, all values are tried. So the search needs
 //! a few runs per entry, not one per value. It ends with an explanation, with the certainty that there is none, or, where the
 //! outcome depends on state that it does not search (registers, meters, random numbers), without an answer. A number that an
-//! allocator handed out is found like an argument.
+//! allocator handed out is found like an argument. Where the search has no answer, an SMT solver is asked (the feature `z3`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use trisect_ir::state::{FlowState, State, Touched};
 use trisect_ir::{Bits, ObjectKind, Program};
 use trisect_rack::{Fate, Frame, Seen, Witness};
 use trisect_sample::{Found, Point, Record, digest};
 use trisect_wire::get_bits;
+
+use crate::reach::{Added, Reach};
 
 /// Most flow entries that a packet may have met.
 const MOST_ENTRIES: usize = 4;
@@ -35,35 +37,73 @@ pub(crate) enum Explained {
     Unknown(String),
 }
 
+/// The width of an argument, and its value where that is a constant.
+type Argument = (u32, Option<Bits>);
+
 struct Search<'a> {
     witness: &'a mut Witness,
     arrival: &'a Record,
     departure: &'a Record,
+    reach: Reach,
     /// Why a negative answer would not be certain.
     uncertain: Option<String>,
 }
 
-/// Searches a state that explains the departure.
+/// Finds out whether a state explains the departure.
 pub(crate) fn explain(witness: &mut Witness, arrival: &Record, departure: &Record) -> Explained {
+    match searched(witness, arrival, departure) {
+        Ok(explained) => explained,
+        Err(why) => beyond(witness, arrival, departure, why),
+    }
+}
+
+/// Searches a state that explains the departure; the error is why the search came to no end.
+pub(crate) fn searched(
+    witness: &mut Witness,
+    arrival: &Record,
+    departure: &Record,
+) -> Result<Explained, String> {
     if arrival.packet.len() != arrival.len as usize {
-        return Explained::Unknown("only a part of the packet was recorded".into());
+        let why = "only a part of the packet was recorded";
+        return Ok(Explained::Unknown(why.into()));
     }
     let mut search = Search {
+        reach: Reach::of(witness.program()),
         witness,
         arrival,
         departure,
         uncertain: None,
     };
     let Some((fate, seen)) = search.run(&State::default()) else {
-        return Explained::Unknown("it cannot be run".into());
+        return Ok(Explained::Unknown("it cannot be run".into()));
     };
     if let Some(seen) = search.entries(State::default(), 0) {
-        return Explained::By(seen);
+        return Ok(Explained::By(seen));
     }
     match search.uncertain {
-        Some(why) => Explained::Unknown(why),
-        None => Explained::Not(fate, seen),
+        None => Ok(Explained::Not(fate, seen)),
+        Some(why) => Err(why),
     }
+}
+
+/// Asks a solver.
+#[cfg(feature = "z3")]
+fn beyond(witness: &mut Witness, arrival: &Record, departure: &Record, first: String) -> Explained {
+    use crate::symbolic::{Answer, explained};
+    let answer = explained(witness.program(), arrival, departure);
+    let empty = witness.replay(arrival, &Touched::default());
+    match (answer, empty) {
+        (Answer::Yes, Ok((_, seen))) => Explained::By(seen),
+        (Answer::No, Ok((fate, seen))) => Explained::Not(fate, seen),
+        (Answer::Unknown(why), _) => Explained::Unknown(format!("{first}, and {why}")),
+        (_, Err(error)) => Explained::Unknown(error.to_string()),
+    }
+}
+
+/// There is no solver to ask.
+#[cfg(not(feature = "z3"))]
+fn beyond(_: &mut Witness, _: &Record, _: &Record, why: String) -> Explained {
+    Explained::Unknown(why + "; a build with the feature `z3` looks further")
 }
 
 impl Search<'_> {
@@ -111,8 +151,7 @@ impl Search<'_> {
         self.note_other_state(&seen);
         let misses = seen.lookups.iter().filter(|l| l.found == Found::Miss);
         for miss in misses {
-            let program = self.witness.program().clone();
-            for (action, widths) in flow_actions(&program, &miss.table) {
+            for (action, constants) in self.added(&miss.table) {
                 if depth == MOST_ENTRIES {
                     self.doubt("more flow entries may have been met than are tried");
                     return None;
@@ -129,7 +168,7 @@ impl Search<'_> {
                     flows.insert(miss.key.clone(), flow);
                     state
                 };
-                for args in self.arguments(&widths, &with) {
+                for args in self.arguments(&constants, &with) {
                     if let Some(seen) = self.entries(with(args), depth + 1) {
                         return Some(seen);
                     }
@@ -156,6 +195,9 @@ impl Search<'_> {
             }
             _ => None,
         };
+        if let Some(seen) = self.exhausted(before, name) {
+            return Some(seen);
+        }
         let Some(at) = found else {
             self.doubt("a number of an allocator does not go to the packet as it is");
             return None;
@@ -168,14 +210,52 @@ impl Search<'_> {
         self.explains(&fate).then_some(seen)
     }
 
+    /// Tries that the allocator has no number left.
+    fn exhausted(&mut self, before: &State, name: &str) -> Option<Seen> {
+        let mut touched = Touched {
+            before: before.clone(),
+            ..Touched::default()
+        };
+        let numbers = BTreeMap::new();
+        touched.after.allocators.insert(name.to_owned(), numbers);
+        let (fate, seen) = self.witness.replay(self.arrival, &touched).ok()?;
+        self.explains(&fate).then_some(seen)
+    }
+
+    /// The entries that the program adds to a table: the name of the action, and each argument's width and its value where that
+    /// is a constant.
+    fn added(&self, table: &str) -> Vec<(String, Vec<Argument>)> {
+        let program = self.witness.program();
+        let id = program.tables.find(|t| t.name == table);
+        let added = id.and_then(|id| self.reach.entries.get(&id));
+        let entry = |added: &Added| {
+            let action = &program.actions[added.action];
+            let params = action.params.iter().zip(&added.args);
+            let args = params.map(|(p, constant)| (p.width, constant.clone()));
+            (action.name.clone(), args.collect())
+        };
+        added.into_iter().flatten().map(entry).collect()
+    }
+
     /// The arguments with which the assumed entry could give the recorded output.
-    fn arguments(&mut self, widths: &[u32], with: &dyn Fn(Vec<Bits>) -> State) -> Vec<Vec<Bits>> {
-        let zeroes: Vec<Bits> = widths.iter().map(|w| Bits::zero(*w)).collect();
+    fn arguments(
+        &mut self,
+        params: &[Argument],
+        with: &dyn Fn(Vec<Bits>) -> State,
+    ) -> Vec<Vec<Bits>> {
+        let value = |(width, constant): &Argument| match constant {
+            Some(constant) => constant.clone(),
+            None => Bits::zero(*width),
+        };
+        let zeroes: Vec<Bits> = params.iter().map(value).collect();
         let Some((base, _)) = self.run(&with(zeroes.clone())) else {
             return Vec::new();
         };
         let mut all = vec![zeroes.clone()];
-        for (at, width) in widths.iter().enumerate() {
+        for (at, (width, constant)) in params.iter().enumerate() {
+            if constant.is_some() {
+                continue;
+            }
             let probe = |value: u128| {
                 let mut args = zeroes.clone();
                 if let Some(arg) = args.get_mut(at) {
@@ -219,7 +299,8 @@ impl Search<'_> {
         let (before, after) = (&seen.state.before, &seen.state.after);
         let any = |f: fn(&State) -> bool| f(before) || f(after);
         for (touched, what) in [
-            (any(|s| !s.registers.is_empty()), "registers"),
+            // A cell that is read with its first value leaves no trace.
+            (self.reach.reads_registers(), "registers"),
             (any(|s| !s.meters.is_empty()), "meters"),
             (any(|s| !s.draws.is_empty()), "random numbers"),
         ] {
@@ -265,22 +346,6 @@ fn shows(one: &[u8], a: u64, other: &[u8], b: u64, width: u32) -> Option<usize> 
     (0..=last)
         .step_by(8)
         .find(|bit| at(one, *bit) == a && at(other, *bit) == b)
-}
-
-/// The actions that flow entries of a table may have, with the widths of their arguments; none if the table takes no
-/// flow entries.
-fn flow_actions(program: &Program, table: &str) -> Vec<(String, Vec<u32>)> {
-    let found = program.tables.values().find(|t| t.name == table);
-    let Some(table) = found.filter(|t| t.flow.is_some()) else {
-        return Vec::new();
-    };
-    let actions = table.actions.iter().map(|a| &program.actions[*a]);
-    actions
-        .map(|a| {
-            let widths = a.params.iter().map(|p| p.width).collect();
-            (a.name.clone(), widths)
-        })
-        .collect()
 }
 
 /// The bits, counted from the front, that are set in `changed` and not in `base`; of packets that differ in length, none.

@@ -257,7 +257,8 @@ pub(crate) fn describe(arrival: &Record, what: &str) -> String {
 /// meets, nobody sees.
 #[derive(Debug, Default)]
 pub(crate) struct Continuity {
-    known: BTreeMap<(String, String), Known>,
+    /// By table, then by key.
+    known: BTreeMap<String, BTreeMap<String, Known>>,
     /// Entries that were met again while they had to be alive.
     pub examined: u64,
 }
@@ -276,8 +277,8 @@ impl Continuity {
         let mut wrong = None;
         let hits = work.lookups.iter().filter(|l| !l.table.is_empty());
         for lookup in hits {
-            let at = (lookup.table.clone(), lookup.key.clone());
-            let Some(known) = self.known.get(&at) else {
+            let table = self.known.get(&lookup.table);
+            let Some(known) = table.and_then(|t| t.get(&lookup.key)) else {
                 continue;
             };
             if known.visit >= arrival.visit || known.until_ns <= arrival.time_ns {
@@ -305,14 +306,28 @@ impl Continuity {
             }
         }
         for (table, flows) in &work.state.after.flows {
+            if !self.known.contains_key(table) {
+                self.known.insert(table.clone(), BTreeMap::new());
+            }
+            let Some(entries) = self.known.get_mut(table) else {
+                continue;
+            };
             for (key, flow) in flows {
-                let known = Known {
-                    visit: arrival.visit,
-                    action: flow.action.clone(),
-                    args: flow.args.clone(),
-                    until_ns: flow.last_hit_ns.saturating_add(flow.timeout_ns),
-                };
-                self.known.insert((table.clone(), key.clone()), known);
+                let until_ns = flow.last_hit_ns.saturating_add(flow.timeout_ns);
+                match entries.get_mut(key) {
+                    Some(known) if known.action == flow.action && known.args == flow.args => {
+                        (known.visit, known.until_ns) = (arrival.visit, until_ns);
+                    }
+                    _ => {
+                        let known = Known {
+                            visit: arrival.visit,
+                            action: flow.action.clone(),
+                            args: flow.args.clone(),
+                            until_ns,
+                        };
+                        entries.insert(key.clone(), known);
+                    }
+                }
             }
         }
         wrong

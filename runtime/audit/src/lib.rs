@@ -24,12 +24,15 @@ mod functional;
 pub mod manifest;
 mod paths;
 mod performance;
+mod reach;
 pub mod reference;
 pub mod report;
 pub mod sign;
 pub mod stats;
+#[cfg(feature = "z3")]
+mod symbolic;
 
-pub use auditor::{AuditError, Auditor, Evidence, reference_metrics};
+pub use auditor::{AuditError, Auditor, Evidence, Looked, Looker, reference_metrics};
 pub use bill::{Bill, Price, Resource};
 pub use manifest::{Granularity, Manifest, ManifestError, Measure, Metric, Statistic};
 

@@ -48,10 +48,17 @@ impl Link {
     /// # Errors
     /// If the record has no text, which its types exclude.
     pub fn of(record: &Record) -> Result<Link, serde_json::Error> {
-        let hash: [u8; 32] = Sha256::digest(serde_json::to_vec(record)?).into();
+        Ok(Link::of_line(&serde_json::to_vec(record)?))
+    }
+
+    /// The link of a record that is in a file, by its line without the end. A record of which somebody has changed only the text
+    /// has another link.
+    #[must_use]
+    pub fn of_line(line: &[u8]) -> Link {
+        let hash: [u8; 32] = Sha256::digest(line).into();
         let mut link = [0; 16];
         link.copy_from_slice(hash.split_at(16).0);
-        Ok(Link(link))
+        Link(link)
     }
 }
 
@@ -266,10 +273,13 @@ fn take(counts: &mut BTreeMap<Link, usize>, link: &Link) {
 
 /// The differences between what was sealed and what is there, in one walk over both.
 fn compare(sealed: &[Link], there: &[Link], findings: &mut Vec<Finding>) {
-    let (mut sealed_left, mut there_left) = (counts(sealed), counts(there));
+    // Nearly always all are there; nothing need be counted of those in front that are as they should be.
+    let alike = sealed.iter().zip(there).take_while(|(a, b)| a == b).count();
+    let left = |links: &[Link]| counts(links.get(alike..).unwrap_or_default());
+    let (mut sealed_left, mut there_left) = (left(sealed), left(there));
     // Those of which the sealed one was met already, at another place.
     let mut moved: BTreeMap<Link, usize> = BTreeMap::new();
-    let (mut i, mut j) = (0, 0);
+    let (mut i, mut j) = (alike, alike);
     loop {
         let (a, b) = (sealed.get(i), there.get(j));
         let (at, record) = (i as u64, j as u64);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 
@@ -42,30 +42,71 @@ pub enum FileError {
 /// # Errors
 /// If a file cannot be written.
 pub fn write(dir: &Path, records: &[Record]) -> Result<Vec<PathBuf>, FileError> {
-    fs::create_dir_all(dir).map_err(|e| io_error(dir, e))?;
-    let mut by_element: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
-    for record in records {
-        by_element.entry(&record.element).or_default().push(record);
-    }
-    let mut files = Vec::new();
-    for (element, records) in by_element {
-        let file = dir.join(format!("{element}.{EXTENSION}"));
-        let partial = file.with_extension("partial");
-        write_lines(&partial, &records)
-            .and_then(|()| fs::rename(&partial, &file))
-            .map_err(|e| io_error(&file, e))?;
-        files.push(file);
-    }
-    Ok(files)
+    let mut writer = Writer::new(dir)?;
+    writer.append(records)?;
+    writer.finish()
 }
 
-fn write_lines(file: &Path, records: &[&Record]) -> io::Result<()> {
-    let mut out = BufWriter::new(File::create(file)?);
-    for record in records {
-        serde_json::to_writer(&mut out, record)?;
-        out.write_all(b"\n")?;
+/// Writes what [`write()`] does, from records that are never all in memory.
+pub struct Writer {
+    dir: PathBuf,
+    by_element: BTreeMap<String, BufWriter<File>>,
+}
+
+impl Writer {
+    /// Begins; `dir` is made if need be.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn new(dir: &Path) -> Result<Writer, FileError> {
+        fs::create_dir_all(dir).map_err(|e| io_error(dir, e))?;
+        Ok(Writer {
+            dir: dir.to_owned(),
+            by_element: BTreeMap::new(),
+        })
     }
-    out.flush()
+
+    /// Appends records.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn append(&mut self, records: &[Record]) -> Result<(), FileError> {
+        for record in records {
+            let element = record.element.as_str();
+            if !self.by_element.contains_key(element) {
+                let partial = self.partial(element);
+                let file = File::create(&partial).map_err(|e| io_error(&partial, e))?;
+                let element = element.to_owned();
+                self.by_element.insert(element, BufWriter::new(file));
+            }
+            if let Some(out) = self.by_element.get_mut(element) {
+                let written = serde_json::to_writer(&mut *out, record).map_err(io::Error::from);
+                let written = written.and_then(|()| out.write_all(b"\n"));
+                written.map_err(|e| io_error(&self.partial(element), e))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the files their names; in the order of these.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn finish(mut self) -> Result<Vec<PathBuf>, FileError> {
+        let mut files = Vec::new();
+        for (element, mut out) in std::mem::take(&mut self.by_element) {
+            let file = self.dir.join(format!("{element}.{EXTENSION}"));
+            out.flush()
+                .and_then(|()| fs::rename(self.partial(&element), &file))
+                .map_err(|e| io_error(&file, e))?;
+            files.push(file);
+        }
+        Ok(files)
+    }
+
+    fn partial(&self, element: &str) -> PathBuf {
+        self.dir.join(format!("{element}.records.partial"))
+    }
 }
 
 /// The files with records in a folder, in the order of their names.
@@ -99,25 +140,48 @@ pub fn read(dir: &Path) -> Result<BTreeMap<PathBuf, Vec<Record>>, FileError> {
     Ok(all)
 }
 
-/// Lines that are understood at a time.
-const BATCH: usize = 16_384;
+/// Bytes that are read at a time.
+const CHUNK: usize = 8 << 20;
 
 /// Reads the records of a file in their order, some at a time; lines are understood on all cores.
 ///
 /// # Errors
 /// If the file cannot be read, or a line is not a record: the records before it were given then.
-pub fn each(file: &Path, mut take: impl FnMut(Vec<Record>)) -> Result<(), FileError> {
-    let mut lines = BufReader::new(File::open(file).map_err(|e| io_error(file, e))?).lines();
+pub fn each(file: &Path, take: impl FnMut(Vec<Record>)) -> Result<(), FileError> {
+    map(file, &|record, _| record, take)
+}
+
+/// Like [`each`], where `look` is asked on all cores what is to be taken of each record and its line, which has no
+/// end of line.
+///
+/// # Errors
+/// As of [`each`].
+pub fn map<T: Send>(
+    file: &Path,
+    look: &(impl Fn(Record, &[u8]) -> T + Sync),
+    mut take: impl FnMut(Vec<T>),
+) -> Result<(), FileError> {
+    let from = File::open(file).map_err(|e| io_error(file, e))?;
+    // What was read of a line whose end was not.
+    let mut text: Vec<u8> = Vec::new();
     let mut before = 0;
     loop {
-        let batch: io::Result<Vec<String>> = lines.by_ref().take(BATCH).collect();
-        let batch = batch.map_err(|e| io_error(file, e))?;
-        if batch.is_empty() {
-            return Ok(());
+        let begun = text.len();
+        let read = (&from).take(CHUNK as u64).read_to_end(&mut text);
+        let read = read.map_err(|e| io_error(file, e))?;
+        let whole = match read {
+            0 => begun,
+            _ => text
+                .iter()
+                .rposition(|c| *c == b'\n')
+                .map_or(0, |at| at + 1),
+        };
+        let (lines, _) = text.split_at(whole);
+        let (looked, wrong) = parse(lines, look);
+        let good = looked.len();
+        if good > 0 {
+            take(looked);
         }
-        let (records, wrong) = parse(&batch);
-        let good = records.len();
-        take(records);
         if let Some(source) = wrong {
             return Err(FileError::NoRecord {
                 file: file.to_owned(),
@@ -125,30 +189,44 @@ pub fn each(file: &Path, mut take: impl FnMut(Vec<Record>)) -> Result<(), FileEr
                 source,
             });
         }
-        before += batch.len();
+        if read == 0 {
+            return Ok(());
+        }
+        before += good;
+        text.drain(..whole);
     }
 }
 
-/// The records of these lines up to the first that is none.
-fn parse(lines: &[String]) -> (Vec<Record>, Option<serde_json::Error>) {
+/// What is looked at of these lines up to the first that is no record.
+fn parse<T: Send>(
+    lines: &[u8],
+    look: &(impl Fn(Record, &[u8]) -> T + Sync),
+) -> (Vec<T>, Option<serde_json::Error>) {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let parts: Vec<Vec<Result<Record, serde_json::Error>>> = std::thread::scope(|scope| {
+    let all = lines.strip_suffix(b"\n").unwrap_or(lines);
+    let lines: Vec<&[u8]> = match all {
+        [] => Vec::new(),
+        all => all.split(|c| *c == b'\n').collect(),
+    };
+    let one = |line: &&[u8]| Ok(look(serde_json::from_slice(line)?, line));
+    let parts: Vec<Vec<Result<T, serde_json::Error>>> = std::thread::scope(|scope| {
         let parts = lines.chunks(lines.len().div_ceil(threads).max(1));
-        let parse = |part: &[String]| part.iter().map(|l| serde_json::from_str(l)).collect();
-        let threads: Vec<_> = parts.map(|part| scope.spawn(move || parse(part))).collect();
+        let threads: Vec<_> = parts
+            .map(|part| scope.spawn(move || part.iter().map(one).collect()))
+            .collect();
         let joined = threads
             .into_iter()
             .map(|t| t.join().unwrap_or_else(|panic| resume_unwind(panic)));
         joined.collect()
     });
-    let mut records = Vec::with_capacity(lines.len());
-    for record in parts.into_iter().flatten() {
-        match record {
-            Ok(record) => records.push(record),
-            Err(wrong) => return (records, Some(wrong)),
+    let mut all = Vec::with_capacity(lines.len());
+    for looked in parts.into_iter().flatten() {
+        match looked {
+            Ok(looked) => all.push(looked),
+            Err(wrong) => return (all, Some(wrong)),
         }
     }
-    (records, None)
+    (all, None)
 }
 
 fn io_error(file: &Path, source: io::Error) -> FileError {

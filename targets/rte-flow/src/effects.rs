@@ -76,7 +76,7 @@ fn constant(program: &Program, free: &BTreeSet<MetaId>, value: &Expr) -> Option<
         _ => false,
     });
     match value {
-        Expr::Const(bits) => u128::try_from(bits.value().clone()).ok(),
+        Expr::Const(bits) => u128::try_from(bits.value()).ok(),
         _ => known.then_some(0),
     }
 }

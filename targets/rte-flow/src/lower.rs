@@ -367,9 +367,8 @@ fn pattern(walker: &Walker<'_>, stack: &[Std], choice: &Choice<Leaf>) -> Answer<
         let Some(item) = at.and_then(|at| items.get_mut(at)) else {
             return Err(Why::NoItem(field.header));
         };
-        let number = |bits: &trisect_ir::Bits| {
-            u128::try_from(bits.value().clone()).unwrap_or_default() << shift
-        };
+        let number =
+            |bits: &trisect_ir::Bits| u128::try_from(bits.value()).unwrap_or_default() << shift;
         let spec = item.spec.entry(name.to_owned()).or_insert(Value(0));
         spec.0 |= number(value);
         let care = item.mask.entry(name.to_owned()).or_insert(Value(0));

@@ -523,7 +523,7 @@ impl<'a> Walker<'a> {
             Index::At(expr) => {
                 let expr = self.context().simplify(expr, &way.state, at.args);
                 match &expr {
-                    Expr::Const(bits) => match u32::try_from(bits.value().clone()) {
+                    Expr::Const(bits) => match u32::try_from(bits.value()) {
                         Ok(index) if index < cells(self.program, object) => Cell::Index(index),
                         _ => return Ok(()),
                     },
@@ -713,7 +713,7 @@ fn overhead(length: &Expr) -> Option<u32> {
         e if *e == whole => Some(0),
         Expr::Binary(op, a, b) if **a == whole || **a == Expr::FrameLen => {
             let Expr::Const(by) = &**b else { return None };
-            let by = u32::try_from(by.value().clone()).ok()?;
+            let by = u32::try_from(by.value()).ok()?;
             match op {
                 BinOp::Sub => Some(by),
                 BinOp::Add => Some(0u32.wrapping_sub(by)),

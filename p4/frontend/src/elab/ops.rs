@@ -22,7 +22,7 @@ pub(super) fn to_bits(value: &BigInt, width: u32) -> Bits {
 
 /// A bit vector as a number; two's complement if signed.
 pub(super) fn from_bits(bits: &Bits, signed: bool) -> BigInt {
-    let value = BigInt::from(bits.value().clone());
+    let value = BigInt::from(bits.value());
     if signed && bits.sign() {
         value - (BigInt::from(1) << bits.width())
     } else {

@@ -91,7 +91,7 @@ impl Control {
             } => {
                 let found = self.register_cell(register, index, switch)?;
                 let wanted = self.value(value, found.width())?;
-                let holds = condition.holds(found.value(), wanted.value());
+                let holds = condition.holds(&found.value(), &wanted.value());
                 return Ok(Answer::Compared(holds, found.value().to_string()));
             }
             Command::CounterRead { counter, index } => {
