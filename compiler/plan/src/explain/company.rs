@@ -91,7 +91,14 @@ impl Context<'_, '_> {
         nodes: BTreeSet<NodeId>,
     ) -> Result<Vec<(usize, Site)>, String> {
         let mut joined: BTreeMap<usize, Site> = BTreeMap::from([(g, site)]);
-        let mut wanted: Vec<(NodeId, Site)> = nodes.into_iter().map(|n| (n, site)).collect();
+        let own: BTreeSet<NodeId> = self.problem.groups[g].nodes.iter().copied().collect();
+        let behind = self.behind(&own);
+        // Behind what is on a NIC its host goes on, which knows more.
+        let place = |node: NodeId, to: Site| match to {
+            Site::Nic(server) if behind.contains(&node) => (node, Site::Host(server)),
+            _ => (node, to),
+        };
+        let mut wanted: Vec<(NodeId, Site)> = nodes.into_iter().map(|n| place(n, site)).collect();
         for _ in 0..ROUNDS {
             for (node, to) in wanted {
                 let Some(other) = self.problem.group_of(node) else {
@@ -109,6 +116,12 @@ impl Context<'_, '_> {
                 return self.elsewhere(g, all, &moved);
             };
             wanted = self.joins(&violation, &moved);
+            if matches!(
+                violation,
+                Violation::History { .. } | Violation::Reorder { .. }
+            ) {
+                wanted = wanted.into_iter().map(|(n, to)| place(n, to)).collect();
+            }
             wanted.retain(|(node, to)| {
                 let known = self
                     .problem
