@@ -74,6 +74,7 @@ fn problem(factor: f64) -> Problem {
             min: least * factor,
             max: 100.0,
             weight: 1.0,
+            counted: 1.0,
         });
         let demand = |quantity, amount| Demand {
             quantity,

@@ -125,7 +125,10 @@ fn text(rows: &[Row]) -> String {
     let cells = rows.iter().map(|row| {
         vec![
             row.strategy.clone(),
-            shown(row.scale, 3),
+            match row.scale {
+                Some(f64::MAX) => "unlimited".to_owned(),
+                scale => shown(scale, 3),
+            },
             row.bottleneck.clone().unwrap_or_else(|| "-".to_owned()),
             shown(row.cores, 3),
             format!("{} us", shown(row.latency_us, 2)),
@@ -138,7 +141,7 @@ fn text(rows: &[Row]) -> String {
     });
     let mut out = table(&head, cells);
     out.push_str(
-        "\nSCALE: by how much all offered rates can grow. LATENCY: expected; LONGEST: on the longest way. GAP: to what is proven that no cut can better.\n",
+        "\nSCALE: by how much all offered rates can grow, each up to its `max`. LATENCY: expected; LONGEST: on the longest way. GAP: to what is proven that no cut can better.\n",
     );
     for row in rows {
         if let Some(error) = &row.error {

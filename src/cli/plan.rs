@@ -203,7 +203,7 @@ pub fn text(plan: &Plan) -> String {
     out.push_str(&format!(
         "\nPredicted: {:.1} host cycles per packet in the pipeline and {:.1} for I/O; {:.2} cores at the offered load\n\
          Gap to the best cut under strategy {}: {}{}{}\n\
-         Predicted bottleneck: {} at {:.2} times the offered load of {:.2} Mpps\n",
+         Predicted bottleneck: {} of {:.2} Mpps\n",
         plan.cost.cycles - plan.cost.io,
         plan.cost.io,
         plan.prediction.cores,
@@ -219,8 +219,7 @@ pub fn text(plan: &Plan) -> String {
         } else {
             format!(" (this cut is that of strategy {})", plan.found_by)
         },
-        plan.prediction.bottleneck,
-        plan.prediction.load_factor,
+        plan.prediction.limit(),
         plan.prediction.offered_pps / 1e6,
     ));
     for latency in &plan.prediction.latencies {

@@ -104,3 +104,39 @@ fn objectives_that_cannot_be_met_are_named() {
     let project = project.change("policy.tri", "latency 1us", "min 1Gbps latency 5us");
     good(&["compile", project.folder(), "--emit", "cut"]);
 }
+
+/// The largest factor by which all rates can grow, by `best`.
+fn scale(project: &Project) -> f64 {
+    let json = good(&[
+        "compare",
+        project.folder(),
+        "--strategies",
+        "best",
+        "--json",
+    ]);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    json["strategies"][0]["scale"].as_f64().expect("a number")
+}
+
+#[test]
+fn rates_grow_up_to_their_most() {
+    let class = |port| format!("class ports {port} filter \"ip\" rate 2Gbps;");
+    let (out, back) = (class("p0"), class("p1"));
+    let free = scale(&Project::like("nat-lb"));
+    let most = format!("{out}\n    slo max 2.5Gbps;");
+    let project = Project::like("nat-lb").change("policy.tri", &out, &most);
+    let one = scale(&project);
+    // The other class still fills its ports.
+    assert_eq!(one, free);
+    // What nothing limits is said to be that.
+    let most = format!("{back}\n    slo max 2.5Gbps;");
+    let project = project.change("policy.tri", &back, &most);
+    assert!(scale(&project) > 1e300);
+    let folder = project.folder();
+    let table = good(&["compare", folder, "--strategies", "best"]);
+    assert!(table.contains("unlimited"), "{table}");
+    good(&["compile", folder, "-o", &format!("{folder}/build")]);
+    let plan = format!("{folder}/build/plan.json");
+    let said = good(&["explain", &plan]);
+    assert!(said.contains("unlimited"), "{said}");
+}

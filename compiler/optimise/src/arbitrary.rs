@@ -15,7 +15,7 @@ pub struct Shape {
     pub servers: usize,
     /// Units per pipeline; each pipeline is a class of its own.
     pub length: usize,
-    /// Whether classes have promises: least rates and longest ways.
+    /// Whether classes have promises: least rates of some, longest ways, and three times what is offered as the most of all.
     pub promises: bool,
 }
 
@@ -191,8 +191,13 @@ pub fn rack(shape: Shape, seed: u64) -> Problem {
             } else {
                 0.0
             },
-            max: 3.0 * pps,
+            max: if shape.promises {
+                3.0 * pps
+            } else {
+                f64::INFINITY
+            },
             weight: 1.0,
+            counted: 1.0,
         });
     }
     problem

@@ -10,8 +10,10 @@
 //!
 //! Nothing here knows programs or packets. `trisect-plan` makes problems from them; the benches make them up.
 
+mod anneal;
 pub mod arbitrary;
 mod conflict;
+mod divide;
 mod milp;
 mod model;
 mod problem;

@@ -289,6 +289,12 @@ impl<'a> Model<'a> {
     fn capacities(&mut self, scale: bool) {
         let part = scale.then(|| self.milp.column(0.0, f64::INFINITY, false));
         self.part = part;
+        let counted: Vec<f64> = self.problem.classes.iter().map(|c| c.counted).collect();
+        let whole = counted.iter().all(|part| *part == 1.0);
+        let scaled_loads = match part {
+            Some(_) if !whole => self.weighted(&counted),
+            _ => self.loads.clone(),
+        };
         for (q, quantity) in self.problem.quantities.iter().enumerate() {
             if !quantity.capacity.is_finite() {
                 continue;
@@ -312,6 +318,7 @@ impl<'a> Model<'a> {
             if let Some(part) = part
                 && quantity.capacity > 0.0
             {
+                let load = &scaled_loads[q];
                 let mut terms = scaled(&load.terms);
                 terms.push((part, -1.0));
                 self.milp.row(terms, -load.constant / unit);
@@ -328,7 +335,18 @@ impl<'a> Model<'a> {
         if part.iter().all(|p| *p == 0.0) {
             return;
         }
-        // The same sums again, each demand at its class's least rate.
+        let sums = self.weighted(&part);
+        for (quantity, sum) in self.problem.quantities.iter().zip(sums) {
+            if quantity.kind.grows() && quantity.capacity.is_finite() {
+                let unit = quantity.capacity.max(f64::MIN_POSITIVE);
+                let terms = sum.terms.iter().map(|(c, f)| (*c, f / unit)).collect();
+                self.milp
+                    .row(terms, (quantity.capacity - sum.constant) / unit);
+            }
+        }
+    }
+    /// The loads again, with these parts of each class's demands.
+    fn weighted(&self, part: &[f64]) -> Vec<Sum> {
         let mut sums: Vec<Sum> = self
             .problem
             .quantities
@@ -372,14 +390,7 @@ impl<'a> Model<'a> {
                 }
             }
         }
-        for (quantity, sum) in self.problem.quantities.iter().zip(sums) {
-            if quantity.kind.grows() && quantity.capacity.is_finite() {
-                let unit = quantity.capacity.max(f64::MIN_POSITIVE);
-                let terms = sum.terms.iter().map(|(c, f)| (*c, f / unit)).collect();
-                self.milp
-                    .row(terms, (quantity.capacity - sum.constant) / unit);
-            }
-        }
+        sums
     }
     fn var(&self, var: Var) -> Option<usize> {
         match var {

@@ -81,6 +81,9 @@ pub struct Class {
     pub max: f64,
     /// What a unit of rate above `min` is worth to [`crate::Goal::Marginal`].
     pub weight: f64,
+    /// The part of its demands that counts for the scale: 1, but where [`crate::solve`] looks at scales at which the
+    /// class is beyond `max`.
+    pub counted: f64,
 }
 
 impl Class {
@@ -89,6 +92,13 @@ impl Class {
         match self.offered > 0.0 {
             true => self.min / self.offered,
             false => 0.0,
+        }
+    }
+    /// The factor by which its rate grows at most; infinite without a limit.
+    pub(crate) fn growth(&self) -> f64 {
+        match self.offered > 0.0 && self.max.is_finite() {
+            true => self.max / self.offered,
+            false => f64::INFINITY,
         }
     }
 }
@@ -255,7 +265,7 @@ impl Problem {
             })
         };
         for class in &self.classes {
-            let rates = [class.offered, class.min, class.weight];
+            let rates = [class.offered, class.min, class.weight, class.counted];
             if rates.iter().any(|r| !r.is_finite() || *r < 0.0) || class.max.is_nan() {
                 return wrong(format!("class {}", class.name), "a rate that cannot be");
             }

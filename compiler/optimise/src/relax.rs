@@ -13,6 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Terms of a rule.
 type Terms = Vec<(Var, f64)>;
 
+/// Rules by what they say about the first of equal servers: variables with the bits of their factors.
+type Alike = BTreeMap<Vec<(Var, u64)>, Siblings>;
+
 /// Rules that say the same about one server each.
 struct Siblings {
     servers: BTreeSet<usize>,
@@ -94,6 +97,53 @@ impl Relaxed {
         relaxed.apart = relaxed.apart(real);
         Some(relaxed)
     }
+    /// The rules about a server alone that hold for each of those for which it stands.
+    pub fn alone(&self, server: usize, real: &[Row]) -> Vec<Row> {
+        let mut siblings = BTreeMap::new();
+        for row in real {
+            let of = |(var, _): &(Var, f64)| match var {
+                Var::At(_, site) => self.problem.sites[*site].server,
+                Var::Helper(_) => None,
+            };
+            let servers: BTreeSet<Option<usize>> = row.terms.iter().map(of).collect();
+            if let (1, Some(Some(of))) = (servers.len(), servers.first().copied()) {
+                self.note(&mut siblings, row.terms.iter().copied(), of, row.most);
+            }
+        }
+        let here = |var: &Var| matches!(var, Var::At(_, site) if self.problem.sites[*site].server == Some(server));
+        let rules = siblings.into_iter().filter(|(key, same)| {
+            let all = key.iter().map(|(var, _)| self.count(*var)).max();
+            all == Some(same.servers.len()) && key.iter().all(|(var, _)| here(var))
+        });
+        rules
+            .map(|(key, same)| Row {
+                terms: key
+                    .into_iter()
+                    .map(|(var, bits)| (var, f64::from_bits(bits)))
+                    .collect(),
+                most: same.most,
+            })
+            .collect()
+    }
+    /// Notes a rule about a server with those that say the same about its equals.
+    fn note(
+        &self,
+        siblings: &mut Alike,
+        terms: impl Iterator<Item = (Var, f64)>,
+        server: usize,
+        most: f64,
+    ) {
+        let mut key: Vec<(Var, u64)> = terms
+            .map(|(var, factor)| (self.first(var), factor.to_bits()))
+            .collect();
+        key.sort_unstable();
+        let known = siblings.entry(key).or_insert_with(|| Siblings {
+            servers: BTreeSet::new(),
+            most,
+        });
+        known.servers.insert(server);
+        known.most = known.most.max(most);
+    }
     /// The same with less space on servers that are one, by this part.
     pub fn with_less(&self, part: f64) -> Self {
         let mut less = self.clone();
@@ -111,7 +161,7 @@ impl Relaxed {
         let mut rows = Vec::new();
         // Rules about one server of a group: by what they are for its first, with the servers for which
         // there is one.
-        let mut siblings: BTreeMap<Vec<(Var, u64)>, Siblings> = BTreeMap::new();
+        let mut siblings = BTreeMap::new();
         for row in real {
             let (kept, apart) = self.split(row);
             if apart.is_empty() {
@@ -129,22 +179,8 @@ impl Relaxed {
             let (1, Some(Some(server))) = (servers.len(), servers.first().copied()) else {
                 continue;
             };
-            let here = apart
-                .iter()
-                .map(|(var, factor)| (self.first(*var), *factor));
-            let mut key: Vec<(Var, u64)> = kept
-                .iter()
-                .copied()
-                .chain(here)
-                .map(|(var, factor)| (var, factor.to_bits()))
-                .collect();
-            key.sort_unstable();
-            let known = siblings.entry(key).or_insert_with(|| Siblings {
-                servers: BTreeSet::new(),
-                most: row.most,
-            });
-            known.servers.insert(server);
-            known.most = known.most.max(row.most);
+            let terms = kept.iter().chain(&apart).copied();
+            self.note(&mut siblings, terms, server, row.most);
         }
         for (key, Siblings { servers, most }) in siblings {
             let terms: Vec<(Var, f64)> = key

@@ -8,6 +8,7 @@ use crate::tally::{Outcome, ROUNDING, Tally};
 use equal::Shared;
 use std::time::Instant;
 
+mod capped;
 mod equal;
 
 /// What is to be reached, best first in a list.
@@ -132,6 +133,20 @@ pub fn solve(
     check: &mut dyn FnMut(&[usize]) -> Learnt,
 ) -> Result<Solved, NoSolution> {
     problem.validate()?;
+    if capped::is_capped(problem, goals) {
+        return capped::solve(problem, goals, limits, hint, check);
+    }
+    solve_counted(problem, goals, limits, hint, check)
+}
+
+/// Solves a problem in which all classes grow without end, as far as they count.
+fn solve_counted(
+    problem: &Problem,
+    goals: &[Goal],
+    limits: Limits,
+    hint: Option<&[usize]>,
+    check: &mut dyn FnMut(&[usize]) -> Learnt,
+) -> Result<Solved, NoSolution> {
     if goals.contains(&Goal::Scale) && goals.contains(&Goal::Marginal) {
         return Err(NoSolution::Malformed(Malformed {
             place: "the goals".to_owned(),
@@ -156,6 +171,9 @@ pub fn solve(
             Shared::Best(solved) => return Ok(*solved),
             Shared::Good(choice) => hint = Some(search.polished(choice, hint)?),
             Shared::Nothing => {}
+        }
+        if let Some(known) = hint {
+            hint = Some(search.divided(&relaxed, known)?);
         }
     }
     loop {
@@ -187,6 +205,24 @@ pub fn bounds(
     limits: Limits,
 ) -> Result<Vec<f64>, NoSolution> {
     problem.validate()?;
+    if !capped::is_capped(problem, goals) {
+        return bounds_counted(problem, goals, values, limits);
+    }
+    let part = values.first().copied().unwrap_or(1.0);
+    let mut bounds = bounds_counted(&capped::at(problem, part), goals, values, limits)?;
+    if let Some(first) = bounds.first_mut() {
+        *first = capped::bound(problem, limits)?;
+    }
+    Ok(bounds)
+}
+
+/// The same where all classes grow without end, as far as they count.
+fn bounds_counted(
+    problem: &Problem,
+    goals: &[Goal],
+    values: &[f64],
+    limits: Limits,
+) -> Result<Vec<f64>, NoSolution> {
     let relaxed = Relaxed::of(problem);
     let (mut model, goals) = match &relaxed {
         Some(relaxed) => {
@@ -400,30 +436,32 @@ impl Search<'_> {
         model: &mut Model<'_>,
         choice: &[usize],
     ) -> Result<Option<Vec<f64>>, NoSolution> {
-        let values = match model.decided(choice) {
-            Some(values) => model.milp.holds(&values, ROOM).then_some(values),
-            None => {
-                let mut fixed = model.milp.clone();
-                fixed.objective = Vec::new();
-                for (column, value) in model.hint(choice) {
-                    let (least, most, whole) = &mut fixed.columns[column];
-                    if *whole {
-                        (*least, *most) = (value, value);
-                    }
-                }
-                let limits = Limits {
-                    nodes: Some(LITTLE),
-                    ..self.limits(&Goal::Bounces)
-                };
-                match solve_milp(&fixed, limits, &[]) {
-                    Answer::Found { values, .. } => values,
-                    _ => None,
-                }
-            }
-        };
+        let values = self.values(model, choice);
         match values {
             Some(values) if self.accepts(scope, choice, model)? => Ok(Some(values)),
             _ => Ok(None),
+        }
+    }
+    /// The values of all columns for an assignment; `None` if it does not hold.
+    fn values(&self, model: &Model<'_>, choice: &[usize]) -> Option<Vec<f64>> {
+        if let Some(values) = model.decided(choice) {
+            return model.milp.holds(&values, ROOM).then_some(values);
+        }
+        let mut fixed = model.milp.clone();
+        fixed.objective = Vec::new();
+        for (column, value) in model.hint(choice) {
+            let (least, most, whole) = &mut fixed.columns[column];
+            if *whole {
+                (*least, *most) = (value, value);
+            }
+        }
+        let limits = Limits {
+            nodes: Some(LITTLE),
+            ..self.limits(&Goal::Bounces)
+        };
+        match solve_milp(&fixed, limits, &[]) {
+            Answer::Found { values, .. } => values,
+            _ => None,
         }
     }
     /// Whether a solution is accepted; if not, what was learnt is in the model.

@@ -43,6 +43,13 @@ pub(crate) fn sites_of(problem: &Problem, server: usize) -> Vec<usize> {
     sites
 }
 
+/// The site of `server` that is what `site` is to its own server, if these are equal.
+pub(crate) fn twin(problem: &Problem, site: usize, server: usize) -> Option<usize> {
+    let own = sites_of(problem, problem.sites[site].server?);
+    let place = own.iter().position(|s| *s == site)?;
+    sites_of(problem, server).get(place).copied()
+}
+
 /// A server's signature, and its own quantities.
 fn signature(
     problem: &Problem,

@@ -1,6 +1,6 @@
 //! What an assignment uses, kept up to date as units move.
 
-use crate::problem::{Class, Kind, Problem};
+use crate::problem::{Class, Crossing, Demand, Kind, Problem};
 use crate::ways::Ways;
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +12,8 @@ pub(crate) const ROUNDING: f64 = 1e-9;
 pub struct Outcome {
     /// By quantity: what is used at the offered rates.
     pub loads: Vec<f64>,
-    /// The largest factor by which all offered rates can grow before a quantity that grows with them
-    /// is used up; below 1 if not all that is offered can be carried. Infinite if nothing limits.
+    /// The largest factor by which all offered rates can grow, each up to its most, before a quantity that grows with
+    /// them is used up; below 1 if not all that is offered can be carried. Infinite if nothing limits.
     pub scale: f64,
     /// The quantity that is used up first.
     pub bottleneck: Option<usize>,
@@ -55,6 +55,8 @@ pub(crate) struct Tally<'a> {
     pub loads: Vec<f64>,
     /// By quantity, at the least rates of all classes.
     least: Vec<f64>,
+    /// By quantity, as it counts for the scale.
+    counted: Vec<f64>,
     /// By class: least over offered rate.
     part: Vec<f64>,
     /// By unit: the edges at it.
@@ -92,6 +94,7 @@ impl<'a> Tally<'a> {
             choice: choice.to_vec(),
             loads: vec![0.0; problem.quantities.len()],
             least: vec![0.0; problem.quantities.len()],
+            counted: vec![0.0; problem.quantities.len()],
             part,
             edges,
             inside,
@@ -112,6 +115,7 @@ impl<'a> Tally<'a> {
     fn add(&mut self, quantity: usize, class: usize, amount: f64) {
         self.loads[quantity] += amount;
         self.least[quantity] += amount * self.part[class];
+        self.counted[quantity] += amount * self.problem.classes[class].counted;
     }
     fn unit(&mut self, unit: usize, sign: f64) {
         let problem = self.problem;
@@ -130,14 +134,16 @@ impl<'a> Tally<'a> {
         let edge = &problem.edges[edge];
         let (from, to) = (self.site(edge.from), self.site(edge.to));
         for crossing in &edge.crossings {
-            let inside = |s: Option<usize>| s.is_some_and(|s| self.inside[crossing.region][s]);
-            let crosses = crossing.way.crosses(inside(from), inside(to));
-            if crosses {
+            if self.crosses(crossing, (from, to)) {
                 for demand in &crossing.demands {
                     self.add(demand.quantity, demand.class, sign * demand.amount);
                 }
             }
         }
+    }
+    fn crosses(&self, crossing: &Crossing, (from, to): (Option<usize>, Option<usize>)) -> bool {
+        let inside = |site: Option<usize>| site.is_some_and(|s| self.inside[crossing.region][s]);
+        crossing.way.crosses(inside(from), inside(to))
     }
     /// Moves a unit to another of its choices.
     pub fn set(&mut self, unit: usize, choice: usize) {
@@ -188,16 +194,83 @@ impl<'a> Tally<'a> {
             |region, site| self.inside[region][site],
         )
     }
-    /// By growing quantity with a capacity: the part of it that is used at the offered rates.
+    /// By growing quantity with a capacity: the part of it that is used at the offered rates, as they count.
     pub fn parts(&self) -> impl Iterator<Item = (usize, f64)> + '_ {
         let quantities = self.problem.quantities.iter().enumerate();
         quantities
             .filter(|(_, quantity)| quantity.kind.grows() && quantity.capacity.is_finite())
-            .map(|(q, quantity)| (q, self.loads[q] / quantity.capacity.max(f64::MIN_POSITIVE)))
+            .map(|(q, quantity)| {
+                let used = self.counted[q] / quantity.capacity.max(f64::MIN_POSITIVE);
+                (q, used)
+            })
     }
     /// The largest of [`Self::parts`]; 0 if there is none.
     pub fn most(&self) -> f64 {
         self.parts().map(|(_, part)| part).fold(0.0, f64::max)
+    }
+    /// By growing quantity with a capacity: the factor by which all rates can grow, each up to its most, until it is used up.
+    fn scales(&self) -> Vec<(usize, f64)> {
+        let quantities = self.problem.quantities.iter().enumerate();
+        let growing = quantities
+            .filter(|(_, quantity)| quantity.kind.grows() && quantity.capacity.is_finite());
+        let limited = self.problem.classes.iter().any(|c| c.growth().is_finite());
+        let by_class = if limited { self.by_class() } else { Vec::new() };
+        growing
+            .map(|(q, quantity)| {
+                let scale = match by_class.get(q) {
+                    Some(loads) => self.scale_of(loads, quantity.capacity),
+                    None if self.loads[q] > 0.0 => quantity.capacity / self.loads[q],
+                    None => f64::INFINITY,
+                };
+                (q, scale)
+            })
+            .collect()
+    }
+    /// The factor by which rates can grow until the loads of all classes are a capacity. Loads are linear in the factor
+    /// between those at which a class reaches its most.
+    fn scale_of(&self, loads: &[f64], capacity: f64) -> f64 {
+        let mut classes: Vec<(f64, f64)> = self
+            .problem
+            .classes
+            .iter()
+            .zip(loads)
+            .map(|(class, load)| (class.growth(), *load))
+            .collect();
+        classes.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut fixed = 0.0;
+        for (k, (growth, load)) in classes.iter().enumerate() {
+            let growing: f64 = classes[k..].iter().map(|(_, load)| load).sum();
+            if growing > 0.0 && (capacity - fixed) / growing <= *growth {
+                return ((capacity - fixed) / growing).max(0.0);
+            }
+            fixed += if *load > 0.0 { growth * load } else { 0.0 };
+        }
+        f64::INFINITY
+    }
+    /// By quantity and class: the load at the offered rate.
+    fn by_class(&self) -> Vec<Vec<f64>> {
+        let problem = self.problem;
+        let mut loads = vec![vec![0.0; problem.classes.len()]; problem.quantities.len()];
+        for (q, quantity) in problem.quantities.iter().enumerate() {
+            for (class, amount) in &quantity.base {
+                loads[q][*class] += amount;
+            }
+        }
+        let mut add = |demands: &[Demand]| {
+            for demand in demands {
+                loads[demand.quantity][demand.class] += demand.amount;
+            }
+        };
+        for (unit, choice) in problem.units.iter().zip(&self.choice) {
+            add(&unit.choices[*choice].demands);
+        }
+        for edge in &problem.edges {
+            let ends = (self.site(edge.from), self.site(edge.to));
+            for crossing in edge.crossings.iter().filter(|c| self.crosses(c, ends)) {
+                add(&crossing.demands);
+            }
+        }
+        loads
     }
     /// The sum of the loads of quantities of a kind, in cores for work.
     pub fn sum(&self, wanted: impl Fn(Kind) -> bool) -> f64 {
@@ -231,14 +304,10 @@ impl<'a> Tally<'a> {
             .enumerate()
             .filter(|(_, (ways, ns))| **ns > ways.most * (1.0 + ROUNDING));
         outcome.late = late.map(|(w, _)| w).collect();
-        let mut most = 0.0;
-        for (q, part) in self.parts() {
-            if part > most {
-                (most, outcome.bottleneck) = (part, Some(q));
+        for (q, scale) in self.scales() {
+            if scale < outcome.scale {
+                (outcome.scale, outcome.bottleneck) = (scale, Some(q));
             }
-        }
-        if most > 0.0 {
-            outcome.scale = 1.0 / most;
         }
         for (q, quantity) in self.problem.quantities.iter().enumerate() {
             let limit = quantity.capacity + ROUNDING * quantity.capacity.max(1.0);

@@ -4,8 +4,8 @@
 
 use trisect_optimise::arbitrary::{Shape, rack};
 use trisect_optimise::{
-    BEST, Goal, Learnt, Limits, NoSolution, Outcome, Problem, Row, Var, Ways, bounds, conflict,
-    evaluate, greedy, search, solve,
+    BEST, Class, Goal, Learnt, Limits, NoSolution, Outcome, Problem, Row, Var, Ways, bounds,
+    conflict, evaluate, greedy, search, solve,
 };
 use trisect_place::Rng;
 
@@ -191,6 +191,96 @@ fn exhaustive_search_finds_nothing_better() {
         }
     }
     assert!(feasible > 1500, "{feasible}");
+}
+
+/// The same with classes that grow up to a most only, some below what is offered.
+#[test]
+fn exhaustive_search_finds_nothing_better_where_rates_stop_growing() {
+    let (mut limited, mut endless) = (0, 0);
+    for seed in 0..300 {
+        let mut problem = small(seed, seed % 2 == 0);
+        let mut random = Rng::new(seed);
+        for class in &mut problem.classes {
+            if random.below(3) > 0 {
+                class.max = class.offered * [0.3, 0.9, 1.2, 2.0][random.below(4)];
+            }
+        }
+        let free = Problem {
+            classes: problem
+                .classes
+                .iter()
+                .cloned()
+                .map(|c| Class {
+                    max: f64::INFINITY,
+                    ..c
+                })
+                .collect(),
+            ..problem.clone()
+        };
+        let fitting = all(&problem).into_iter().filter(|(_, o)| o.feasible());
+        let best = fitting.min_by(|(_, a), (_, b)| compare(a, b).cmp(&0));
+        match (
+            best,
+            solve(&problem, &BEST, Limits::default(), None, &mut accept),
+        ) {
+            (Some((choice, best)), Ok(solved)) => {
+                let (a, b) = (values(&best), values(&solved.outcome));
+                assert_eq!(
+                    compare(&best, &solved.outcome),
+                    0,
+                    "seed {seed}: {a:?} against {b:?}"
+                );
+                assert!(solved.gap(2e-5) == 0.0, "seed {seed}: {:?}", solved.reached);
+                let proven = bounds(&problem, &BEST, &a, Limits::default()).unwrap();
+                assert!(
+                    proven[0] <= a[0] * (1.0 + 1e-6) + 1e-12,
+                    "seed {seed}: {proven:?}, {a:?}"
+                );
+                // What is said of the scale is so: with each class at its rate there, something is full.
+                let scale = best.scale.min(1e6);
+                let grown = at_scale(&free, &problem, scale);
+                let full = evaluate(&grown, &choice).unwrap().scale;
+                match best.scale.is_finite() {
+                    true => assert!((full - 1.0).abs() < 1e-6, "seed {seed}: {full}"),
+                    false => assert!(full >= 1.0 - 1e-6, "seed {seed}: {full}"),
+                }
+                let unlimited = evaluate(&free, &choice).unwrap().scale;
+                assert!(best.scale >= unlimited * (1.0 - 1e-9));
+                limited += u32::from(best.scale > unlimited * 1.001);
+                endless += u32::from(best.scale.is_infinite());
+            }
+            (None, Err(NoSolution::Infeasible { .. })) => {}
+            (best, solved) => panic!("seed {seed}: {best:?} against {solved:?}"),
+        }
+    }
+    assert!(limited > 100 && endless > 10, "{limited}, {endless}");
+}
+
+/// The problem with all demands as they are when rates have grown by a scale, each up to its most.
+fn at_scale(free: &Problem, limited: &Problem, scale: f64) -> Problem {
+    let mut problem = free.clone();
+    let growth: Vec<f64> = limited
+        .classes
+        .iter()
+        .map(|c| scale.min(c.max / c.offered))
+        .collect();
+    let grows: Vec<bool> = free.quantities.iter().map(|q| q.kind.grows()).collect();
+    let units = problem
+        .units
+        .iter_mut()
+        .flat_map(|u| &mut u.choices)
+        .flat_map(|c| &mut c.demands);
+    let edges = problem
+        .edges
+        .iter_mut()
+        .flat_map(|e| &mut e.crossings)
+        .flat_map(|c| &mut c.demands);
+    for demand in units.chain(edges) {
+        if grows[demand.quantity] {
+            demand.amount *= growth[demand.class];
+        }
+    }
+    problem
 }
 
 /// Adds rules that treat all servers alike: pairs of units that no server may have on its host and NIC,

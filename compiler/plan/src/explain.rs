@@ -312,8 +312,14 @@ impl Loss {
         let (now, then) = self.scale;
         if (then - now).abs() > 0.005 * now.abs() {
             let list = if then < now { &mut losses } else { &mut gains };
+            let shown = |scale: f64| match scale < f64::MAX {
+                true => format!("{scale:.2}"),
+                false => "unlimited".to_owned(),
+            };
             list.push(format!(
-                "{then:.2} times the offered load instead of {now:.2}"
+                "{} times the offered load instead of {}",
+                shown(then),
+                shown(now)
             ));
         }
         let mut differs = |value: f64, least: f64, what: &str| {
@@ -392,7 +398,7 @@ pub fn text(plan: &Plan, subject: Option<&str>) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(
             out,
-            "strategy {}{}: {:.1} host cycles per packet, gap to the best {:.2} %; bottleneck {} at {:.2} times the offered load\n",
+            "strategy {}{}: {:.1} host cycles per packet, gap to the best {:.2} %; bottleneck {}\n",
             plan.strategy,
             if plan.found_by == plan.strategy {
                 String::new()
@@ -401,8 +407,7 @@ pub fn text(plan: &Plan, subject: Option<&str>) -> String {
             },
             plan.cost.cycles,
             100.0 * plan.gap(),
-            plan.prediction.bottleneck,
-            plan.prediction.load_factor,
+            plan.prediction.limit(),
         );
         for latency in &plan.prediction.latencies {
             let _ = writeln!(out, "{latency}");

@@ -180,9 +180,10 @@ pub struct Crossing {
 pub struct Prediction {
     /// Offered packets per second.
     pub offered_pps: f64,
-    /// By how much the offered load can grow (below 1: must shrink) until something is full.
+    /// By how much the offered load can grow (below 1: must shrink), each class up to its `max`, until something is full;
+    /// the largest number there is if nothing will be.
     pub load_factor: f64,
-    /// What is full then: `s1`, `link to s1`, `bus of s1`, `port p4`.
+    /// What is full then: `s1`, `link to s1`, `bus of s1`, `port p4`; empty if nothing will be.
     pub bottleneck: String,
     /// Cores' worth of work at the offered load.
     pub cores: f64,
@@ -197,6 +198,22 @@ pub struct Prediction {
     pub latencies: Vec<ClassLatency>,
     /// Expected load of everything that can be full, as a part of its capacity.
     pub loads: BTreeMap<String, f64>,
+}
+
+impl Prediction {
+    /// What is full first, in words.
+    pub fn limit(&self) -> String {
+        match self.load_factor < f64::MAX {
+            true => format!(
+                "{} at {:.2} times the offered load",
+                self.bottleneck, self.load_factor
+            ),
+            false => {
+                "none, as every class can have its `max`: growth is unlimited from an offered load"
+                    .to_owned()
+            }
+        }
+    }
 }
 
 /// How long packets of a pipeline take in the rack, in microseconds, without queueing and without the switch's

@@ -5,6 +5,8 @@
 //! good as the bound, it is the optimum.
 
 use super::{Answer, Goal, Limits, Model, NoSolution, Scope, Search, Solved, solve_milp, value};
+use crate::anneal::anneal;
+use crate::divide::{Effort, Known, divide};
 use crate::relax::Relaxed;
 use crate::search::search;
 use crate::share::{restricted, share_out};
@@ -24,8 +26,17 @@ pub(super) enum Shared {
 const STEPS: usize = 40;
 /// Steps of the local search over all choices, per open choice.
 const POLISH: usize = 200;
+/// What is random in each annealing.
+const ANNEALINGS: [u64; 2] = [1, 2];
+/// Moves of an annealing, per pair of open choices.
+const MOVES: usize = 25;
 /// How many searches there are.
 const SEARCHES: u32 = 5;
+
+/// Partial sets of units that dividing may make for each node of the branch and bound that is allowed.
+const LABELS: u64 = 4_000;
+/// Which part of the gap that is asked for is left open where a proof is looked for, so that rounding does not matter.
+const PROOF: f64 = 0.9;
 
 /// By how much less space there is taken to be, where an assignment does not fit.
 const LESS: [f64; 3] = [0.002, 0.005, 0.01];
@@ -82,6 +93,12 @@ impl Search<'_> {
                     (allowed, start) = (other, next);
                 }
             }
+            let near = |start: &Start| start.over == 0.0 && self.close(start.most, targets[0]);
+            if let Some(start) = start.as_ref().filter(|start| !self.ruled() && !near(start)) {
+                // Other roles will have to be looked at, which need not be those of the best of these.
+                let choices = start.choice.iter().zip(&allowed);
+                return Ok(Shared::Good(choices.map(|(c, of)| of[*c]).collect()));
+            }
             let part = restricted(self.problem, &allowed);
             let start = start.map(|start| start.choice);
             let scope = Scope {
@@ -90,7 +107,13 @@ impl Search<'_> {
                 hint: start.as_deref(),
                 targets: &targets,
             };
-            let shared = match self.pass(&scope) {
+            // Half of the time is for looking at other roles.
+            let time = self.limits.time;
+            let past = self.began.elapsed();
+            self.limits.time = time.map(|time| past + time.saturating_sub(past) / 2);
+            let shared = self.pass(&scope);
+            self.limits.time = time;
+            let shared = match shared {
                 Ok(Some(solved)) => solved,
                 Ok(None) | Err(NoSolution::Infeasible { .. } | NoSolution::Stopped { .. })
                     if self.learnt.len() > rules =>
@@ -256,7 +279,79 @@ impl Search<'_> {
         let open: usize = self.problem.units.iter().map(|u| u.choices.len() - 1).sum();
         let steps = (POLISH * open) as u64;
         let starts: Vec<Vec<usize>> = known.into_iter().chain([shared]).collect();
-        Ok(search(self.problem, self.goals, &starts, steps, 1)?)
+        let found = search(self.problem, self.goals, &starts, steps, 1)?;
+        if self.close(Tally::new(self.problem, &found).most(), self.first_bound) {
+            return Ok(found);
+        }
+        let moves = (MOVES * open * open) as u64;
+        let annealed = ANNEALINGS.map(|seed| anneal(self.problem, &found, moves, seed));
+        let most = |choice: &Vec<usize>| Tally::new(self.problem, choice).most();
+        let best = annealed
+            .into_iter()
+            .min_by(|a, b| most(a).total_cmp(&most(b)));
+        Ok(best.unwrap_or(found))
+    }
+    /// What dividing the work among the servers makes of an assignment, where what it reaches is not as good as what is
+    /// proven; and what that proves.
+    pub(super) fn divided(
+        &mut self,
+        relaxed: &Relaxed,
+        known: Vec<usize>,
+    ) -> Result<Vec<usize>, NoSolution> {
+        if self.goals.first() != Some(&Goal::Scale) {
+            return Ok(known);
+        }
+        let mut best = known;
+        let limits = self.limits(&Goal::Scale);
+        let effort = Effort {
+            labels: limits
+                .nodes
+                .map_or(u64::MAX, |nodes| nodes.saturating_mul(LABELS)),
+            until: limits.time.map(|time| std::time::Instant::now() + time),
+        };
+        loop {
+            let rules = self.learnt.len();
+            let problem = self.problem;
+            let mut model = Model::new(problem, &[Goal::Scale]);
+            for row in &self.learnt {
+                model.rule(row);
+            }
+            let value = Tally::new(problem, &best).most();
+            if self.values(&model, &best).is_none() || self.close(value, self.first_bound) {
+                return Ok(best);
+            }
+            let known = Known {
+                value,
+                bound: self.first_bound,
+                gap: PROOF * self.limits.gap,
+            };
+            let all: Vec<crate::Row> = problem
+                .rules
+                .rows
+                .iter()
+                .chain(&self.learnt)
+                .cloned()
+                .collect();
+            let whole = Scope {
+                problem,
+                allowed: None,
+                hint: None,
+                targets: &[],
+            };
+            let divided = divide(problem, relaxed, &all, known, effort, &mut |choice| {
+                let holds = self.values(&model, choice).is_some();
+                let accepted = holds && self.accepts(&whole, choice, &mut model)?;
+                let used = accepted.then(|| Tally::new(problem, choice).most());
+                Ok::<_, NoSolution>(used)
+            })?;
+            if self.certain {
+                self.first_bound = self.first_bound.max(divided.bound);
+            }
+            best = divided.choice.unwrap_or(best);
+            if self.learnt.len() == rules {
+                return Ok(best);
+            }
+        }
     }
     /// Targets of the goals of which something is proven.
     fn with_proof(&self, targets: &[f64]) -> Vec<f64> {

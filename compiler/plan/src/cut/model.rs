@@ -135,6 +135,7 @@ impl Builder<'_, '_> {
                 min: pipeline.slo.min_pps.unwrap_or(0.0),
                 max: pipeline.slo.max_pps.unwrap_or(f64::INFINITY),
                 weight: pipeline.slo.weight(),
+                counted: 1.0,
             });
         }
     }

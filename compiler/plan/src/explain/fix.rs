@@ -100,6 +100,9 @@ impl Context<'_, '_> {
                 refusal.operation,
                 refusal.capability
             )),
+            None if writers.is_empty() => Fix::Nothing(format!(
+                "no node sets `{read}`: packets have it from where they come in, and a NIC is not told"
+            )),
             None => {
                 let names = writers.iter().map(|n| format!("`{}`", self.name(*n)));
                 let names: Vec<String> = names.collect();
