@@ -4,10 +4,10 @@ use trisect_plan::error::PlanError;
 use trisect_plan::machines::Machines;
 use trisect_plan::plan::Plan;
 use trisect_plan::site::Site;
-use trisect_rte_flow::sampling::{self, KEY_BYTES};
+use trisect_rte_flow::sampling::{self, KEY_BYTES, SamplingRefusal};
 use trisect_rte_flow::target::{self, RULES_JSON};
-use trisect_rte_flow::{Capabilities, RteFlow};
-use trisect_sample::{Algorithm, Field, SampleSpec};
+use trisect_rte_flow::{Capabilities, RteFlow, RuleSet};
+use trisect_sample::{Algorithm, Field};
 use trisect_target::{Artifact, LowerError, Registry, Target};
 
 /// Why there are no artifacts.
@@ -26,42 +26,97 @@ pub enum ArtifactError {
     },
 }
 
-/// A NIC that packets go to and that can choose the sampled ones by itself, as what is hashed are addresses and
-/// ports: what it can do, and how.
-fn sampling_nic(plan: &Plan, site: Site) -> Option<(Capabilities, &SampleSpec)> {
-    let Site::Nic(server) = site else { return None };
-    plan.pieces.at(Site::Host(server))?;
-    let spec = plan.sampling.compiled.as_ref()?;
-    let flow = [Field::IpSrc, Field::IpDst, Field::SrcPort, Field::DstPort];
-    if spec.hash != Algorithm::Toeplitz || spec.fields != flow || spec.key.len() < KEY_BYTES {
-        return None;
-    }
-    let nic = plan.rack.servers.get(usize::from(server.0))?.nics.first()?;
-    let caps = match plan.rack.model_texts.get(&nic.model) {
-        Some(text) => Capabilities::parse(text, &nic.model).ok()?,
-        None => Capabilities::named(&nic.model)?,
-    };
-    caps.rss.is_some().then_some((caps, spec))
+/// How a host comes to know which of its packets are sampled.
+enum NicSampling {
+    /// The NIC hashes, and chooses the queue.
+    Hashes(RuleSet),
+    /// The NIC chooses the queue by what the switch says.
+    Carries(RuleSet),
+    /// The host looks at what the switch says.
+    HostLooks(SamplingRefusal),
 }
 
-/// A NIC's files with sampling in its rules.
-fn sampling_rules(
+/// What the NIC in front of a host does about sampling, if that is compiled in and packets go to the host; `files` are what
+/// it does otherwise.
+fn nic_sampling(
+    plan: &Plan,
+    site: Site,
     files: &[Artifact],
-    caps: &Capabilities,
-    spec: &SampleSpec,
-) -> Result<Vec<Artifact>, LowerError> {
-    let internal = |message: String| LowerError::Internal {
-        target: RteFlow.name().to_owned(),
-        message,
+) -> Result<Option<NicSampling>, LowerError> {
+    let (Site::Nic(server), Some(spec)) = (site, &plan.sampling.compiled) else {
+        return Ok(None);
+    };
+    let server_spec = plan.rack.servers.get(usize::from(server.0));
+    let nic = server_spec.and_then(|server| server.nics.first());
+    let caps = nic.and_then(|nic| match plan.rack.model_texts.get(&nic.model) {
+        Some(text) => Capabilities::parse(text, &nic.model).ok(),
+        None => Capabilities::named(&nic.model),
+    });
+    let (Some(_), Some(caps)) = (plan.pieces.at(Site::Host(server)), caps) else {
+        return Ok(None);
     };
     let lowered = files.iter().find(|f| f.name == RULES_JSON);
-    let rules = match lowered {
-        Some(file) => serde_json::from_slice(&file.bytes).map_err(|e| internal(e.to_string()))?,
-        None => sampling::passing(),
-    };
-    let range = (spec.range.first, spec.range.last);
-    let rules = sampling::sampled(&rules, caps, &spec.key, range);
-    target::artifacts(&rules.map_err(|e| internal(e.to_string()))?)
+    let lowered: Option<RuleSet> = lowered
+        .map(|file| serde_json::from_slice(&file.bytes))
+        .transpose()
+        .map_err(|e| internal(e.to_string()))?;
+    let flow = [Field::IpSrc, Field::IpDst, Field::SrcPort, Field::DstPort];
+    let hashed = spec.hash == Algorithm::Toeplitz && spec.fields == flow;
+    if hashed && spec.key.len() >= KEY_BYTES && caps.rss.is_some() {
+        let rules = lowered.unwrap_or_else(sampling::passing);
+        let range = (spec.range.first, spec.range.last);
+        let rules = sampling::sampled(&rules, &caps, &spec.key, range);
+        let rules = rules.map_err(|e| internal(e.to_string()))?;
+        return Ok(Some(NicSampling::Hashes(rules)));
+    }
+    Ok(Some(
+        match sampling::carried(&lowered.unwrap_or_default(), &caps) {
+            Ok(rules) => NicSampling::Carries(rules),
+            Err(why) => NicSampling::HostLooks(why),
+        },
+    ))
+}
+
+fn internal(message: String) -> LowerError {
+    LowerError::Internal {
+        target: RteFlow.name().to_owned(),
+        message,
+    }
+}
+
+/// What NICs and hosts do about sampling, for people: a line for each NIC through which packets go to a host.
+///
+/// # Errors
+/// See [`ArtifactError`].
+pub fn sampling_text(plan: &Plan, registry: &Registry) -> Result<String, ArtifactError> {
+    let machines = Machines::new(&plan.rack, registry)?;
+    let mut out = String::new();
+    for site in machines.sites() {
+        let Some(device) = machines.device(site) else {
+            continue;
+        };
+        let name = machines.name(site);
+        let failed = |error: LowerError| ArtifactError::Lower {
+            device: name.clone(),
+            error: Box::new(error),
+        };
+        let files = match (site, plan.pieces.at(site)) {
+            (Site::Nic(_), Some(piece)) => device.lower(piece).map_err(failed)?,
+            _ => Vec::new(),
+        };
+        let how = match nic_sampling(plan, site, &files).map_err(failed)? {
+            None => continue,
+            Some(NicSampling::Hashes(_)) => {
+                "hashes addresses and ports; sampled packets come in a queue of their own".into()
+            }
+            Some(NicSampling::Carries(_)) => {
+                "takes the switch's verdict from NSH's service index; sampled packets come in a queue of their own".into()
+            }
+            Some(NicSampling::HostLooks(why)) => why.to_string(),
+        };
+        out.push_str(&format!("    {name}: {how}\n"));
+    }
+    Ok(out)
 }
 
 /// One device's artifacts.
@@ -100,9 +155,11 @@ pub fn all(plan: &Plan, registry: &Registry) -> Result<Vec<DeviceArtifacts>, Art
             .map_err(failed)?,
             None => Vec::new(),
         };
-        let files = match sampling_nic(plan, site) {
-            Some((caps, spec)) => sampling_rules(&files, &caps, spec).map_err(failed)?,
-            None => files,
+        let files = match nic_sampling(plan, site, &files).map_err(failed)? {
+            Some(NicSampling::Hashes(rules) | NicSampling::Carries(rules)) => {
+                target::artifacts(&rules).map_err(failed)?
+            }
+            Some(NicSampling::HostLooks(_)) | None => files,
         };
         if files.is_empty() {
             continue;

@@ -163,6 +163,16 @@ impl Project {
         Ok(self)
     }
 
+    /// The project with one packet in so many sampled, if sampling is compiled into its devices: all of them choose alike
+    /// only if they are compiled for the same rate.
+    #[must_use]
+    pub fn sampling_one_in(mut self, one_in: u32) -> Self {
+        if let Some(sampling) = &mut self.rack.sampling {
+            sampling.one_in = one_in;
+        }
+        self
+    }
+
     /// What a plan is made from.
     pub fn source(&self) -> Source<'_> {
         match &self.pipeline {

@@ -273,7 +273,8 @@ pub fn rack(plan: &Plan, one_in: u32, records: bool) -> Result<Rack, RunError> {
     Ok(rack)
 }
 
-/// What the devices sample by: what is compiled into them, or the fields that no NF changes, with a built-in key.
+/// What the devices sample by: what is compiled into them, or the fields that no NF changes, with a built-in key. The elements of
+/// the embedded rack look at packets by themselves, one in so many, also where another rate is compiled into the pieces.
 #[must_use]
 pub fn sample_spec(plan: &Plan, one_in: u32) -> SampleSpec {
     let range = HashRange::one_in(one_in);

@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 use trisect::project::Project;
 use trisect::run;
 use trisect::sampling::switch_program;
+use trisect_host::{Carried, HostProgram, Options, Packet as HostPacket};
 use trisect_interp::{Interpreter, Packet};
+use trisect_plan::site::Site;
 use trisect_plan::{Plan, Strategy};
 use trisect_ports::Capture;
-use trisect_rack::{Compiled, Engine, Fate, Frame, Recorder, Report};
+use trisect_rack::{Compiled, Engine, Fate, Frame, Queue, Recorder, Report, Tags, Tap};
 use trisect_rte_flow::sampling::{KEY_BYTES, SAMPLED_QUEUE, passing, sampled};
 use trisect_rte_flow::{Capabilities, NicModel, RuleSet, Verdict};
-use trisect_sample::{Algorithm, Field, HashRange, SampleSpec, Sampler};
+use trisect_sample::{Algorithm, Field, HashRange, Point, Record, SampleSpec, Sampler, digest};
 use trisect_wire::build::Build;
 use trisect_wire::nsh;
 
@@ -386,7 +388,185 @@ fn what_is_sampled_is_treated_alike() {
     // Twelve stages are too few for this one.
     nat.rack.sampling = Some(sampling(Algorithm::HalfSipHash, &CONTENT));
     nat.rack.switches[0].stages = None;
-    keeps_trajectories(&nat, Strategy::Host);
+    let (plan, _) = keeps_trajectories(&nat, Strategy::Host);
+    nics_carry_the_verdict(&plan);
+    let (plan, _) = keeps_trajectories(&nat, Strategy::Best);
+    nics_carry_the_verdict(&plan);
+}
+
+/// Where a card cannot hash what is hashed, it takes the switch's word for it: what the switch has found to be
+/// sampled comes in a queue of its own, whether the card has other rules or none. A card that matches no fields of NSH has no
+/// such rules, and that is said.
+fn nics_carry_the_verdict(plan: &Plan) {
+    let registry = trisect::registry::registry().expect("targets");
+    let files = trisect::artifacts::all(plan, &registry).expect("they lower");
+    let sampler = Sampler::new(plan.sampling.compiled.clone().expect("compiled in"));
+    let tags = Tags::new(&plan.pieces, plan.sampling.tag);
+    let mut switch = Compiled::new(&plan.pieces.switch, 0).expect("machine code");
+    let captures = example("nat-lb").traffic().expect("traffic");
+    let traffic = run::bundled(&captures).expect("traffic");
+    let caps = Capabilities::named("generic").expect("a model");
+    let mut nics: Vec<Option<NicModel>> = vec![None; plan.ports.servers.len()];
+    for device in &files {
+        if let (Site::Nic(server), Some(rules)) = (
+            device.site,
+            device.files.iter().find(|f| f.name == "rules.json"),
+        ) {
+            let rules: RuleSet = serde_json::from_slice(&rules.bytes).expect("rules");
+            let nic = NicModel::new(&caps, &rules).expect("it takes the rules");
+            nics[usize::from(server.0)] = Some(nic);
+        }
+    }
+    let (mut sampled, mut plain) = (0, 0);
+    for arrival in &traffic.arrivals {
+        let frame = Frame::new(arrival.bytes.clone());
+        let sent = switch.process(arrival.port, arrival.time_ns, frame);
+        let Ok((Fate::Emit { port, frame }, _)) = sent else {
+            continue;
+        };
+        let Some(server) = plan.ports.servers.iter().position(|p| *p == port) else {
+            continue;
+        };
+        let mut bytes = frame.bytes;
+        let verdict = match tags.carried(&bytes) {
+            Some(tag) => sampler.tagged(tag),
+            None => sampler.look(&bytes),
+        };
+        let nic = nics[server].as_mut().expect("a NIC with rules");
+        if let Verdict::Host { queue, .. } = nic.receive(&mut bytes) {
+            assert_eq!(queue == SAMPLED_QUEUE, verdict.sampled, "{}", hex(&bytes));
+            *(if verdict.sampled {
+                &mut sampled
+            } else {
+                &mut plain
+            }) += 1;
+        }
+    }
+    assert!(sampled > 5 && plain > 50, "{sampled} sampled, {plain} not");
+
+    let text = trisect::artifacts::sampling_text(plan, &registry).expect("text");
+    assert!(text.contains("takes the switch's verdict"), "{text}");
+    let mut other = plan.clone();
+    other
+        .rack
+        .servers
+        .iter_mut()
+        .flat_map(|s| &mut s.nics)
+        .for_each(|nic| nic.model = "ice".into());
+    other.pieces.nics.fill(None);
+    let text = trisect::artifacts::sampling_text(&other, &registry).expect("text");
+    assert!(
+        text.contains("the host looks at what the switch says"),
+        "{text}"
+    );
+}
+
+/// What a host's driver notes of batches is what every element notes packet by packet: by either hash, with tags and
+/// without, whole and cut, of packets that leave and of packets that are dropped.
+#[test]
+fn a_tap_notes_what_samplers_see() {
+    let mut nat = example("nat-lb");
+    let registry = trisect::registry::registry().expect("targets");
+    nat.rack.switches[0].stages = None;
+    let (mut tagged, mut dropped) = (0, 0);
+    for (hash, fields, snap) in [
+        (Algorithm::Toeplitz, &FLOW[..], usize::MAX),
+        (Algorithm::Toeplitz, &CONTENT[..], 80),
+        (Algorithm::HalfSipHash, &CONTENT[..], 0),
+    ] {
+        nat.rack.sampling = Some(trisect_policy::rack::Sampling {
+            hash,
+            one_in: 2,
+            fields: fields.to_vec(),
+            key: None,
+        });
+        let plan = Plan::make(&nat.input(&registry, Strategy::Host)).expect("there is a plan");
+        let sampler = Sampler::new(plan.sampling.compiled.clone().expect("compiled in"));
+        let tags = || Tags::new(&plan.pieces, plan.sampling.tag);
+        let piece = plan.pieces.hosts[0].as_ref().expect("a host's piece");
+        let code = || HostProgram::compile(piece, &Options::default()).expect("machine code");
+
+        let captures = nat.traffic().expect("traffic");
+        let traffic = run::bundled(&captures).expect("traffic");
+        let mut switch = Compiled::new(&plan.pieces.switch, 0).expect("machine code");
+        let mut frames = Vec::new();
+        for arrival in &traffic.arrivals {
+            let frame = Frame::new(arrival.bytes.clone());
+            let sent = switch.process(arrival.port, arrival.time_ns, frame);
+            if let Ok((Fate::Emit { port, frame }, _)) = sent
+                && port == plan.ports.servers[0]
+            {
+                frames.push(HostPacket::new(&frame.bytes).at_time(arrival.time_ns));
+            }
+        }
+        assert!(frames.len() > 100);
+        // What the switch says of a frame is what looking at it finds.
+        let carried = tags();
+        for frame in &frames {
+            let (frame, tag) = (frame.frame(), carried.carried(frame.frame()));
+            let verdict = tag.map_or_else(|| sampler.look(frame), |tag| sampler.tagged(tag));
+            assert_eq!(carried.says(frame) != Carried::NotSampled, verdict.sampled);
+        }
+
+        let mut tap = Tap::new(sampler.clone(), tags(), snap);
+        let mut batched = code();
+        for batch in frames.clone().chunks_mut(32) {
+            tap.run(&mut batched, batch, Queue::Any);
+        }
+        let noted: Vec<Record> = tap.log().records("s1").collect();
+
+        let tags = tags();
+        let record = |visit, point, port, packet: &HostPacket, frame: &[u8], tag: Option<u64>| {
+            let verdict = match tag {
+                Some(tag) => sampler.tagged(tag),
+                None => sampler.look(frame),
+            };
+            verdict.sampled.then(|| Record {
+                id: verdict.id,
+                element: "s1".into(),
+                visit,
+                point,
+                port,
+                time_ns: packet.time_ns,
+                len: frame.len() as u32,
+                digest: digest(frame),
+                mark: packet.mark,
+                meta: packet.meta,
+                tag: tag.map(|_| verdict.id),
+                packet: frame[..frame.len().min(snap)].to_vec(),
+                work: None,
+            })
+        };
+        let mut single = code();
+        let (mut came, mut went) = (Vec::new(), Vec::new());
+        for (visit, packet) in (0..).zip(&mut frames) {
+            let arrived = packet.frame().to_vec();
+            let tag = tags.carried(&arrived);
+            came.push(record(visit, Point::In, packet.port, packet, &arrived, tag));
+            single.run_batch(std::slice::from_mut(packet));
+            let left = tags.carried(packet.frame()).or(tag);
+            went.push(match packet.egress_port() {
+                Some(port) => record(visit, Point::Out, port, packet, packet.frame(), left),
+                None => record(visit, Point::Drop, 0, packet, &arrived, tag),
+            });
+        }
+        let batches = came.chunks(32).zip(went.chunks(32));
+        let expected = batches.flat_map(|(came, went)| came.iter().chain(went).flatten());
+        let expected: Vec<Record> = expected.cloned().collect();
+        assert_eq!(noted, expected);
+        tagged += noted.iter().filter(|r| r.tag.is_some()).count();
+        dropped += noted.iter().filter(|r| r.point == Point::Drop).count();
+    }
+    assert!(tagged > 50, "{tagged}");
+    println!("{dropped} drops");
+}
+
+/// All devices choose at the rate that is asked for, not only those that find out by themselves.
+#[test]
+fn a_rate_that_is_asked_for_is_compiled_in() {
+    let project = example("central-office").sampling_one_in(8);
+    let compiled = plan(&project, Strategy::Host).sampling.compiled;
+    assert_eq!(compiled.map(|s| s.range), Some(HashRange::one_in(8)));
 }
 
 #[test]

@@ -4,27 +4,30 @@
 //! The host runs what two plans give it, one with sampling and one without, on what their switches send it of the
 //! bundled traffic. Rounds of all cases take turns, so that a ratio is of the same minutes.
 
+use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use trisect::project::Project;
 use trisect_benches::BATCH;
 use trisect_collect::ipfix::{Encoder, MAX_MESSAGE};
-use trisect_host::{HostProgram, Options, Packet};
+use trisect_host::{Carried, HostProgram, Options, Packet};
 use trisect_plan::{Plan, Strategy};
 use trisect_policy::rack::Sampling;
-use trisect_rack::{Compiled, Engine, Fate, Frame, Tags};
-use trisect_sample::{
-    Algorithm, Field, HashRange, Point, Record, SampleSpec, Sampler, Verdict, digest,
-};
+use trisect_rack::{Compiled, Engine, Fate, Frame, Queue, Tags, Tap};
+use trisect_sample::{Algorithm, Field, HashRange, Record, SampleSpec, Sampler};
 
 const FLOW: [Field; 4] = [Field::IpSrc, Field::IpDst, Field::SrcPort, Field::DstPort];
-const ROUNDS: usize = 40;
+const ROUNDS: usize = 400;
+/// Packets that a card has handed over at a time.
+const RING: usize = 512;
+/// Bytes of a packet that are kept where only headers are.
+const HEADERS: usize = 96;
 
-fn sampling(hash: Algorithm, fields: &[Field]) -> Sampling {
+fn sampling(hash: Algorithm, fields: &[Field], one_in: u32) -> Sampling {
     Sampling {
         hash,
-        one_in: 100,
+        one_in,
         fields: fields.to_vec(),
         key: None,
     }
@@ -78,113 +81,98 @@ fn frames(project: &Project, plan: &Plan) -> anyhow::Result<(usize, Vec<Packet>)
     most.ok_or_else(|| anyhow::anyhow!("nothing goes to a server"))
 }
 
-/// Notes a sampled packet, with its bytes, as an element does that is to be audited.
-fn note(log: &mut Vec<Record>, verdict: Verdict, tag: Option<u64>, point: Point, packet: &Packet) {
-    let frame = packet.frame();
-    log.push(Record {
-        id: verdict.id,
-        element: String::new(),
-        visit: log.len() as u64,
-        point,
-        port: 0,
-        time_ns: packet.time_ns,
-        len: frame.len() as u32,
-        digest: digest(frame),
-        mark: packet.mark,
-        meta: packet.meta,
-        tag: tag.map(|_| verdict.id),
-        packet: frame.to_vec(),
-        work: None,
-    });
+/// Bytes of a log that a core's second-level cache has room for, beside the packets; a fuller one is handed to whoever makes
+/// records of it.
+const FULL: usize = 256 << 10;
+
+/// Packets of one of the NIC's queues.
+struct Lane {
+    queue: Queue,
+    originals: Vec<Packet>,
+    packets: Vec<Packet>,
+}
+
+impl Lane {
+    fn new(queue: Queue, originals: Vec<Packet>) -> Lane {
+        let packets = originals.clone();
+        Lane {
+            queue,
+            originals,
+            packets,
+        }
+    }
 }
 
 /// One way to run the host.
 struct Case {
     name: String,
     host: HostProgram,
-    originals: Vec<Packet>,
-    packets: Vec<Packet>,
-    /// By packet: whether the NIC has put it into the sampled queue; all, where the NIC does not choose.
-    chosen: Vec<bool>,
-    sampling: Option<(Sampler, Tags)>,
-    log: Vec<Record>,
+    lanes: Vec<Lane>,
+    tap: Option<Tap>,
     times: Vec<Duration>,
 }
 
 impl Case {
+    /// `snap` bytes of a packet are kept; `who` finds out what is sampled.
     fn new(
         name: &str,
         project: &Project,
         plan: &Plan,
-        one_in: u32,
-        nic: bool,
+        snap: usize,
+        who: Who,
     ) -> anyhow::Result<Self> {
         let (server, originals) = frames(project, plan)?;
         let piece = plan.pieces.hosts.get(server).and_then(Option::as_ref);
         let piece = piece.ok_or_else(|| anyhow::anyhow!("nothing runs on the host"))?;
-        let sampling = plan.sampling.compiled.as_ref().map(|spec| {
-            let spec = SampleSpec {
-                range: HashRange::one_in(one_in),
-                ..spec.clone()
-            };
-            (
-                Sampler::new(spec),
-                Tags::new(&plan.pieces, plan.sampling.tag),
-            )
+        let sampler = sampler(plan);
+        let tags = Tags::new(&plan.pieces, plan.sampling.tag);
+        let (chosen, plain) = originals.into_iter().partition(|packet| match who {
+            Who::Nic => tags.says(packet.frame()) != Carried::NotSampled,
+            Who::Switch | Who::Host => true,
         });
-        let chosen = originals.iter().map(|packet| match &sampling {
-            Some((sampler, _)) if nic => sampler.look(packet.frame()).sampled,
-            _ => true,
-        });
+        let tags = match who {
+            Who::Nic | Who::Switch => tags,
+            Who::Host => Tags::default(),
+        };
+        let tap = sampler.map(|sampler| Tap::new(sampler, tags, snap));
         Ok(Case {
             name: name.to_owned(),
             host: HostProgram::compile(piece, &Options::default())?,
-            packets: originals.clone(),
-            chosen: chosen.collect(),
-            originals,
-            sampling,
-            log: Vec::new(),
+            lanes: vec![
+                Lane::new(Queue::Any, chosen),
+                Lane::new(Queue::Plain, plain),
+            ],
+            tap,
             times: Vec::new(),
         })
     }
 
-    /// Runs all packets once.
+    /// Runs all packets once. Each part of them is put into its buffers before its time begins, as a card does that writes
+    /// what arrives into a cache.
     fn round(&mut self) {
-        for (packet, original) in self.packets.iter_mut().zip(&self.originals) {
-            packet.refill(original.frame());
-        }
-        self.log.clear();
-        let start = Instant::now();
-        let batches = self
-            .packets
-            .chunks_mut(BATCH)
-            .zip(self.chosen.chunks(BATCH));
-        for (batch, chosen) in batches {
-            let mut verdicts = [None; BATCH];
-            if let Some((sampler, tags)) = &self.sampling {
-                for ((packet, chosen), to) in batch.iter().zip(chosen).zip(&mut verdicts) {
-                    if !chosen {
-                        continue;
-                    }
-                    let tag = tags.carried(packet.frame());
-                    let verdict = match tag {
-                        Some(tag) => sampler.tagged(tag),
-                        None => sampler.look(packet.frame()),
-                    };
-                    if verdict.sampled {
-                        note(&mut self.log, verdict, tag, Point::In, packet);
-                        *to = Some((verdict, tag));
+        let mut time = Duration::ZERO;
+        for lane in &mut self.lanes {
+            let parts = lane.packets.chunks_mut(RING);
+            for (packets, originals) in parts.zip(lane.originals.chunks(RING)) {
+                for (packet, original) in packets.iter_mut().zip(originals) {
+                    packet.refill(original.frame());
+                }
+                let start = Instant::now();
+                for batch in packets.chunks_mut(BATCH) {
+                    match &mut self.tap {
+                        Some(tap) => {
+                            tap.run(&mut self.host, batch, lane.queue);
+                            if tap.log().bytes() > FULL {
+                                black_box(tap.log()).clear();
+                            }
+                        }
+                        None => self.host.run_batch(batch),
                     }
                 }
-            }
-            self.host.run_batch(batch);
-            for (packet, verdict) in batch.iter().zip(verdicts) {
-                if let Some((verdict, tag)) = verdict {
-                    note(&mut self.log, verdict, tag, Point::Out, packet);
-                }
+                time += start.elapsed();
             }
         }
-        self.times.push(start.elapsed());
+        self.times.push(time);
     }
 
     /// Nanoseconds per packet in the middle one of all rounds.
@@ -195,108 +183,146 @@ impl Case {
             .get(self.times.len() / 2)
             .copied()
             .unwrap_or_default();
-        middle.as_nanos() as f64 / self.packets.len().max(1) as f64
+        let packets: usize = self.lanes.iter().map(|lane| lane.packets.len()).sum();
+        middle.as_nanos() as f64 / packets.max(1) as f64
     }
 }
 
-fn host_table(name: &str, strategy: Strategy) -> anyhow::Result<()> {
+/// What a plan's devices sample by.
+fn sampler(plan: &Plan) -> Option<Sampler> {
+    plan.sampling.compiled.clone().map(Sampler::new)
+}
+
+/// Who finds out for the host what is sampled.
+#[derive(Clone, Copy)]
+enum Who {
+    /// The NIC, by its hash or by what the switch says.
+    Nic,
+    /// The switch: the host reads what it says in every frame.
+    Switch,
+    /// The host, from every frame, as if the switch said nothing.
+    Host,
+}
+
+impl Who {
+    const ALL: [Who; 3] = [Who::Nic, Who::Switch, Who::Host];
+}
+
+/// Prints the table; gives the plan in which all packets are sampled by all fields.
+fn host_table(name: &str, strategy: Strategy) -> anyhow::Result<(Project, Plan)> {
     let none = project(name, None)?;
-    let mut cases = vec![Case::new(
-        "no sampling",
-        &none,
-        &plan(&none, strategy)?,
-        1,
-        false,
-    )?];
-    for (what, hash, fields, nic) in [
-        ("toeplitz, all fields", Algorithm::Toeplitz, &[][..], false),
-        (
-            "toeplitz, addresses and ports",
-            Algorithm::Toeplitz,
-            &FLOW,
-            false,
-        ),
-        (
-            "toeplitz, chosen by the NIC",
-            Algorithm::Toeplitz,
-            &FLOW,
-            true,
-        ),
-        (
-            "halfsiphash, all fields",
-            Algorithm::HalfSipHash,
-            &[],
-            false,
-        ),
+    let plain = plan(&none, strategy)?;
+    let mut cases = vec![Case::new("no sampling", &none, &plain, 0, Who::Host)?];
+    let all: &[Field] = &[];
+    let (toeplitz, sip) = (Algorithm::Toeplitz, Algorithm::HalfSipHash);
+    let mut every = None;
+    for (what, hash, fields, one_in, who) in [
+        ("toeplitz", toeplitz, all, 100, &Who::ALL[..]),
+        ("toeplitz", toeplitz, all, 1, &Who::ALL),
+        ("toeplitz, flow", toeplitz, &FLOW, 100, &[Who::Host]),
+        ("halfsiphash", sip, all, 100, &[Who::Nic, Who::Host]),
+        ("halfsiphash", sip, all, 1, &[Who::Nic, Who::Host]),
     ] {
-        let project = project(name, Some(sampling(hash, fields)))?;
+        let project = project(name, Some(sampling(hash, fields, one_in)))?;
         let plan = plan(&project, strategy)?;
-        for (rate, one_in) in [("1 %", 100), ("100 %", 1)] {
-            let name = format!("{rate}, {what}");
-            cases.push(Case::new(&name, &project, &plan, one_in, nic)?);
+        println!("\n{}", plan.sampling.text());
+        for who in who {
+            let by = match who {
+                Who::Nic => "NIC chooses",
+                Who::Switch => "switch says",
+                Who::Host => "host hashes",
+            };
+            let name = format!("1 in {one_in}, {by}, {what}");
+            cases.push(Case::new(&name, &project, &plan, usize::MAX, *who)?);
+            if one_in == 1 {
+                let name = format!("{name}, {HEADERS} bytes");
+                cases.push(Case::new(&name, &project, &plan, HEADERS, *who)?);
+            }
+        }
+        if (hash, one_in) == (toeplitz, 1) {
+            every = Some((project, plan));
         }
     }
     for _ in 0..ROUNDS {
         cases.iter_mut().for_each(Case::round);
     }
     println!("\nHost of {name}, strategy {strategy}, one core");
-    println!("{:<38} {:>10} {:>8}", "", "ns/packet", "of none");
+    println!("{:<58} {:>10} {:>8}", "", "ns/packet", "of none");
     let mut base = 0.0;
     for case in &mut cases {
         let ns = case.nanoseconds();
         if base == 0.0 {
             base = ns;
         }
-        println!("{:<38} {ns:>10.1} {:>8.3}", case.name, base / ns);
+        println!("{:<58} {ns:>10.1} {:>8.3}", case.name, base / ns);
     }
-    Ok(())
+    every.ok_or_else(|| anyhow::anyhow!("nothing is sampled"))
 }
 
-fn device_table() -> anyhow::Result<()> {
-    for (hash, fields) in [
-        (Algorithm::Toeplitz, &[][..]),
-        (Algorithm::Toeplitz, &FLOW),
-        (Algorithm::HalfSipHash, &FLOW),
-    ] {
-        let project = project("central-office", Some(sampling(hash, fields)))?;
-        println!("\n{}", plan(&project, Strategy::Best)?.sampling.text());
-    }
-    Ok(())
-}
-
-fn record_table() -> anyhow::Result<()> {
-    let project = project("central-office", Some(sampling(Algorithm::Toeplitz, &[])))?;
-    let plan = plan(&project, Strategy::Best)?;
-    let (_, packets) = frames(&project, &plan)?;
+/// What a host records of the bundled traffic, and how long it takes to make IPFIX of its log. In the plan all packets are
+/// sampled, so that the host chooses at any rate.
+fn record_table(name: &str, (project, plan): &(Project, Plan)) -> anyhow::Result<()> {
+    println!("\nRecords of the host of {name}, arrival and departure, in MB per million packets");
     println!(
-        "\nIPFIX of records with all bytes of the packets, arrival and departure at one element"
+        "{:<10} {:>12} {:>12} {:>16} {:>20}",
+        "1 in", "whole", "headers", "without bytes", "later, ns/record"
     );
-    println!("{:<10} {:>24}", "1 in", "MB per million packets");
+    let (server, packets) = frames(project, plan)?;
+    let piece = plan.pieces.hosts.get(server).and_then(Option::as_ref);
+    let piece = piece.ok_or_else(|| anyhow::anyhow!("nothing runs on the host"))?;
     for one_in in [1000, 100, 10, 1] {
-        let mut case = Case::new("", &project, &plan, one_in, false)?;
-        case.round();
-        let spec = case
-            .sampling
-            .as_ref()
-            .map(|(sampler, _)| sampler.spec().clone());
-        let spec = spec.ok_or_else(|| anyhow::anyhow!("nothing is sampled"))?;
-        let messages = Encoder::new(1, &spec).messages(0, &case.log, MAX_MESSAGE)?;
-        let bytes: usize = messages.iter().map(Vec::len).sum();
-        println!("{one_in:<10} {:>24.2}", bytes as f64 / packets.len() as f64);
+        let mut row = Vec::new();
+        let (mut time, mut records) = (Duration::ZERO, 0);
+        for snap in [usize::MAX, HEADERS, 0] {
+            let compiled = sampler(plan).ok_or_else(|| anyhow::anyhow!("no sampling"))?;
+            let spec = SampleSpec {
+                range: HashRange::one_in(one_in),
+                ..compiled.spec().clone()
+            };
+            let sampler = Sampler::new(spec.clone());
+            let tags = Tags::new(&plan.pieces, plan.sampling.tag);
+            let mut tap = Tap::new(sampler, tags, snap);
+            let mut host = HostProgram::compile(piece, &Options::default())?;
+            for batch in packets.clone().chunks_mut(BATCH) {
+                tap.run(&mut host, batch, Queue::Any);
+            }
+            let start = Instant::now();
+            let log: Vec<Record> = tap.log().records("host").collect();
+            let messages = Encoder::new(1, &spec).messages(0, &log, MAX_MESSAGE)?;
+            if snap == usize::MAX {
+                (time, records) = (start.elapsed(), log.len());
+            }
+            let bytes: usize = messages.iter().map(Vec::len).sum();
+            row.push(bytes as f64 / packets.len() as f64);
+        }
+        let [whole, headers, none] = row[..] else {
+            continue;
+        };
+        let later = time.as_nanos() as f64 / records.max(1) as f64;
+        println!("{one_in:<10} {whole:>12.2} {headers:>12.2} {none:>16.2} {later:>20.0}");
     }
     // A record of a capture has 16 bytes more than its packet.
-    let all: usize = packets.iter().map(|p| 2 * (p.frame().len() + 16)).sum();
+    let capture = |most: usize| {
+        let each = packets.iter().map(|p| 2 * (p.frame().len().min(most) + 16));
+        each.sum::<usize>() as f64 / packets.len().max(1) as f64
+    };
     println!(
-        "{:<10} {:>24.2}",
+        "{:<10} {:>12.2} {:>12.2} {:>16.2}",
         "all, pcap",
-        all as f64 / packets.len() as f64
+        capture(usize::MAX),
+        capture(HEADERS),
+        capture(0)
     );
     Ok(())
 }
 
 fn main() -> anyhow::Result<()> {
-    host_table("central-office", Strategy::Best)?;
-    host_table("l3-firewall", Strategy::Host)?;
-    device_table()?;
-    record_table()
+    for (name, strategy) in [
+        ("central-office", Strategy::Best),
+        ("l3-firewall", Strategy::Host),
+    ] {
+        let every = host_table(name, strategy)?;
+        record_table(name, &every)?;
+    }
+    Ok(())
 }

@@ -243,7 +243,9 @@ pub fn agreed(
         .parent()
         .unwrap_or(Path::new(""))
         .join(&manifest.project);
-    let project = Project::load(&folder, None)?.with_profile(None)?;
+    let project = Project::load(&folder, None)?
+        .with_profile(None)?
+        .sampling_one_in(manifest.sampling.one_in);
     let known = functions(&project);
     let mut problems = Problems::default();
     for function in &manifest.function {

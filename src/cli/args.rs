@@ -183,7 +183,7 @@ pub struct Run {
     #[arg(long)]
     pub check: bool,
     /// Sample one packet in N, by the hash of its invariant fields. Absent: as the project's manifest says where
-    /// records are written, else 64.
+    /// records are written, else as its rack file says, else 64.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub sample: Option<u32>,
     /// Write what is needed to audit the run into this folder: the records of sampled packets, one file per

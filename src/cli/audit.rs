@@ -140,7 +140,7 @@ pub fn manifest(command: &ManifestCommand) -> anyhow::Result<Ended> {
 }
 
 fn new(args: &NewManifest) -> anyhow::Result<Ended> {
-    let project = plan::project(&args.source)?;
+    let project = plan::project(&args.source)?.sampling_one_in(args.sample);
     let plan = plan::make(&project, &args.cutting)?;
     let asked = audit::Asked {
         one_in: args.sample,

@@ -60,7 +60,12 @@ fn explain_plan(args: &Explain) -> anyhow::Result<Ended> {
     if node == Some(SAMPLING) {
         match args.json {
             true => print_json(&plan.sampling)?,
-            false => print(&plan.sampling.text())?,
+            false => {
+                let registry = trisect::registry::registry()?;
+                let nics = trisect::artifacts::sampling_text(&plan, &registry);
+                print(&plan.sampling.text())?;
+                print(&nics.map_err(Problems::from)?)?;
+            }
         }
         return Ok(Ended::Well);
     }

@@ -39,6 +39,15 @@ struct Answer<'a> {
 pub fn main(args: &Run) -> anyhow::Result<Ended> {
     let project = plan::project(&args.source)?;
     let traffic = traffic(args, &project)?;
+    let manifest = match (&args.manifest, &args.records) {
+        (Some(file), _) => Some(audit::load(file)?),
+        (None, Some(_)) => audit::own(&project)?,
+        (None, None) => None,
+    };
+    let asked = args.sample.or(manifest.as_ref().map(|m| m.sampling.one_in));
+    let compiled = project.rack.sampling.as_ref().map(|s| s.one_in);
+    let sample = asked.or(compiled).unwrap_or(SAMPLE);
+    let project = project.sampling_one_in(sample);
     let plan = plan::make(&project, &args.cutting)?;
 
     if plan.whole.is_some() && (args.records.is_some() || args.export.is_some()) {
@@ -47,13 +56,6 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
         let help = "leave out --records and --export";
         return Err(Problems::error(CONTRADICTION, message, reason, help).into());
     }
-    let manifest = match (&args.manifest, &args.records) {
-        (Some(file), _) => Some(audit::load(file)?),
-        (None, Some(_)) => audit::own(&project)?,
-        (None, None) => None,
-    };
-    let sample = args.sample.or(manifest.as_ref().map(|m| m.sampling.one_in));
-    let sample = sample.unwrap_or(SAMPLE);
     let run_plan = match args.cheat {
         Some(cheat) => &audit::cheating(&plan, cheat)?,
         None => &plan,

@@ -39,6 +39,7 @@ mod sim;
 mod specs;
 mod summary;
 mod tags;
+mod tap;
 mod witness;
 
 pub use assemble::{Asked, Idle, assemble};
@@ -58,6 +59,7 @@ pub use specs::{
 };
 pub use summary::{PortCount, Summary, topology};
 pub use tags::Tags;
+pub use tap::{Queue, Tap};
 pub use witness::{ReplayError, Seen, Witness};
 
 /// The port by which a NIC hands a frame to its host, in the NIC's numbering.

@@ -1,5 +1,6 @@
-//! The tag that a sampled packet carries between devices.
+//! What frames between devices say about sampling: the tag of a packet, and what the switch has found.
 
+use trisect_host::Carried;
 use trisect_ir::MetaId;
 use trisect_plan::split::Pieces;
 use trisect_target::wire;
@@ -9,6 +10,8 @@ use trisect_target::wire;
 pub struct Tags {
     /// By service path identifier: bits of context in front of the tag; `None` where it is not carried.
     places: Vec<Option<usize>>,
+    /// Whether sampling is compiled in, so that the service index says what the switch has found.
+    compiled: bool,
 }
 
 /// Outer Ethernet header, NSH base and service path header.
@@ -17,10 +20,13 @@ const FRONT: usize = 14 + 8;
 const TLV: usize = 4;
 
 impl Tags {
-    /// Where the pieces put the tag, if there is one.
+    /// Where the pieces put the tag, if sampling is compiled in.
     #[must_use]
     pub fn new(pieces: &Pieces, tag: Option<MetaId>) -> Tags {
-        let mut tags = Tags::default();
+        let mut tags = Tags {
+            places: Vec::new(),
+            compiled: tag.is_some(),
+        };
         for continuation in &pieces.continuations {
             let mut fields = continuation.layout.fields.iter();
             let Some(carried) = fields.find(|f| Some(f.meta) == tag) else {
@@ -34,6 +40,22 @@ impl Tags {
             tags.places[spi] = Some(carried.offset as usize);
         }
         tags
+    }
+
+    /// What a frame from the switch says.
+    #[inline]
+    #[must_use]
+    pub fn says(&self, frame: &[u8]) -> Carried {
+        let Some(front) = frame.first_chunk::<FRONT>().filter(|_| self.compiled) else {
+            return Carried::Nothing;
+        };
+        if front[12..14] != wire::ETHERTYPE_NSH.to_be_bytes() {
+            return Carried::Nothing;
+        }
+        if front[FRONT - 1] == wire::SERVICE_INDEX {
+            return Carried::NotSampled;
+        }
+        self.carried(frame).map_or(Carried::Nothing, Carried::Tag)
     }
 
     /// The tag that a frame carries.

@@ -22,6 +22,8 @@ mod clocks;
 pub mod files;
 pub mod hash;
 mod join;
+mod layout;
+mod log;
 mod observation;
 mod record;
 mod spec;
@@ -34,6 +36,8 @@ pub use hash::{
 pub use join::{
     Hop, JoinCounts, Joiner, PathCount, Paths, Topology, Trajectory, join, measure, sort,
 };
+pub use layout::{Layouts, Piece, Transport, Usual};
+pub use log::{Log, Sighting};
 pub use observation::{Elements, Observation, TooManyElements};
 pub use record::{Found, Lookup, Point, Record, Used, Work, digest, state_bytes};
-pub use spec::{Field, HashRange, SampleSpec, Sampler, Verdict, selected_by};
+pub use spec::{Field, HashRange, SampleSpec, Sampler, Verdict, labelled, selected_by};

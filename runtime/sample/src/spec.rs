@@ -1,6 +1,7 @@
 //! What is hashed, and which hashes are sampled.
 
-use crate::record::fnv1a;
+use crate::layout::{Layouts, Usual};
+use crate::record::digest;
 use crate::walk::{Innermost, walk};
 use crate::{Algorithm, KeyedHash};
 use serde::{Deserialize, Serialize};
@@ -219,6 +220,13 @@ pub fn selected_by(algorithm: Algorithm, hash: u32) -> u32 {
     }
 }
 
+/// The identity of a sampled packet ([`Verdict::id`]), from the number that selects and the hash that labels.
+#[inline]
+#[must_use]
+pub fn labelled(selected: u32, label: u32) -> u64 {
+    (u64::from(selected) << 32) | u64::from(label)
+}
+
 /// What a device finds about one packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict {
@@ -238,6 +246,7 @@ pub struct Sampler {
     spec: SampleSpec,
     select: KeyedHash,
     label: KeyedHash,
+    layouts: Option<Layouts>,
 }
 
 impl Sampler {
@@ -252,6 +261,7 @@ impl Sampler {
         Sampler {
             select: KeyedHash::new(spec.hash, &spec.key),
             label: KeyedHash::new(label, &spec.label_key()),
+            layouts: Layouts::new(&spec.fields, MOST_INPUT),
             spec,
         }
     }
@@ -260,6 +270,12 @@ impl Sampler {
     #[must_use]
     pub fn spec(&self) -> &SampleSpec {
         &self.spec
+    }
+
+    /// Where what is hashed lies in usual frames, if that can be said.
+    #[must_use]
+    pub fn layouts(&self) -> Option<&Layouts> {
+        self.layouts.as_ref()
     }
 
     /// Looks at an Ethernet frame, with or without the NSH encapsulation between switch and server.
@@ -284,7 +300,7 @@ impl Sampler {
         let label = if sampled { label() } else { 0 };
         Verdict {
             hash,
-            id: (u64::from(hash) << 32) | u64::from(label),
+            id: labelled(hash, label),
             sampled,
         }
     }
@@ -298,6 +314,15 @@ impl Sampler {
     }
 
     fn gather(&self, frame: &[u8]) -> Input {
+        if let Some(layouts) = &self.layouts
+            && let Some(usual) = layouts.usual(frame)
+        {
+            return Input::of_usual(layouts, &usual);
+        }
+        self.gather_by_walk(frame)
+    }
+
+    fn gather_by_walk(&self, frame: &[u8]) -> Input {
         let found = walk(frame);
         let mut input = Input::default();
         for field in &self.spec.fields {
@@ -307,17 +332,21 @@ impl Sampler {
     }
 }
 
+/// Bytes that are hashed at most.
+const MOST_INPUT: usize = 92;
+
 /// What is hashed. Each field once has 63 bytes at most; of a field that is named again and again, what has no
 /// room is left out.
 struct Input {
-    bytes: [u8; 96],
+    /// With room for a word at the last place.
+    bytes: [u8; MOST_INPUT + 4],
     len: usize,
 }
 
 impl Default for Input {
     fn default() -> Input {
         Input {
-            bytes: [0; 96],
+            bytes: [0; MOST_INPUT + 4],
             len: 0,
         }
     }
@@ -328,8 +357,25 @@ impl Input {
         self.bytes.get(..self.len).unwrap_or_default()
     }
 
+    fn of_usual(layouts: &Layouts, usual: &Usual<'_>) -> Input {
+        let mut input = Input {
+            len: layouts.bytes(usual.six),
+            ..Input::default()
+        };
+        for piece in layouts.pieces(usual.six) {
+            // What a word has too much is zeroes, where the next one begins.
+            if let Some(to) = input.bytes.get_mut(piece.input..piece.input + 4) {
+                to.copy_from_slice(&usual.word(piece).to_be_bytes());
+            }
+        }
+        input
+    }
+
     /// Appends a value, or zeroes, of this width; gives its first byte.
     fn put(&mut self, value: Option<&[u8]>, width: usize) -> Option<&mut u8> {
+        if self.len + width > MOST_INPUT {
+            return None;
+        }
         let place = self.bytes.get_mut(self.len..self.len + width)?;
         self.len += width;
         if let Some(value) = value.filter(|v| v.len() == width) {
@@ -351,7 +397,7 @@ impl Input {
                 self.put(Some(&prefix), 8);
             }
             Field::PayloadDigest => {
-                let digest = fnv1a(payload);
+                let digest = digest(payload);
                 let folded = (digest >> 32) as u32 ^ digest as u32;
                 self.put(Some(&folded.to_be_bytes()), 4);
             }
@@ -492,6 +538,80 @@ mod tests {
         let v6 = Build::sample().ipv6("::1", "::2").tcp(1, 2, 0).frame();
         assert_eq!(s.input(&v6).len(), 63);
         assert!(s.spec().key.len() >= 63 + 4);
+    }
+
+    /// Frames of most kinds, whole, cut, and with broken bytes: the short way to what is hashed is the general one.
+    #[test]
+    fn usual_frames_are_read_as_all_others() {
+        let samplers = [
+            sampler(&Field::ALL[..10]),
+            sampler(&[
+                Field::IpFragOffset,
+                Field::IpLength,
+                Field::IpId,
+                Field::IpProto,
+            ]),
+            sampler(&[
+                Field::TcpAck,
+                Field::DstPort,
+                Field::TcpSeq,
+                Field::SrcPort,
+                Field::IpDst,
+            ]),
+        ];
+        let base = Build::sample;
+        let networks = [
+            base()
+                .ipv4("10.1.2.3", "10.4.5.6")
+                .with_ipv4(|ip| ip.id = 0x1234),
+            base().ipv6("2001:db8::1:2", "fe80::3"),
+            base().vlan(7).ipv4("10.1.2.3", "10.4.5.6"),
+        ];
+        let wholes = networks.iter().flat_map(|network| {
+            let network = || network.clone();
+            let tcp = network()
+                .tcp(1, 2, tcp::flag::ACK)
+                .with_tcp(|t| (t.seq, t.ack) = (3, 4));
+            let others = [
+                network().udp(1, 4789),
+                network().udp(5, 6),
+                network().icmp_echo(9, 1),
+            ];
+            others
+                .into_iter()
+                .chain([tcp])
+                .map(|b| b.payload(&[7; 30]).frame())
+        });
+        let mut usual = 0;
+        for inner in wholes {
+            let outside = base()
+                .nsh(nsh::Repr::md1(5, [1; 16]))
+                .payload(&inner)
+                .frame();
+            for whole in [inner, outside] {
+                let cut = (0..=whole.len()).map(|n| whole[..n].to_vec());
+                let broken = (0..whole.len()).flat_map(|at| {
+                    let whole = &whole;
+                    let values = [0, 1, 4, 6, 17, 44, 47, 0x40, 0x50, 0x60, 0xff];
+                    values.into_iter().map(move |value| {
+                        let mut broken = whole.clone();
+                        broken[at] = value;
+                        broken
+                    })
+                });
+                for frame in cut.chain(broken) {
+                    for s in &samplers {
+                        let general = s.gather_by_walk(&frame);
+                        assert_eq!(s.input(&frame), general.bytes(), "{frame:02x?}");
+                        let layouts = s.layouts().unwrap();
+                        usual += usize::from(layouts.usual(&frame).is_some());
+                    }
+                }
+            }
+        }
+        assert!(usual > 10_000, "{usual}");
+        assert!(sampler(&Field::ALL).layouts().is_none());
+        assert!(sampler(&[Field::IpSrc; 24]).layouts().is_none());
     }
 
     #[test]

@@ -59,6 +59,12 @@ pub const TAG: &str = "sampling.tag";
 pub const TAG_BITS: u32 = 64;
 /// Metadata (1 bit): whether the packet is sampled. Devices report those that are, as they come in and as they leave.
 pub const SAMPLED: &str = "sampling.sampled";
+/// NSH service index of frames between switch and server. Nothing is counted by it.
+pub const SERVICE_INDEX: u8 = 255;
+/// Service index in the place of [`SERVICE_INDEX`] where sampling is compiled in and the switch has found that the packet
+/// is sampled: a NIC that matches NSH tells such packets apart, and a host need not hash the others. Servers send it back
+/// as it came.
+pub const SERVICE_INDEX_SAMPLED: u8 = 254;
 /// The host's only port, as its piece sees it: to the switch, through the NIC.
 pub const HOST_PORT: u16 = 0;
 /// `egress_port` in a NIC piece: to the host.

@@ -29,7 +29,7 @@ pub(crate) const EMBEDDED: &str = "TRISECT";
 /// The session by which packets are cloned that are sampled: its port leads to the collector.
 pub(crate) const COLLECTOR: u32 = 250;
 /// The list of metadata that clones keep.
-const REPORTED: u32 = 1;
+pub(crate) const REPORTED: u32 = 1;
 
 /// What writing takes.
 pub(crate) struct Emitter<'a> {

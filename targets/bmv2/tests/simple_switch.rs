@@ -291,6 +291,57 @@ fn the_library_does_the_same_on_simple_switch() {
     }
 }
 
+/// Packets whose first byte is odd are sampled; those whose second is 9 are dropped.
+const SAMPLING: &str = "program sampling
+type h_t { odd: 8 kind: 8 }
+header h: h_t
+start s
+state s { extract(h) goto accept }
+deparser h
+meta sampling.tag: 64
+meta sampling.sampled: 1
+entry n
+node n: exec {
+    $sampling.tag = 64w0x7
+    $sampling.sampled = h.odd[0:0]
+    h.odd = (h.odd + 8w0x10)
+    $egress_port = 16w0x1
+} -> which
+node which: if (h.kind == 8w0x9) -> gone else -> out
+node gone: drop
+node out: emit
+";
+
+/// Sampled packets also come to the collector: as they came in, and, if they leave, as they leave.
+#[test]
+fn copies_of_sampled_packets_come_to_the_collector() {
+    let program: Program = SAMPLING.parse().unwrap_or_else(|e| panic!("{e}"));
+    let json = emit(&program, Entries::All).unwrap_or_else(|e| panic!("{e}"));
+    let Some(simple_switch) = switch::find() else {
+        return;
+    };
+    let mut switch = Switch::start(&simple_switch, &json.to_string(), 0, &[1, 7]);
+    switch.control().mirror(250, 7);
+    let packet = |odd: u8, kind: u8| vec![odd, kind, 0xaa, 0xbb];
+    let input = [(1, 0), (2, 0), (3, 9), (5, 1), (4, 9)].map(|(odd, kind)| packet(odd, kind));
+    let sent = input.iter().map(|p| (p.clone(), p[1] != 9));
+    switch.run(&sent.collect::<Vec<_>>());
+    std::thread::sleep(Duration::from_millis(300));
+    switch.settle();
+    let mut found = switch.finish();
+    assert_eq!(
+        found[&1],
+        [packet(0x11, 0), packet(0x12, 0), packet(0x15, 1)]
+    );
+    let mut copies = found.remove(&7).unwrap_or_default();
+    copies.sort();
+    let came = [packet(1, 0), packet(3, 9), packet(5, 1)];
+    assert_eq!(
+        copies,
+        [&came[..], &[packet(0x11, 0), packet(0x15, 1)]].concat()
+    );
+}
+
 /// Filetests whose programs BMv2 cannot run, with the code of the reason.
 const REFUSED_FILETESTS: [(&str, u16); 13] = [
     ("allocator", 442),

@@ -1,5 +1,5 @@
 //! Sampling in the card: what goes to the host goes to one queue or the other, by the hash of its addresses and
-//! ports.
+//! ports ([`sampled`]), or by what the switch says, which hashes whatever a card cannot ([`carried`]).
 //!
 //! The redirection table has a bucket for each value of the lowest bits of the hash. A packet is sampled if its
 //! hash, the bits in reverse order, lies in the agreed range, which is some of the buckets if its size is a power
@@ -9,6 +9,7 @@
 use crate::caps::{Capabilities, Rss};
 use crate::item::ItemKind;
 use crate::rule::{Action, Item, Rule, RuleSet};
+use trisect_target::wire;
 
 /// Queue of packets that are not sampled.
 pub const PLAIN_QUEUE: u16 = 0;
@@ -23,6 +24,14 @@ pub enum SamplingRefusal {
     /// Nothing is known of a key and table that could be set.
     #[error("NIC model {0} takes no key for its hash: let the host look at every packet")]
     NoKey(String),
+    /// What the switch says cannot be matched.
+    #[error(
+        "NIC model {0} does not match fields of NSH: the host looks at what the switch says of every packet"
+    )]
+    NoNsh(String),
+    /// There is no room for the rules.
+    #[error("NIC model {0} has no group left for the two rules that tell sampled packets apart")]
+    NoGroup(String),
     /// The key does not reach over all that is hashed.
     #[error("the sampling key has {0} bytes; addresses and ports of IPv6 need {KEY_BYTES}")]
     ShortKey(usize),
@@ -76,6 +85,48 @@ pub fn sampled(
                 key: key.clone(),
             };
         }
+    }
+    Ok(rules)
+}
+
+/// The same rules, with packets told apart where they deliver to the host by what the switch says in NSH's service
+/// index ([`wire::SERVICE_INDEX_SAMPLED`]): the last group holds what does that. Where the rules deliver is not touched if
+/// they only pass everything on.
+///
+/// # Errors
+/// See [`SamplingRefusal`].
+pub fn carried(rules: &RuleSet, caps: &Capabilities) -> Result<RuleSet, SamplingRefusal> {
+    if !caps.matching.nsh_fields || !caps.has_item(ItemKind::Nsh) {
+        return Err(SamplingRefusal::NoNsh(caps.name.clone()));
+    }
+    let last = rules.rules.iter().map(|rule| rule.group).max();
+    let group = last.map_or(0, |last| last + 1);
+    let more = group > 0;
+    let jumps = more && !caps.has_action(&Action::Jump { group });
+    let room = caps.limits.groups.is_none_or(|groups| group < groups);
+    if jumps || !room || caps.limits.priorities.is_some_and(|levels| levels < 2) {
+        return Err(SamplingRefusal::NoGroup(caps.name.clone()));
+    }
+    let mut rules = rules.clone();
+    for action in rules.rules.iter_mut().flat_map(|rule| &mut rule.actions) {
+        if *action == (Action::Queue { index: PLAIN_QUEUE }) {
+            *action = Action::Jump { group };
+        }
+    }
+    let says = u128::from(wire::SERVICE_INDEX_SAMPLED);
+    let field = "sindex";
+    let sampled = Item::any(ItemKind::Nsh).with(field, says, u128::from(u8::MAX));
+    for (priority, pattern, index) in [
+        (0, vec![Item::any(ItemKind::Eth), sampled], SAMPLED_QUEUE),
+        (1, vec![Item::any(ItemKind::Eth)], PLAIN_QUEUE),
+    ] {
+        rules.rules.push(Rule {
+            group,
+            priority,
+            pattern,
+            actions: vec![Action::Queue { index }],
+            drop_reason: None,
+        });
     }
     Ok(rules)
 }

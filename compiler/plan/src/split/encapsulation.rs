@@ -357,9 +357,23 @@ impl Encapsulation {
                 u64::from(wire::NEXT_ETHERNET),
             ),
             set(self.nsh, field::SPI, 24, u64::from(spi)),
-            set(self.nsh, field::SI, 8, 255),
         ]);
+        // What a server sends back keeps the one that it came with.
+        if let Direction::ToServer(_) = direction {
+            let index = u64::from(wire::SERVICE_INDEX);
+            ops.push(set(self.nsh, field::SI, 8, index));
+        }
         ops
+    }
+    /// Says in the outer headers whether the packet is sampled.
+    pub fn say_sampled(&self, sampled: MetaId) -> Op {
+        let index = |value: u8| Box::new(Expr::num(8, u64::from(value)));
+        let said = Expr::Mux(
+            Box::new(Expr::Meta(sampled)),
+            index(wire::SERVICE_INDEX_SAMPLED),
+            index(wire::SERVICE_INDEX),
+        );
+        Op::Set(LValue::field(self.nsh, field::SI), said)
     }
 }
 

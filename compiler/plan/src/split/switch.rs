@@ -5,6 +5,7 @@ use super::encapsulation::Direction;
 use super::{Continuation, Cut};
 use crate::site::Site;
 use trisect_ir::{Expr, LValue, NodeId, NodeKind, Op, Program, StdMeta};
+use trisect_target::wire;
 
 pub(super) fn piece(cut: &Cut<'_>) -> Program {
     let mut builder = Builder::new(
@@ -96,6 +97,9 @@ fn leave(b: &mut Builder<'_, '_>, to: NodeId) -> NodeId {
     };
     b.once(&format!("cut.leave.{spi}"), |b| {
         let mut ops = b.wire.store(spi, &layout, Direction::ToServer(server.0));
+        let sampled = b.cut.facts.tagging();
+        let sampled = sampled.and_then(|_| b.cut.facts.program.meta_named(wire::SAMPLED));
+        ops.extend(sampled.map(|sampled| b.wire.say_sampled(sampled)));
         ops.push(to_port(b.cut.ports.servers[usize::from(server.0)]));
         let emit = b.emit();
         NodeKind::Exec(ops, emit)

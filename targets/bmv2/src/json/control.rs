@@ -4,15 +4,18 @@
 //! expressions, a call of an action stands before it that computes them.
 
 use serde_json::{Map, Value, json};
-use trisect_ir::{ActionId, Entity, NodeId, NodeKind, ObjectKind, PrimaryMap, Successors, TableId};
+use trisect_ir::{
+    ActionId, Bits, Entity, NodeId, NodeKind, ObjectKind, PrimaryMap, Successors, TableId,
+};
+use trisect_target::wire;
 
 use super::code::Within;
 use super::ops::public;
 use super::tables::{Kind, arguments, entries, kinds};
-use super::value::Term;
+use super::value::{STANDARD, Term, binary, field, hexstr, leaf, meta, number, primitive};
 use super::{Emitter, Entries};
 use crate::control::Applied;
-use crate::emit::{direct_objects, has_const_entries};
+use crate::emit::{COLLECTOR, REPORTED, direct_objects, has_const_entries};
 
 /// What a node became.
 enum Body {
@@ -30,10 +33,35 @@ struct Written {
     body: Body,
 }
 
+/// When a packet is copied to the collector, and the action that does it.
+struct Report {
+    test: Term,
+    action: usize,
+}
+
+/// Names of the conditions on which a packet is copied to the collector, and of the calls that copy it: as it came in, and
+/// as it leaves. BMv2 wants them to differ from pipeline to pipeline.
+const CAME: [&str; 2] = ["sampling.came", "sampling.copy_came"];
+const LEAVES: [&str; 2] = ["sampling.leaves", "sampling.copy_leaving"];
+
+/// A condition and a call with these names and numbers.
+fn report(report: &Report, [test, copy]: [&str; 2], [test_id, copy_id]: [usize; 2]) -> [Value; 2] {
+    [
+        json!({
+            "name": test, "id": test_id, "expression": report.test.json,
+            "true_next": copy, "false_next": null,
+        }),
+        json!({ "name": copy, "id": copy_id, "action_id": report.action, "next_node": null }),
+    ]
+}
+
 impl Emitter<'_> {
-    /// The ingress pipeline and the empty egress.
+    /// The ingress pipeline, and an egress that only reports.
     pub(crate) fn pipelines(&mut self, applied: &[Applied]) -> Value {
         let order = self.graph.order.clone();
+        let reports = self.reports();
+        // What stands where the program ends.
+        let [end, egress] = [CAME, LEAVES].map(|[test, _]| reports.as_ref().map(|_| test));
         let mut written: PrimaryMap<NodeId, Option<Written>> =
             self.program.control.nodes.keys().map(|_| None).collect();
         for node in &order {
@@ -85,7 +113,10 @@ impl Emitter<'_> {
                 call(before(*node), *action, json!(own));
             }
             match body {
-                Body::Call { action, next } => call(own, *action, json!(next.map(head))),
+                Body::Call { action, next } => {
+                    let next = next.map(head).or(end.map(str::to_owned));
+                    call(own, *action, json!(next));
+                }
                 Body::Test { test, yes, no } => conditionals.push(json!({
                     "name": own,
                     "id": conditionals.len(),
@@ -102,17 +133,61 @@ impl Emitter<'_> {
                 }
             }
         }
+        let mut egress = json!({
+            "name": "egress", "id": 1, "init_table": egress,
+            "tables": [], "action_profiles": [], "conditionals": [], "action_calls": [],
+        });
+        if let Some([came, leaves]) = reports {
+            let [test, copy] = report(&came, CAME, [conditionals.len(), calls.len()]);
+            conditionals.push(test);
+            calls.push(copy);
+            let [test, copy] = report(&leaves, LEAVES, [0, 0]);
+            egress["conditionals"] = json!([test]);
+            egress["action_calls"] = json!([copy]);
+        }
         json!([
             {
                 "name": "ingress", "id": 0, "init_table": init,
                 "tables": tables, "action_profiles": [],
                 "conditionals": conditionals, "action_calls": calls,
             },
-            {
-                "name": "egress", "id": 1, "init_table": null,
-                "tables": [], "action_profiles": [], "conditionals": [], "action_calls": [],
-            },
+            egress,
         ])
+    }
+
+    /// What sends sampled packets, as they came in and as they leave, to the session of the collector; as in the P4 text
+    /// ([`crate::emit::Emitter::report`]).
+    fn reports(&mut self) -> Option<[Report; 2]> {
+        let sampled = self.program.meta_named(wire::SAMPLED)?;
+        self.metas.contains(&sampled).then_some(())?;
+        let is =
+            |place: Value, width: u32, value: u64| binary("==", leaf(place), number(width, value));
+        let is_sampled = || is(meta(self.names, sampled), 1, 1);
+        // A copy is not copied again.
+        let original = is(field(STANDARD, "instance_type"), 32, 0);
+        let tests = [is_sampled(), binary("and", is_sampled(), original)];
+        let copies = ["clone_ingress_pkt_to_egress", "clone_egress_pkt_to_egress"];
+        let actions = copies.map(|op| {
+            let arguments = [COLLECTOR, REPORTED].map(|n| hexstr(&Bits::new(32, n)));
+            let copy = primitive(op, arguments.to_vec());
+            self.hidden_action(format!("sampling.{op}"), vec![copy])
+        });
+        let [came, leaves] = tests;
+        let report = |test: Term, action| Report { test, action };
+        Some([report(came, actions[0]), report(leaves, actions[1])])
+    }
+
+    /// The metadata that copies of sampled packets keep: their tag.
+    pub(crate) fn field_lists(&self) -> Value {
+        let sampled = self.program.meta_named(wire::SAMPLED);
+        let tag = self.program.meta_named(wire::TAG);
+        match (sampled.filter(|m| self.metas.contains(m)), tag) {
+            (Some(_), Some(tag)) => json!([{
+                "id": REPORTED, "name": "sampling.kept",
+                "elements": [meta(self.names, tag)],
+            }]),
+            _ => json!([]),
+        }
     }
 
     fn node(&mut self, node: NodeId) -> Written {

@@ -164,7 +164,7 @@ impl<'a> Emitter<'a> {
             "header_union_types": [],
             "header_unions": [],
             "header_union_stacks": [],
-            "field_lists": [],
+            "field_lists": self.field_lists(),
             "errors": self.errors(),
             "enums": [],
             "parsers": [parser],

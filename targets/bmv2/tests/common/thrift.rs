@@ -98,13 +98,24 @@ impl Client {
 
     /// Calls a method of the standard service in the only context; the arguments follow it.
     pub fn call(&mut self, method: &str, arguments: Vec<Value>) -> Option<Value> {
+        let context = (1, Value::I32(0));
+        let arguments = [context].into_iter().chain((2..).zip(arguments));
+        self.ask(&format!("standard:{method}"), arguments.collect())
+    }
+
+    /// Lets packets that are cloned to a session leave by a port.
+    pub fn mirror(&mut self, session: u32, port: u16) {
+        let config = Value::Struct(vec![(1, Value::I32(i32::from(port)))]);
+        let arguments = vec![(1, Value::I32(session as i32)), (2, config)];
+        self.ask("simple_switch:mirroring_session_add", arguments);
+    }
+
+    fn ask(&mut self, method: &str, arguments: Vec<(i16, Value)>) -> Option<Value> {
         let mut out = Vec::new();
         out.extend(0x8001_0001_u32.to_be_bytes());
-        text(&format!("standard:{method}")).write(&mut out);
+        text(method).write(&mut out);
         out.extend(0_i32.to_be_bytes());
-        let context = (1, Value::I32(0));
-        let arguments = (2..).zip(arguments);
-        Value::Struct([context].into_iter().chain(arguments).collect()).write(&mut out);
+        Value::Struct(arguments).write(&mut out);
         self.0.write_all(&out).expect("the switch listens");
         let version = self.i32();
         assert_eq!(version as u32, 0x8001_0002, "{method} is answered");
