@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use trisect::audit::{self, Asked};
+use trisect::audit::{self, Asked, SealKeys};
 use trisect::project::Project;
 use trisect::run;
 use trisect_audit::cheat::{Cheat, Cheater};
@@ -33,6 +33,7 @@ fn chain(example: &str, strategy: Strategy, granularity: Granularity) -> Chain {
         slack: 0.25,
         granularity,
         folder: folder.clone(),
+        keys: SealKeys::default(),
     };
     let manifest = audit::make(&project, &plan, &asked).expect("a manifest");
     let traffic = run::bundled(&project.traffic().expect("traffic")).expect("captures");
@@ -80,7 +81,14 @@ fn audited(
         report.records.iter_mut().for_each(|r| r.work = None);
     }
     let run = (&rack, &report, arrivals);
-    let evidence = audit::collect(&chain.plan, run, Some(&manifest), cheat).expect("evidence");
+    let evidence = audit::collect(
+        &chain.plan,
+        run,
+        Some(&manifest),
+        cheat,
+        &SealKeys::default(),
+    )
+    .expect("evidence");
     let key = rack.sampler.as_ref().expect("a sampler").spec().key.clone();
     let mut auditor = Auditor::new(manifest, &key, &audit::reference(&chain.plan));
     auditor.push(report.records).expect("few elements");
@@ -210,7 +218,8 @@ fn spoilt_records_are_no_accident() {
     let report = rack.run(&chain.arrivals, &mut |_| {}).expect("a run");
     let run = (&rack, &report, chain.arrivals.as_slice());
     let manifest = &chain.manifest;
-    let evidence = audit::collect(&chain.plan, run, Some(manifest), None).expect("evidence");
+    let evidence = audit::collect(&chain.plan, run, Some(manifest), None, &SealKeys::default())
+        .expect("evidence");
     let key = &rack.sampler.as_ref().expect("a sampler").spec().key;
     let reference = audit::reference(&chain.plan);
     for seed in 0..60 {

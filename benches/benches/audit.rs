@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-use trisect::audit::{self, Asked};
+use trisect::audit::{self, Asked, SealKeys};
 use trisect::project::Project;
 use trisect::run;
 use trisect_audit::cheat::{Cheat, Cheater};
@@ -44,6 +44,7 @@ fn main() -> anyhow::Result<()> {
         slack: 0.25,
         granularity: Granularity::Snapshot,
         folder: folder.clone(),
+        keys: SealKeys::default(),
     };
     let manifest = audit::make(&project, &plan, &asked).map_err(|e| anyhow::anyhow!("{e}"))?;
     let traffic = project.traffic().map_err(|e| anyhow::anyhow!("{e}"))?;
@@ -94,7 +95,7 @@ fn played(
     }
     let mut report = rack.run(arrivals, &mut |_| {})?;
     let run = (&rack, &report, arrivals);
-    let evidence = audit::collect(plan, run, Some(&manifest), cheat);
+    let evidence = audit::collect(plan, run, Some(&manifest), cheat, &SealKeys::default());
     let evidence = evidence.map_err(|e| anyhow::anyhow!("{e}"))?;
     let key = rack.sampler.as_ref().map(|s| s.spec().key.clone());
     let records = std::mem::take(&mut report.records);
@@ -182,7 +183,7 @@ fn record(
             let name = &record.element;
             let (sealer, seals) = sealers
                 .entry(name.clone())
-                .or_insert_with(|| (Sealer::new(name, audit::seal_key(name)), Vec::new()));
+                .or_insert_with(|| (Sealer::new(name, SealKeys::default().of(name)), Vec::new()));
             if sealer.append(record)? == SEALED {
                 seals.push(sealer.seal());
             }

@@ -17,7 +17,7 @@ use trisect_plan::plan::Plan;
 use trisect_rack::{Arrival, Rack, ShimReport};
 use trisect_sample::{Record, files};
 
-use super::{NOT_A_MANIFEST, WRONG_KEY, images, reference, seal_key};
+use super::{NOT_A_MANIFEST, SealKeys, WRONG_KEY, images, reference};
 use crate::problems::{CANNOT_READ, Problems, RACK_FAILED, REPORT};
 use crate::records::{NOT_RECORDS, unreadable};
 
@@ -37,6 +37,7 @@ pub fn collect(
     run: (&Rack, &trisect_rack::Report, &[Arrival]),
     manifest: Option<&Manifest>,
     cheat: Option<Cheat>,
+    keys: &SealKeys,
 ) -> Result<Evidence, Problems> {
     let (rack, report, arrivals) = run;
     let used = |resource| match resource {
@@ -52,7 +53,7 @@ pub fn collect(
     Ok(Evidence {
         shim: report.shim.clone(),
         bill: manifest.map(|m| Bill::new(&m.billed, billed)),
-        seals: seals(&report.records)?,
+        seals: seals(&report.records, keys)?,
         images: images(plan)?,
     })
 }
@@ -88,13 +89,13 @@ pub fn write(
 }
 
 /// Seals the records of each element but the shim, which is the customer's.
-fn seals(records: &[Record]) -> Result<BTreeMap<String, Vec<Seal>>, Problems> {
+fn seals(records: &[Record], keys: &SealKeys) -> Result<BTreeMap<String, Vec<Seal>>, Problems> {
     /// Records between two seals.
     const EVERY: usize = 4096;
     let mut sealers: BTreeMap<&str, (Sealer, Vec<Seal>)> = BTreeMap::new();
     for record in records.iter().filter(|r| r.element != super::SHIM) {
         let sealer = sealers.entry(&record.element).or_insert_with(|| {
-            let key = seal_key(&record.element);
+            let key = keys.of(&record.element);
             (Sealer::new(&record.element, key), Vec::new())
         });
         let waiting = sealer.0.append(record).map_err(|e| fault(&e))?;

@@ -8,13 +8,12 @@ use trisect_audit::manifest::{Element, Function, Granularity, Records, Sampling,
 use trisect_audit::sign::{Signatures, Signed};
 use trisect_audit::{Check, Manifest, Part, Price, Resource, reference_metrics};
 use trisect_collect::hex;
-use trisect_collect::seal::SigningKey;
 use trisect_plan::plan::Plan;
 use trisect_plan::site::Site;
 use trisect_rack::INNER;
 use trisect_sample::{Point, Record};
 
-use super::{NOT_A_MANIFEST, NOT_AS_AGREED, SHIM, images, reference, seal_key};
+use super::{NOT_A_MANIFEST, NOT_AS_AGREED, SHIM, SealKeys, images, reference, signing_key};
 use crate::problems::{CONTRADICTION, Problems, RACK_FAILED, REPORT};
 use crate::project::{Pipeline, Project};
 use crate::run;
@@ -33,6 +32,8 @@ pub struct Asked {
     pub granularity: Granularity,
     /// The folder that the manifest will be in.
     pub folder: PathBuf,
+    /// The keys under which elements will seal.
+    pub keys: SealKeys,
 }
 
 /// Makes a manifest: plan, programs and images as they are, performance as a reference run of the project's own
@@ -64,7 +65,7 @@ pub fn make(project: &Project, plan: &Plan, asked: &Asked) -> Result<Manifest, P
         element.entry(name).or_default().image = Some(image);
     }
     for name in recording(plan) {
-        let key = seal_key(&name).verifying_key();
+        let key = asked.keys.of(&name).verifying_key();
         element.entry(name).or_default().key = Some(hex::text(&key.to_bytes()));
     }
     Ok(Manifest {
@@ -284,21 +285,15 @@ fn signature_file(manifest: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Signs a manifest; gives the file with its signatures. A party signs once; its next signature takes the
+/// Signs a manifest with the key at a place ([`signing_key`]); gives the file with its signatures. A party signs once; its next signature takes the
 /// place of the one before.
 ///
 /// # Errors
 /// If the manifest is none, the key is no key, or a file cannot be read or written.
-pub fn sign(file: &Path, party: &str, key: &Path) -> Result<PathBuf, Problems> {
+pub fn sign(file: &Path, party: &str, key: &str) -> Result<PathBuf, Problems> {
     load(file)?;
     let text = read(file, "give a manifest")?;
-    let help = "a key is 64 hexadecimal digits: 32 bytes that were drawn at random";
-    let digits = read(key, help)?;
-    let key = hex::bytes(digits.trim()).map_err(|_| {
-        let message = format!("{} holds no key", key.display());
-        Problems::error(super::WRONG_KEY, message, "", help)
-    })?;
-    let signed = Signed::new(party, text.as_bytes(), &SigningKey::from_bytes(&key));
+    let signed = Signed::new(party, text.as_bytes(), &signing_key(key)?);
     let beside = signature_file(file);
     let mut all = read_signatures(&beside)?.unwrap_or_default();
     all.signature.retain(|s| s.party != party);

@@ -10,18 +10,18 @@
 //! ```
 
 mod evidence;
+mod keys;
 mod manifest;
 
 pub use evidence::{KEY_FILE, audit, collect, key_of, read_bill, write};
+pub use keys::{SealKeys, new_signing_key, signing_key};
 pub use manifest::{Asked, MANIFEST_FILE, agreed, load, make, own, sign, signatures};
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest, Sha256};
 use trisect_audit::Reference;
 use trisect_audit::cheat::Cheat;
 use trisect_audit::manifest::digest;
-use trisect_collect::seal::SigningKey;
 use trisect_ir::diag::Code;
 use trisect_plan::plan::Plan;
 use trisect_plan::site::Site;
@@ -71,14 +71,6 @@ fn unchanged(plan: &Plan) -> Vec<Field> {
 #[must_use]
 pub fn reference(plan: &Plan) -> Reference {
     Reference::new(plan, |server| visit_cycles(plan, server))
-}
-
-/// The key under which an element of the embedded rack seals its records: repeatable, and so no secret. Devices of a
-/// deployment have their own.
-#[must_use]
-pub fn seal_key(element: &str) -> SigningKey {
-    let hash = Sha256::new().chain_update(b"trisect embedded rack, ");
-    SigningKey::from_bytes(&hash.chain_update(element).finalize().into())
 }
 
 /// Files of which the bytes depend on the processor: machine code, and what it is one step before. They are made from the

@@ -194,6 +194,9 @@ pub struct Run {
     /// Record and bill as this manifest says, instead of the project's own `manifest.toml`.
     #[arg(long, value_name = "FILE", requires = "records")]
     pub manifest: Option<PathBuf>,
+    /// Under which key a device seals its records: a file with 64 hexadecimal digits, or tpm:HANDLE[+PCR,PCR...].
+    #[arg(long, value_name = "DEVICE=KEY", value_parser = of_element, requires = "records")]
+    pub seal_key: Vec<(String, String)>,
     /// Simulate a provider that cheats, to see what `trisect audit` finds; `--cheat list` names the ways.
     #[arg(long, value_name = "KIND", value_parser = cheat(), requires = "records")]
     pub cheat: Option<Cheat>,
@@ -234,11 +237,13 @@ pub struct Audit {
 pub enum ManifestCommand {
     /// Make a manifest of a project: its plan, programs and images as they are, its performance as a run of its
     /// own traffic shows it, and prices to be negotiated.
-    New(NewManifest),
+    New(Box<NewManifest>),
     /// Sign a manifest: the signature goes into FILE.sig.
     Sign(SignManifest),
     /// Check the signatures of a manifest.
     Verify(VerifyManifest),
+    /// Print the public key of a signing key, as manifests write it, or make one in a TPM.
+    Key(ShowKey),
 }
 
 /// `trisect manifest new`.
@@ -259,6 +264,10 @@ pub struct NewManifest {
     /// What is recorded of sampled packets.
     #[arg(long, value_enum, default_value = "snapshot")]
     pub granularity: Granularity,
+    /// Under which key a device seals its records: a file with 64 hexadecimal digits, or tpm:HANDLE[+PCR,PCR...]. Others have
+    /// keys of the embedded rack, which are no secret.
+    #[arg(long, value_name = "DEVICE=KEY", value_parser = of_element)]
+    pub seal_key: Vec<(String, String)>,
     /// Write it into this file instead of printing it.
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -298,9 +307,27 @@ pub struct SignManifest {
     /// Who signs: `customer`, `provider`.
     #[arg(long, value_name = "NAME")]
     pub party: String,
-    /// File with the party's Ed25519 key: 64 hexadecimal digits.
-    #[arg(long, value_name = "FILE")]
-    pub key: PathBuf,
+    /// The party's Ed25519 key: a file with 64 hexadecimal digits, or tpm:HANDLE[+PCR,PCR...].
+    #[arg(long, value_name = "KEY")]
+    pub key: String,
+}
+
+/// `trisect manifest key`.
+#[derive(Debug, Args)]
+pub struct ShowKey {
+    /// A file with 64 hexadecimal digits, or tpm:HANDLE[+PCR,PCR...].
+    pub key: String,
+    /// Draw a new key in the TPM, and seal it there: bound to these platform configuration registers as they are now.
+    #[arg(long)]
+    pub new: bool,
+}
+
+/// An element and the place of its key.
+fn of_element(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((element, key)) if !element.is_empty() => Ok((element.to_owned(), key.to_owned())),
+        _ => Err("give DEVICE=KEY, like s1=s1.key or s1=tpm:0x81010001".to_owned()),
+    }
 }
 
 /// `trisect manifest verify`.

@@ -1,6 +1,6 @@
 //! `trisect audit` and `trisect manifest`.
 
-use super::args::{Audit, ManifestCommand, NewManifest, SignManifest};
+use super::args::{Audit, ManifestCommand, NewManifest, ShowKey, SignManifest};
 use super::table::table;
 use super::{Ended, plan, print, print_json};
 use serde::Serialize;
@@ -136,6 +136,7 @@ pub fn manifest(command: &ManifestCommand) -> anyhow::Result<Ended> {
         ManifestCommand::New(args) => new(args),
         ManifestCommand::Sign(args) => sign(args),
         ManifestCommand::Verify(args) => verify(&args.manifest),
+        ManifestCommand::Key(args) => key(args),
     }
 }
 
@@ -152,6 +153,7 @@ fn new(args: &NewManifest) -> anyhow::Result<Ended> {
             .and_then(Path::parent)
             .unwrap_or(Path::new(""))
             .to_owned(),
+        keys: audit::SealKeys::read(&args.seal_key, &plan)?,
     };
     let manifest = audit::make(&project, &plan, &asked)?;
     let text = manifest.text()?;
@@ -168,6 +170,15 @@ fn new(args: &NewManifest) -> anyhow::Result<Ended> {
 fn sign(args: &SignManifest) -> anyhow::Result<Ended> {
     let written = audit::sign(&args.manifest, &args.party, &args.key)?;
     print(&format!("wrote {}", written.display()))?;
+    Ok(Ended::Well)
+}
+
+fn key(args: &ShowKey) -> anyhow::Result<Ended> {
+    let key = match args.new {
+        true => audit::new_signing_key(&args.key)?,
+        false => audit::signing_key(&args.key)?,
+    };
+    print(&trisect_collect::hex::text(&key.verifying_key().to_bytes()))?;
     Ok(Ended::Well)
 }
 

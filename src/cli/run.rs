@@ -60,6 +60,7 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
         Some(cheat) => &audit::cheating(&plan, cheat)?,
         None => &plan,
     };
+    let keys = audit::SealKeys::read(&args.seal_key, &plan)?;
     let mut rack = run::rack(run_plan, sample, args.records.is_some()).map_err(Problems::from)?;
     if let Some(cheat) = args.cheat {
         rack.provider = Some(Box::new(Cheater::new(cheat, audit::hosts(&plan))));
@@ -98,7 +99,7 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
             report.records.iter_mut().for_each(|r| r.work = None);
         }
         let run = (&rack, &report, traffic.arrivals.as_slice());
-        let evidence = audit::collect(&plan, run, manifest.as_ref(), args.cheat)?;
+        let evidence = audit::collect(&plan, run, manifest.as_ref(), args.cheat, &keys)?;
         let key = rack.sampler.as_ref().map(|s| s.spec().key.as_slice());
         let key = key.unwrap_or_default();
         let files = audit::write(folder, &report.records, key, &evidence)?;

@@ -4,6 +4,7 @@
 //!   them.
 //! * [`Collector`]: joins the records of all elements by packet, in bounded memory.
 //! * [`seal`]: records chained and signed, so that what is removed, inserted or changed is found.
+//! * [`keys`]: where signing keys are, in files or in a TPM.
 //! * [`disclosure`]: sampling keys that are committed to, and told late.
 //!
 //! Invariants
@@ -15,8 +16,11 @@ mod collector;
 pub mod disclosure;
 pub mod hex;
 pub mod ipfix;
+pub mod keys;
 pub mod parquet;
 pub mod seal;
+#[cfg(feature = "tpm")]
+pub mod tpm;
 pub mod transport;
 
 pub use collector::{CollectError, Collector, Joined};
