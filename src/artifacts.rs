@@ -48,7 +48,10 @@ fn nic_sampling(
     };
     let server_spec = plan.rack.servers.get(usize::from(server.0));
     let nic = server_spec.and_then(|server| server.nics.first());
-    let caps = nic.and_then(|nic| Capabilities::named(&nic.model));
+    let caps = nic.and_then(|nic| match plan.rack.model_texts.get(&nic.model) {
+        Some(text) => Capabilities::parse(text, &nic.model).ok(),
+        None => Capabilities::named(&nic.model),
+    });
     let (Some(_), Some(caps)) = (plan.pieces.at(Site::Host(server)), caps) else {
         return Ok(None);
     };

@@ -14,6 +14,7 @@
 pub mod artifacts;
 pub mod audit;
 pub mod measure;
+pub mod models;
 pub mod own;
 pub mod pages;
 pub mod problems;

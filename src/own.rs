@@ -46,8 +46,13 @@ impl Project {
     pub fn of_program(own: &OwnProgram, rack: &Path) -> Result<Self, Problems> {
         let mut problems = Problems::default();
         let (rack_file, rack_text) = read(rack, "give a rack description with --rack")?;
-        let rack = Rack::from_toml(&rack_text, &rack_file);
-        let rack = keep(rack, &mut problems, &rack_file, &rack_text);
+        let described = Rack::from_toml(&rack_text, &rack_file);
+        let mut described = keep(described, &mut problems, &rack_file, &rack_text);
+        if let Some(read) = &mut described
+            && let Err(found) = crate::models::read(read, rack, &rack_text)
+        {
+            problems.extend(found);
+        }
         let mut options = Options::default();
         for folder in &own.include_dirs {
             options = options.with_include_dir(folder);
@@ -62,7 +67,8 @@ impl Project {
                 None
             }
         };
-        let (Some(rack), Some(pipeline), false) = (rack, pipeline, problems.has_errors()) else {
+        let (Some(rack), Some(pipeline), false) = (described, pipeline, problems.has_errors())
+        else {
             return Err(problems);
         };
         Ok(Self {

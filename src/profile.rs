@@ -50,6 +50,7 @@ pub fn of_project(project: &Project, traffic: &Traffic) -> Result<Profile, Probl
             .models()
             .first()
             .map_or_else(String::new, |m| m.name.clone()),
+        text: None,
         limits: Resources::new(),
     };
     let host = HostTarget

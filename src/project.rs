@@ -88,9 +88,12 @@ impl Project {
         let policy = trisect_policy::parse_policy(&policy_text, &policy_file);
         let policy = keep(policy, &mut problems, &policy_file, &policy_text);
         let functions = functions(folder, &mut problems);
-        let (Some(rack), Some(policy)) = (rack, policy) else {
+        let (Some(mut rack), Some(policy)) = (rack, policy) else {
             return Err(problems);
         };
+        if let Err(found) = crate::models::read(&mut rack, &rack_path, &rack_text) {
+            problems.extend(found);
+        }
 
         let library: BTreeMap<String, NfDescription> = functions
             .iter()

@@ -310,6 +310,7 @@ fn nic_engine(plan: &Plan, server: usize, files: &[Artifact]) -> Result<Box<dyn 
     let spec = DeviceSpec {
         name: nic.name.clone(),
         model: nic.model.clone(),
+        text: plan.rack.model_texts.get(&nic.model).cloned(),
         limits: Resources::new().with(trisect_target::resource::RULES, nic.rules),
     };
     let device = trisect_rte_flow::Nic::new(&spec).map_err(|e| e.to_string())?;

@@ -4,14 +4,17 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // a test fails by panicking
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use trisect::project::{Pipeline, Project};
 use trisect_ir::diag::Span;
-use trisect_plan::explain::{NodePlan, WhyNot};
+use trisect_ir::{NodeId, NodeKind};
+use trisect_plan::explain::{Fix, NodePlan, WhyNot};
 use trisect_plan::pgraph::Traffic;
+use trisect_plan::site::Site;
 use trisect_plan::{Plan, Strategy, explain, svg};
-use trisect_policy::policy::{Located, Updates};
+use trisect_policy::policy::{Latency, Located, Updates};
 use trisect_ports::Capture;
 use trisect_rack::{
     Arrival, Engine, Interpreted, arrivals, assemble, by_flow, check, expect, specs,
@@ -238,6 +241,176 @@ fn changes_that_come_with_packets_grow_with_the_load() {
     );
     assert_eq!(plan.prediction.bottleneck, "table updates of tor");
     assert!((plan.prediction.load_factor * load - 1.0).abs() < 1e-6);
+}
+
+/// Microseconds of the longest way from a node on, coming from a site, by walking all ways; `None` if all end in
+/// drops.
+fn longest_from(plan: &Plan, node: NodeId, from: Site, known: &mut Known) -> Option<f64> {
+    let kind = &plan.uncut.control.nodes[node].kind;
+    match kind {
+        NodeKind::Emit => return Some(0.0),
+        NodeKind::Drop => return None,
+        _ => {}
+    }
+    if let Some(us) = known.get(&(node, from)) {
+        return *us;
+    }
+    let at = plan.assignment.site(node);
+    let enters = at.server().filter(|server| from.server() != Some(*server));
+    let visit = enters.map_or(0.0, |server| {
+        let server = &plan.servers[usize::from(server.0)];
+        2.0 * server.link_ns as f64 / 1e3 + 1e6 * server.io_cycles as f64 / server.hz
+    });
+    let cycles = plan
+        .nodes
+        .iter()
+        .find(|n| n.node == node)
+        .map_or(0, |n| n.cycles);
+    let hz = at
+        .server()
+        .map_or(1.0, |s| plan.servers[usize::from(s.0)].hz);
+    let behind = kind.successors().into_iter();
+    let behind = behind.filter_map(|next| longest_from(plan, next, at, known));
+    let us = behind.reduce(f64::max);
+    let us = us.map(|us| us + visit + 1e6 * cycles as f64 / hz);
+    known.insert((node, from), us);
+    us
+}
+type Known = BTreeMap<(NodeId, Site), Option<f64>>;
+
+#[test]
+fn latency_objectives_hold_for_the_longest_way() {
+    for (name, class) in [("central-office", 0), ("nat-lb", 1)] {
+        let mut project = project(name);
+        let free = plan(&project, Strategy::Best);
+        let entry = free.uncut.control.entry.expect("an entry");
+        let longest = longest_from(&free, entry, Site::Switch, &mut Known::new());
+        let longest = longest.expect("packets leave");
+        let stated = &free.prediction;
+        assert!(
+            (longest - stated.longest_us).abs() < 1e-6,
+            "{name}: {longest} {stated:?}"
+        );
+        let of_class = stated.latencies[class].clone();
+        assert!(of_class.expected_us < of_class.longest_us, "{of_class:?}");
+        // Between the two: the mean would do, the longest way does not.
+        let most = (of_class.expected_us + of_class.longest_us) / 2.0;
+        let Pipeline::Policy { policy, .. } = &mut project.pipeline else {
+            panic!("the example has a policy")
+        };
+        let ns = Latency((1e3 * most) as u64);
+        policy.pipelines[class].slo.latency = Some(Located::new(ns, Span::default()));
+        let registry = trisect::registry::registry().expect("different names");
+        match Plan::make(&project.input(&registry, Strategy::Best)) {
+            Ok(kept) => {
+                let kept = &kept.prediction.latencies[class];
+                assert!(kept.longest_us <= most && kept.most_us.is_some(), "{kept}");
+            }
+            Err(error) => {
+                let said = error.to_string();
+                assert!(
+                    said.contains(&format!("latency of {}", of_class.class)),
+                    "{said}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn central_office_keeps_the_law_on_an_rmt_switch() {
+    let mut project = project("central-office");
+    let switch = &mut project.rack.switches[0];
+    switch.model = "rmt-32".to_owned();
+    (switch.stages, switch.sram_kib) = (None, None);
+    (switch.tcam_kib, switch.entries) = (None, None);
+    // What hashes and carries tags takes more of the header vector than is left.
+    project.rack.sampling = None;
+    let plan = plan(&project, Strategy::Best);
+    let tor = &plan.devices[0];
+    assert!(tor.nodes > 10, "{}", tor.nodes);
+    assert_eq!(tor.uses.exceeding(&tor.budget), []);
+    keeps_the_law(&plan, &bundled(&project), "central-office on rmt-32");
+}
+
+/// The fix for a node at a device.
+fn fix(plan: &Plan, of: &str, device: &str) -> Fix {
+    let elsewhere = &node(plan, of).elsewhere;
+    let found = elsewhere.iter().find(|a| a.device == device);
+    found.expect("a reason").fix.clone()
+}
+
+fn change(text: &str) -> Fix {
+    Fix::Change(text.to_owned())
+}
+
+#[test]
+fn every_reason_has_a_fix_or_says_why_nothing_helps() {
+    // By category: with a change, and with none.
+    let mut counted: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
+    for name in EXAMPLES {
+        let project = project(name);
+        let plan = plan(&project, Strategy::Best);
+        let picture = svg::picture(&plan);
+        for node in &plan.nodes {
+            let text = explain::text(&plan, Some(&node.name));
+            for other in &node.elsewhere {
+                let category = match &other.why {
+                    WhyNot::Unable(_) => "unable",
+                    WhyNot::Companion { .. } => "companion",
+                    WhyNot::Rule(_) => "rule",
+                    WhyNot::Full { .. } => "full",
+                    WhyNot::Promise(_) => "promise",
+                    WhyNot::Loses(_) => "no gain",
+                };
+                let (said, place) = match &other.fix {
+                    Fix::Change(change) => (change, 0),
+                    Fix::Nothing(why) => (why, 1),
+                };
+                assert!(said.len() > 10, "{name}, {}: {other:?}", node.name);
+                assert!(
+                    text.contains(&format!("nearest fix: {}", other.fix)),
+                    "{text}"
+                );
+                counted.entry(category).or_default()[place] += 1;
+            }
+        }
+        assert!(picture.contains("nearest fix: "), "{name}");
+    }
+    println!("{counted:?}");
+    let changes: usize = counted.values().map(|[changes, _]| changes).sum();
+    let all: usize = counted.values().flatten().sum();
+    assert!(8 * changes > all, "{counted:?}");
+}
+
+#[test]
+fn the_nearest_fix_is_one() {
+    // A switch without TCAM and with few entries: exact keys, other models, smaller tables.
+    let mut project = project("l3-firewall");
+    let switch = &mut project.rack.switches[0];
+    switch.tcam_kib = Some(0);
+    let said = fix(&plan(&project, Strategy::Best), "fw.acl", "tor");
+    assert_eq!(said, change("take model `rmt-32` for tor"));
+    // The change is one: with it the reason is gone.
+    let switch = &mut project.rack.switches[0];
+    switch.model = "rmt-32".to_owned();
+    (switch.stages, switch.sram_kib, switch.tcam_kib) = (None, None, None);
+    let better = plan(&project, Strategy::Best);
+    assert_eq!(node(&better, "fw.acl").device, "tor");
+    // Fewer updates than are asked for.
+    let often = plan(&changing(Updates::PerSecond(300_000)), Strategy::Best);
+    let said = fix(&often, "fw.acl", "tor");
+    let seldom =
+        "change table fw.acl so seldom that it takes 200000 updates_per_second instead of 300000";
+    assert_eq!(said, change(seldom));
+    assert_eq!(
+        node(
+            &plan(&changing(Updates::PerSecond(200_000)), Strategy::Best),
+            "fw.acl"
+        )
+        .device,
+        "tor"
+    );
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod bad_captures;
 mod bad_input;
 mod commands;
 mod compare;
+mod models;
 mod own_p4;
 mod p4_check;
 mod p4_emit;

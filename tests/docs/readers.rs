@@ -169,6 +169,7 @@ fn refusals(target: &dyn Target, model: &str, control: &str) -> Vec<Diagnostic> 
     let spec = DeviceSpec {
         name: "device".to_owned(),
         model: model.to_owned(),
+        text: None,
         limits: Resources::new(),
     };
     let device = target.device(&spec).expect("a model of the target");

@@ -1,5 +1,10 @@
 //! Where each node runs, why, and why not elsewhere.
 
+mod company;
+mod fix;
+
+pub use fix::Fix;
+
 use crate::cut::{Problem, Search, Solution};
 use crate::facts::Facts;
 use crate::legal;
@@ -8,7 +13,7 @@ use crate::plan::Plan;
 use crate::site::{Assignment, Site};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
-use trisect_ir::{Entity, NodeId, NodeKind};
+use trisect_ir::{Entity, NodeId};
 use trisect_optimise::Outcome;
 use trisect_target::{Refusal, Resources, Shortage, Verdict};
 
@@ -47,9 +52,8 @@ pub struct Alternative {
     pub device: String,
     /// Why not there.
     pub why: WhyNot,
-    /// The nearest change that would take away what stands in the way, if one is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fix: Option<String>,
+    /// The nearest change that would take away what stands in the way, or why there is none.
+    pub fix: Fix,
 }
 
 /// Why a node does not run at a site, all else being as it is.
@@ -115,7 +119,7 @@ pub(crate) fn nodes(
         solution,
     };
     // A group's reasons are those of all its nodes; they are found once.
-    let groups: Vec<Vec<(Site, Option<WhyNot>)>> = (0..problem.groups.len())
+    let groups: Vec<Vec<Moved>> = (0..problem.groups.len())
         .map(|g| context.group(g))
         .collect();
     facts
@@ -125,6 +129,13 @@ pub(crate) fn nodes(
             Some(context.node(node, g, &groups[g]))
         })
         .collect()
+}
+
+/// What would be if a group were at another of its sites, with what would help, unless that depends on the node.
+struct Moved {
+    site: Site,
+    why: WhyNot,
+    fix: Option<Fix>,
 }
 
 struct Context<'a, 'f> {
@@ -141,7 +152,7 @@ impl Context<'_, '_> {
         self.facts.program.control.nodes[node].name.clone()
     }
     /// The group's other possible sites, with what stands against them.
-    fn group(&self, g: usize) -> Vec<(Site, Option<WhyNot>)> {
+    fn group(&self, g: usize) -> Vec<Moved> {
         let group = &self.problem.groups[g];
         let Some(first) = group.nodes.first() else {
             return Vec::new();
@@ -151,27 +162,23 @@ impl Context<'_, '_> {
             .sites
             .iter()
             .filter(|s| **s != here)
-            .map(|site| (*site, Some(self.moved(g, *site))))
+            .map(|site| {
+                let (why, fix) = self.moved(g, *site);
+                let site = *site;
+                Moved { site, why, fix }
+            })
             .collect()
     }
     /// What would be if the group were at another site.
-    fn moved(&self, g: usize, site: Site) -> WhyNot {
-        let mut moved = self.assignment.clone();
-        for node in &self.problem.groups[g].nodes {
-            moved.set(*node, site);
-        }
+    fn moved(&self, g: usize, site: Site) -> (WhyNot, Option<Fix>) {
+        let moved = self.moved_to(&[(g, site)]);
         if let Some(violation) = legal::check(self.facts, &moved).into_iter().next() {
-            return WhyNot::Rule(violation.to_string());
+            let rule = WhyNot::Rule(violation.to_string());
+            return (rule, Some(self.company(g, site)));
         }
-        let uses = self.problem.uses(self.facts, &moved, site);
-        let short = self
-            .problem
-            .budgets
-            .get(&site)
-            .and_then(|budget| uses.exceeding(budget).into_iter().next());
-        if let Some(shortage) = short {
+        if let Some(shortage) = self.short(&moved, site) {
             let holders = self.holders(site, &shortage.quantity);
-            return WhyNot::Full { shortage, holders };
+            return (WhyNot::Full { shortage, holders }, None);
         }
         let then = self.search.outcome(&moved);
         if !then.feasible() {
@@ -186,18 +193,26 @@ impl Context<'_, '_> {
                     ways.most / 1e3
                 )
             });
-            return WhyNot::Promise(short.chain(late).collect());
+            let broken = WhyNot::Promise(short.chain(late).collect());
+            return (broken, Some(self.promise(&moved, &then)));
         }
         let (now, pps) = (&self.solution.outcome, self.problem.pps.max(1.0));
         let cost = self.problem.cost(self.facts, &moved);
-        WhyNot::Loses(Loss {
+        let loss = Loss {
             scale: (now.scale.min(f64::MAX), then.scale.min(f64::MAX)),
             cores: then.cores - now.cores,
             cycles: cost.cycles - self.solution.cost.cycles,
             latency_us: (then.latency_ns - now.latency_ns) / 1e3,
             longest_us: (longest(&then) - longest(now)) / 1e3,
             header_bytes: (then.header_bytes - now.header_bytes) / pps,
-        })
+        };
+        (WhyNot::Loses(loss), Some(self.worth(g, site, &then)))
+    }
+    /// What a site would have too little of.
+    fn short(&self, assignment: &Assignment, site: Site) -> Option<Shortage> {
+        let uses = self.problem.uses(self.facts, assignment, site);
+        let budget = self.problem.budgets.get(&site)?;
+        uses.exceeding(budget).into_iter().next()
     }
     /// The largest users of a quantity at a site.
     fn holders(&self, site: Site, quantity: &str) -> Vec<(String, u64)> {
@@ -220,7 +235,7 @@ impl Context<'_, '_> {
         holders.truncate(5);
         holders
     }
-    fn node(&self, node: NodeId, g: usize, group: &[(Site, Option<WhyNot>)]) -> NodePlan {
+    fn node(&self, node: NodeId, g: usize, group: &[Moved]) -> NodePlan {
         let site = self.assignment.site(node);
         let mates = &self.problem.groups[g].nodes;
         let verdicts = &self.problem.verdicts[node.index()];
@@ -230,17 +245,17 @@ impl Context<'_, '_> {
             .iter()
             .filter(|(s, _)| **s != site)
             .filter_map(|(other, verdict)| {
-                let why = match verdict {
-                    Verdict::Unable(refusals) => WhyNot::Unable(refusals.clone()),
-                    Verdict::Able(_) => match group.iter().find(|(s, _)| s == other) {
-                        Some((_, why)) => why.clone()?,
-                        None => self.companion(mates, *other)?,
+                let (why, fix) = match verdict {
+                    Verdict::Unable(refusals) => (WhyNot::Unable(refusals.clone()), None),
+                    Verdict::Able(_) => match group.iter().find(|moved| moved.site == *other) {
+                        Some(moved) => (moved.why.clone(), moved.fix.clone()),
+                        None => (self.companion(mates, *other)?, None),
                     },
                 };
                 Some(Alternative {
                     site: *other,
                     device: self.machines.name(*other),
-                    fix: self.fix(node, *other, &why),
+                    fix: fix.unwrap_or_else(|| self.fix(node, *other, &why)),
                     why,
                 })
             })
@@ -265,58 +280,6 @@ impl Context<'_, '_> {
                 .collect(),
             elsewhere,
         }
-    }
-    /// The nearest change of program or rack after which `why` would not hold.
-    fn fix(&self, node: NodeId, site: Site, why: &WhyNot) -> Option<String> {
-        match why {
-            WhyNot::Unable(refusals) | WhyNot::Companion { refusals, .. } => {
-                let hints = refusals.iter().map(|r| r.hint.as_str());
-                hints.into_iter().find(|h| !h.is_empty()).map(str::to_owned)
-            }
-            WhyNot::Full { shortage, .. } => Some(self.make_room(node, site, shortage)),
-            WhyNot::Promise(_) => Some("lower the objective".to_owned()),
-            WhyNot::Rule(_) | WhyNot::Loses(_) => None,
-        }
-    }
-    /// A table that could be smaller, this node's own or that of the one who holds most; else a larger device.
-    fn make_room(&self, node: NodeId, site: Site, shortage: &Shortage) -> String {
-        let lacks = shortage.needed.saturating_sub(shortage.available);
-        let quantity = shortage.quantity.as_str();
-        let there = self
-            .facts
-            .sited()
-            .filter(|n| self.assignment.site(*n) == site);
-        let mut tables: Vec<(u64, NodeId)> = there
-            .chain([node])
-            .filter_map(|n| {
-                let used = self.problem.used(n, site)?.resources.get(quantity)?;
-                Some((used, n))
-            })
-            .collect();
-        // Its own first, then the largest.
-        tables.sort_by_key(|(used, n)| (*n != node, std::cmp::Reverse(*used), *n));
-        let shrunk = tables.into_iter().find_map(|(used, n)| {
-            let NodeKind::Apply(table, _) = &self.facts.program.control.nodes[n].kind else {
-                return None;
-            };
-            let table = &self.facts.program.tables[*table];
-            let rest = used.checked_sub(lacks).filter(|rest| *rest > 0)?;
-            let size = u128::from(table.size) * u128::from(rest) / u128::from(used);
-            (size > 0).then(|| {
-                format!(
-                    "shrink table {} from {} to {size} entries",
-                    table.name, table.size
-                )
-            })
-        });
-        let larger = || {
-            let device = self.machines.name(site);
-            format!(
-                "give {device} {} {quantity} instead of {}",
-                shortage.needed, shortage.available
-            )
-        };
-        shrunk.unwrap_or_else(larger)
     }
     fn companion(&self, mates: &[NodeId], site: Site) -> Option<WhyNot> {
         mates.iter().find_map(|mate| {
@@ -481,11 +444,7 @@ pub fn text(plan: &Plan, subject: Option<&str>) -> String {
         }
         for other in &node.elsewhere {
             let _ = writeln!(out, "    not {}: {}", other.device, other.why);
-            // What is unable says itself what would help.
-            let fix = other.fix.iter();
-            for fix in fix.filter(|_| !matches!(other.why, WhyNot::Unable(_))) {
-                let _ = writeln!(out, "        nearest fix: {fix}");
-            }
+            let _ = writeln!(out, "        nearest fix: {}", other.fix);
         }
     }
     out

@@ -6,7 +6,7 @@ use crate::split::Ports;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use trisect_ir::{NodeId, Program};
-use trisect_policy::rack::Rack;
+use trisect_policy::rack::{self, Rack};
 use trisect_target::{
     Artifact, Device, DeviceError, DeviceSpec, LowerError, Refusal, Registry, Resources, Target,
     TargetKind, Use, Verdict, resource,
@@ -45,7 +45,8 @@ impl ServerFigures {
 fn switch_target<'r>(registry: &'r Registry, model: &str) -> Result<&'r dyn Target, PlanError> {
     let switches = || registry.iter().filter(|t| t.kind() == TargetKind::Switch);
     let models = |target: &dyn Target| target.models().into_iter().map(|model| model.name);
-    let found = switches().find(|target| models(*target).any(|name| name == model));
+    let found = switches()
+        .find(|target| rack::is_model_file(model) || models(*target).any(|name| name == model));
     found.ok_or_else(|| {
         let unknown = DeviceError::UnknownModel {
             target: "a switch".to_owned(),
@@ -68,6 +69,33 @@ pub struct Machines {
     deep_switch: Box<dyn Device>,
     nics: Vec<Box<dyn Device>>,
     hosts: Vec<Box<dyn Device>>,
+    /// What the switch, and each NIC, could be instead: by model.
+    other_switches: Vec<(String, Box<dyn Device>)>,
+    other_nics: Vec<Vec<(String, Box<dyn Device>)>>,
+}
+
+/// Devices of the other models of some targets. A model for which the limits make no sense is left out.
+fn others<'r>(
+    targets: impl Iterator<Item = &'r dyn Target>,
+    own: &DeviceSpec,
+    limits: &Resources,
+) -> Vec<(String, Box<dyn Device>)> {
+    let models = targets.flat_map(|target| {
+        let models = target.models().into_iter();
+        models.map(move |model| (target, model.name))
+    });
+    let others = models.filter(|(_, model)| *model != own.model);
+    others
+        .filter_map(|(target, model)| {
+            let spec = DeviceSpec {
+                name: own.name.clone(),
+                model: model.clone(),
+                text: None,
+                limits: limits.clone(),
+            };
+            Some((model, target.device(&spec).ok()?))
+        })
+        .collect()
 }
 
 /// A host some of whose nodes were measured.
@@ -150,9 +178,12 @@ impl Machines {
         let spec = DeviceSpec {
             name: switch.name.clone(),
             model: switch.model.clone(),
+            text: rack.model_texts.get(&switch.model).cloned(),
             limits: stated.collect(),
         };
         let device = target_of_switch.device(&spec)?;
+        let switches = || registry.iter().filter(|t| t.kind() == TargetKind::Switch);
+        let other_switches = others(switches(), &spec, &Resources::new());
         // A pipeline without stages has no depth that could be too small.
         let mut deep = spec;
         if device.budget().get(resource::STAGES).is_some() {
@@ -166,6 +197,8 @@ impl Machines {
             deep_switch: target_of_switch.device(&deep)?,
             nics: Vec::new(),
             hosts: Vec::new(),
+            other_switches,
+            other_nics: Vec::new(),
         };
         for server in &rack.servers {
             let [nic] = &server.nics[..] else {
@@ -176,16 +209,21 @@ impl Machines {
                 )));
             };
             let target_of_nics = target(TargetKind::Nic)?;
-            machines.nics.push(target_of_nics.device(&DeviceSpec {
+            let spec = DeviceSpec {
                 name: format!("{}.{}", server.name, nic.name),
                 model: nic.model.clone(),
+                text: rack.model_texts.get(&nic.model).cloned(),
                 limits: Resources::new().with(resource::RULES, nic.rules),
-            })?);
+            };
+            machines.nics.push(target_of_nics.device(&spec)?);
+            let only = std::iter::once(target_of_nics);
+            machines.other_nics.push(others(only, &spec, &spec.limits));
             let hosts = target(TargetKind::Host)?;
             machines.hosts.push(
                 hosts.device(&DeviceSpec {
                     name: server.name.clone(),
                     model: default(hosts),
+                    text: None,
                     limits: server
                         .memory_gib
                         .map(|gib| (resource::MEMORY_BYTES.to_owned(), u64::from(gib) << 30))
@@ -224,6 +262,15 @@ impl Machines {
             Site::Switch => Some(&*self.switch),
             Site::Nic(ServerId(s)) => self.nics.get(usize::from(s)).map(AsRef::as_ref),
             Site::Host(ServerId(s)) => self.hosts.get(usize::from(s)).map(AsRef::as_ref),
+        }
+    }
+    /// What the device at a site could be instead, by model: for a switch as the model says, for a NIC with as
+    /// many rules as this one has.
+    pub(crate) fn others(&self, site: Site) -> &[(String, Box<dyn Device>)] {
+        match site {
+            Site::Switch => &self.other_switches,
+            Site::Nic(ServerId(s)) => self.other_nics.get(usize::from(s)).map_or(&[], |o| o),
+            Site::Host(_) => &[],
         }
     }
     /// A switch of the same kind that has any number of stages: tells whether a piece is refused for

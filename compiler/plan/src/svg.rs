@@ -251,6 +251,7 @@ fn reasons(nodes: &[&NodePlan]) -> Vec<String> {
         lines.push(format!("{} ({:.1} %)", node.name, 100.0 * node.frequency));
         for other in &node.elsewhere {
             lines.push(format!("    not {}: {}", other.device, other.why));
+            lines.push(format!("        nearest fix: {}", other.fix));
         }
     }
     if nodes.len() > MOST {

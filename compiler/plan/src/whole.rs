@@ -5,7 +5,7 @@
 
 use crate::cut::{self, Cost, Proof, Proven, Strategy};
 use crate::error::PlanError;
-use crate::explain::{Alternative, NodePlan, WhyNot};
+use crate::explain::{Alternative, Fix, NodePlan, WhyNot};
 use crate::facts::Facts;
 use crate::igraph::IGraph;
 use crate::machines::Machines;
@@ -59,11 +59,16 @@ pub(crate) fn plan(
         .sites()
         .into_iter()
         .filter_map(|site| {
+            let refusals = fits(site).err()?;
+            let why = refusals.iter().map(Refusal::to_string).collect::<Vec<_>>();
             Some(Alternative {
                 site,
                 device: machines.name(site),
-                why: WhyNot::Unable(fits(site).err()?),
-                fix: None,
+                fix: Fix::Nothing(format!(
+                    "a program that copies packets runs whole, on a switch; {}",
+                    why.join("; ")
+                )),
+                why: WhyNot::Unable(refusals),
             })
         })
         .collect();

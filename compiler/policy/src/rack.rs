@@ -5,7 +5,7 @@
 //!
 //! [[switch]]
 //! name = "tor"
-//! model = "bmv2"            # resource model of a switch target
+//! model = "bmv2"            # resource model of a switch target, or a file: "./my-switch.toml"
 //! ports = 16                # numbered from 0
 //! stages = 12               # this and the next three: in place of the model's figures
 //! sram_kib = 1280           # per stage
@@ -66,6 +66,10 @@ pub struct Rack {
     /// Trajectory sampling that is compiled into the devices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sampling: Option<Sampling>,
+    /// Texts of the models that are files of the user's own, by what the rack calls them. Not part of a rack file:
+    /// who reads one reads these with it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub model_texts: BTreeMap<String, String>,
 }
 
 /// What packets are sampled by.
@@ -124,7 +128,7 @@ fn key_bytes(text: &str) -> Option<Vec<u8>> {
 pub struct Switch {
     /// Name, unique among switches and servers.
     pub name: String,
-    /// Resource model of a switch target.
+    /// Resource model of a switch target; or the path of a file with one, which ends in `.toml`.
     pub model: String,
     /// Number of ports, numbered from 0.
     pub ports: u16,
@@ -186,7 +190,7 @@ pub struct Server {
 pub struct Nic {
     /// Name, unique in the server.
     pub name: String,
-    /// Capability file of the rte-flow target.
+    /// Capability file of the rte-flow target; or the path of a file like these, which ends in `.toml`.
     pub model: String,
     /// Flow rules that it holds.
     pub rules: u64,
@@ -210,6 +214,11 @@ pub struct Link {
     pub rate: BitRate,
     /// One-way latency in nanoseconds.
     pub latency_ns: u64,
+}
+
+/// Whether a model is a file of the user's own, and not one that a target brings.
+pub fn is_model_file(model: &str) -> bool {
+    model.ends_with(".toml")
 }
 
 impl Rack {
@@ -293,6 +302,13 @@ impl Check<'_> {
     }
 
     fn rack(&mut self, rack: &Rack) {
+        if !rack.model_texts.is_empty() {
+            self.report(
+                &[Step::Key("model_texts")],
+                "models are not written into a rack file",
+                "write each into a file and name it: `model = \"./my-nic.toml\"`",
+            );
+        }
         if rack.external_ports().next().is_none() {
             self.report(
                 &[Step::Key("switch")],

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use trisect_ir::bridge::Bridge;
-use trisect_ir::diag::Code;
+use trisect_ir::diag::{Code, Diagnostic};
 use trisect_ir::{KeySet, NodeId, Program};
 
 /// A program that copies packets needs a traffic manager, and the device has none.
@@ -71,8 +71,11 @@ pub struct Model {
 pub struct DeviceSpec {
     /// Unique name in the rack: `switch`, `s1.nic`, `s1`.
     pub name: String,
-    /// Which model it is; must be one of [`Target::models`].
+    /// Which model it is: one of [`Target::models`], or the name of the file whose text is `text`.
     pub model: String,
+    /// The text of a model of the user's own, in the target's format.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
     /// Limits from the rack file; they replace the model's where both name a quantity.
     pub limits: Resources,
 }
@@ -87,6 +90,12 @@ pub trait Target: Send + Sync {
     fn description(&self) -> &'static str;
     /// Its models; the first is the default. Never empty.
     fn models(&self) -> Vec<Model>;
+    /// Reads a model of the user's own; `file` names it in diagnostics. `None`: the target takes no such
+    /// files.
+    fn read_model(&self, text: &str, file: &str) -> Option<Result<Model, Vec<Diagnostic>>> {
+        let _ = (text, file);
+        None
+    }
     /// What a model can do, for `trisect targets`. In a fixed order.
     fn capabilities(&self, model: &str) -> Vec<Capability>;
     /// The device that a rack file describes.
@@ -109,6 +118,14 @@ pub enum DeviceError {
         /// What there is.
         known: Vec<String>,
     },
+    /// A model of the user's own cannot be.
+    #[error("{file}: {}", reasons.join("; "))]
+    BadModel {
+        /// The model's file.
+        file: String,
+        /// What is wrong with it, field by field.
+        reasons: Vec<String>,
+    },
     /// A limit makes no sense.
     #[error("device {device}: {quantity} = {value}: {reason}")]
     BadLimit {
@@ -129,6 +146,16 @@ pub enum DeviceError {
         /// What there is.
         known: Vec<String>,
     },
+}
+
+impl DeviceError {
+    /// That a model's file cannot be used.
+    pub fn bad_model(file: &str, found: Vec<Diagnostic>) -> Self {
+        Self::BadModel {
+            file: file.to_owned(),
+            reasons: found.into_iter().map(|d| d.message).collect(),
+        }
+    }
 }
 
 /// One device: what it can do, what that costs, and how it is configured.
@@ -248,6 +275,17 @@ pub struct Refusal {
     pub hint: String,
 }
 
+impl Refusal {
+    /// The hint, as far as it changes the program; `None` if it only says where else to run. (Hints that say both end in
+    /// `, or run it on a host`.)
+    pub fn change(&self) -> Option<&str> {
+        let change = self.hint.split(", or run it on").next()?;
+        let elsewhere = ["run ", "choose another model", "put less", "smaller tables"];
+        let changes = !change.is_empty() && !elsewhere.iter().any(|e| change.starts_with(e));
+        changes.then_some(change)
+    }
+}
+
 /// One file for a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Artifact {
@@ -313,5 +351,19 @@ mod tests {
                 .to_string()
                 .ends_with("no payload; run it on a host")
         );
+    }
+
+    #[test]
+    fn a_hint_may_say_what_to_change() {
+        let refusal = |hint: &str| Refusal {
+            code: trisect_ir::diag::Code(447),
+            operation: String::new(),
+            capability: String::new(),
+            hint: hint.to_owned(),
+        };
+        assert_eq!(refusal("run it on a host").change(), None);
+        assert_eq!(refusal("").change(), None);
+        let both = refusal("use it colour-blind, or run it on a host");
+        assert_eq!(both.change(), Some("use it colour-blind"));
     }
 }

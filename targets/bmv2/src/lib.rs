@@ -55,6 +55,7 @@ mod whole;
 
 pub use model::SwitchModel;
 pub use readback::{ReadBackError, read_back, read_back_whole};
+use trisect_ir::diag::Diagnostic;
 use trisect_ir::{NodeId, NodeKind, Program};
 use trisect_target::{
     Artifact, Capability, Device, DeviceError, DeviceSpec, LowerError, Model, Refusal, Resources,
@@ -95,13 +96,11 @@ impl Target for Bmv2 {
     }
 
     fn models(&self) -> Vec<Model> {
-        let models = SwitchModel::builtin().into_iter();
-        let listed = models.map(|model| Model {
-            name: model.name.clone(),
-            description: model.description.clone(),
-            budget: Switch::new(model, Resources::new()).budget,
-        });
-        listed.collect()
+        SwitchModel::builtin().into_iter().map(listed).collect()
+    }
+
+    fn read_model(&self, text: &str, file: &str) -> Option<Result<Model, Vec<Diagnostic>>> {
+        Some(SwitchModel::parse(text, file).map(listed))
     }
 
     fn capabilities(&self, model: &str) -> Vec<Capability> {
@@ -113,13 +112,17 @@ impl Target for Bmv2 {
     }
 
     fn device(&self, spec: &DeviceSpec) -> Result<Box<dyn Device>, DeviceError> {
-        let Some(model) = SwitchModel::named(&spec.model) else {
-            let known = SwitchModel::builtin().into_iter();
-            return Err(DeviceError::UnknownModel {
-                target: self.name().to_owned(),
-                model: spec.model.clone(),
-                known: known.map(|model| model.name).collect(),
-            });
+        let model = match &spec.text {
+            Some(text) => SwitchModel::parse(text, &spec.model)
+                .map_err(|found| DeviceError::bad_model(&spec.model, found))?,
+            None => SwitchModel::named(&spec.model).ok_or_else(|| {
+                let known = SwitchModel::builtin().into_iter();
+                DeviceError::UnknownModel {
+                    target: self.name().to_owned(),
+                    model: spec.model.clone(),
+                    known: known.map(|model| model.name).collect(),
+                }
+            })?,
         };
         let bad = |quantity: &str, value, reason: &str| DeviceError::BadLimit {
             device: spec.name.clone(),
@@ -145,6 +148,14 @@ impl Target for Bmv2 {
             }
         }
         Ok(Box::new(Switch::new(model, spec.limits.clone())))
+    }
+}
+
+fn listed(model: SwitchModel) -> Model {
+    Model {
+        name: model.name.clone(),
+        description: model.description.clone(),
+        budget: Switch::new(model, Resources::new()).budget,
     }
 }
 

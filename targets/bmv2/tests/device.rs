@@ -35,6 +35,7 @@ fn of_model(model: &str, limits: Resources) -> Box<dyn Device> {
     let spec = DeviceSpec {
         name: "tor".into(),
         model: model.into(),
+        text: None,
         limits,
     };
     Bmv2.device(&spec).unwrap_or_else(|error| panic!("{error}"))
@@ -45,6 +46,7 @@ fn an_unknown_model_is_refused() {
     let spec = DeviceSpec {
         name: "tor".into(),
         model: "tofino".into(),
+        text: None,
         limits: Resources::new(),
     };
     let error = Bmv2.device(&spec).err().expect("there is no such model");
@@ -226,6 +228,7 @@ fn impossible_limits_are_refused() {
         let spec = DeviceSpec {
             name: "tor".into(),
             model: model.into(),
+            text: None,
             limits: Resources::new().with(quantity, 0),
         };
         let error = Bmv2.device(&spec).err().expect("must be refused");

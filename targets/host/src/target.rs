@@ -178,6 +178,7 @@ mod tests {
         let spec = DeviceSpec {
             name: "s1".into(),
             model: MODEL.into(),
+            text: None,
             limits: Resources::new(),
         };
         HostTarget.device(&spec).unwrap()
@@ -220,6 +221,7 @@ mod tests {
             let spec = DeviceSpec {
                 name: "s1".into(),
                 model: MODEL.into(),
+                text: None,
                 limits,
             };
             HostTarget.device(&spec).unwrap().fit(&program)
@@ -235,6 +237,7 @@ mod tests {
         let spec = DeviceSpec {
             name: "s1".into(),
             model: "abacus".into(),
+            text: None,
             limits: Resources::new(),
         };
         assert!(HostTarget.device(&spec).is_err());

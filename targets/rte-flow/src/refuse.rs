@@ -135,8 +135,10 @@ impl Why {
             Self::FlowTable(table) => (
                 codes::FLOW_TABLE,
                 format!("table `{}`", program.tables[*table].name),
-                "it is filled from the data path; rules are inserted by the host".to_owned(),
-                host,
+                "the data path fills it, and a NIC that kept its hits could let packets overtake \
+                 those still at the host, which would not learn when entries were last used"
+                    .to_owned(),
+                "run it on the host",
             ),
             Self::NotConstant(what) => (
                 codes::NOT_CONSTANT,

@@ -4,6 +4,7 @@ use crate::caps::Capabilities;
 use crate::lower::{estimate, lower, node_name, uses};
 use crate::rule::RuleSet;
 use crate::testpmd;
+use trisect_ir::diag::Diagnostic;
 use trisect_ir::{NodeId, Program};
 use trisect_target::{
     Artifact, Capability, Device, DeviceError, DeviceSpec, LowerError, Model, Refusal, Resources,
@@ -30,20 +31,24 @@ impl Target for RteFlow {
         "flow rules of a SmartNIC, by DPDK's rte_flow"
     }
     fn models(&self) -> Vec<Model> {
-        Capabilities::builtin()
-            .into_iter()
-            .map(|caps| Model {
-                budget: caps.budget(),
-                name: caps.name,
-                description: caps.description,
-            })
-            .collect()
+        Capabilities::builtin().into_iter().map(listed).collect()
+    }
+    fn read_model(&self, text: &str, file: &str) -> Option<Result<Model, Vec<Diagnostic>>> {
+        Some(Capabilities::parse(text, file).map(listed))
     }
     fn capabilities(&self, model: &str) -> Vec<Capability> {
         Capabilities::named(model).map_or_else(Vec::new, |caps| caps.listing())
     }
     fn device(&self, spec: &DeviceSpec) -> Result<Box<dyn Device>, DeviceError> {
         Ok(Box::new(Nic::new(spec)?))
+    }
+}
+
+fn listed(caps: Capabilities) -> Model {
+    Model {
+        budget: caps.budget(),
+        name: caps.name,
+        description: caps.description,
     }
 }
 
@@ -58,17 +63,19 @@ impl Nic {
     /// The NIC that a rack file describes.
     ///
     /// # Errors
-    /// An unknown model.
+    /// An unknown model, or one of the user's own that cannot be.
     pub fn new(spec: &DeviceSpec) -> Result<Self, DeviceError> {
-        let Some(caps) = Capabilities::named(&spec.model) else {
-            return Err(DeviceError::UnknownModel {
+        let caps = match &spec.text {
+            Some(text) => Capabilities::parse(text, &spec.model)
+                .map_err(|found| DeviceError::bad_model(&spec.model, found))?,
+            None => Capabilities::named(&spec.model).ok_or_else(|| DeviceError::UnknownModel {
                 target: RteFlow.name().to_owned(),
                 model: spec.model.clone(),
                 known: Capabilities::builtin()
                     .into_iter()
                     .map(|c| c.name)
                     .collect(),
-            });
+            })?,
         };
         let budget = caps.budget().overridden_by(&spec.limits);
         Ok(Self {

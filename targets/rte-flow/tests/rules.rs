@@ -105,6 +105,7 @@ fn refusals_have_codes() {
         let spec = trisect_target::DeviceSpec {
             name: "x".into(),
             model: model.name.clone(),
+            text: None,
             limits: trisect_target::Resources::new(),
         };
         let device = RteFlow.device(&spec).expect("a device");
@@ -124,6 +125,7 @@ fn a_rack_file_can_make_the_nic_too_small() {
     let spec = trisect_target::DeviceSpec {
         name: "x".into(),
         model: "generic".into(),
+        text: None,
         limits: trisect_target::Resources::new().with("rules", 5),
     };
     let device = RteFlow.device(&spec).expect("a device");

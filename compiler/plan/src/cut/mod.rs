@@ -17,6 +17,7 @@ mod ways;
 pub use model::Places;
 pub(crate) use problem::frequency;
 pub use problem::{Cost, Group, Problem};
+pub(crate) use strategy::compare;
 pub use strategy::{Strategy, UnknownStrategy};
 
 use crate::error::PlanError;
@@ -252,16 +253,20 @@ impl<'a> Search<'a> {
             ..Limits::default()
         }
     }
-    /// What an assignment comes to.
-    pub fn outcome(&self, assignment: &Assignment) -> Outcome {
+    /// By group, the position of its site.
+    pub(crate) fn choice(&self, assignment: &Assignment) -> Vec<usize> {
         let groups = self.problem.groups.iter();
-        let choice: Vec<usize> = groups
+        groups
             .map(|group| {
                 let here = group.nodes.first().map(|n| assignment.site(*n));
                 let at = group.sites.iter().position(|s| Some(*s) == here);
                 at.unwrap_or(0)
             })
-            .collect();
+            .collect()
+    }
+    /// What an assignment comes to.
+    pub fn outcome(&self, assignment: &Assignment) -> Outcome {
+        let choice = self.choice(assignment);
         // The model was made from this problem, so it is not malformed.
         optimise::evaluate(&self.model, &choice).unwrap_or_else(|_| Outcome {
             loads: Vec::new(),

@@ -114,7 +114,7 @@ impl FromStr for Strategy {
 }
 
 /// Below 0 if `a` is better in the order of [`BEST`], above if worse, by more than rounding.
-fn compare(a: &Outcome, b: &Outcome) -> i32 {
+pub(crate) fn compare(a: &Outcome, b: &Outcome) -> i32 {
     let values = |o: &Outcome| [1.0 / o.scale, o.cores, o.header_bytes, o.bounces];
     for (a, b) in values(a).into_iter().zip(values(b)) {
         let room = CLOSE * a.abs().max(b.abs());

@@ -185,6 +185,7 @@ pub fn nic() -> Box<dyn Device> {
         .device(&DeviceSpec {
             name: "s1.nic".into(),
             model: "generic".into(),
+            text: None,
             limits: Resources::new(),
         })
         .expect("a device")

@@ -1,0 +1,434 @@
+//! The nearest change after which a reason would not hold.
+
+use super::{Context, WhyNot, longest};
+use crate::cut::compare;
+use crate::legal;
+use crate::site::{Assignment, Site};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use trisect_ir::{Entity, KeySet, MatchKind, NodeId, NodeKind, Program, TableId};
+use trisect_optimise::{Outcome, evaluate};
+use trisect_target::{Device, Refusal, Shortage, Verdict, resource};
+
+/// What would help a node to be at a site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fix {
+    /// The nearest change of policy, program or rack after which the reason would not hold.
+    Change(String),
+    /// Why no change helps.
+    Nothing(String),
+}
+
+impl fmt::Display for Fix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Change(change) => f.write_str(change),
+            Self::Nothing(why) => write!(f, "none: {why}"),
+        }
+    }
+}
+
+impl Context<'_, '_> {
+    /// For a reason that is a node's own; those of its group are found with them.
+    pub(super) fn fix(&self, node: NodeId, site: Site, why: &WhyNot) -> Fix {
+        match why {
+            WhyNot::Unable(refusals) => self.able(node, site, refusals),
+            WhyNot::Companion {
+                node: name,
+                refusals,
+            } => self.companion_able(name, site, refusals),
+            WhyNot::Full { shortage, .. } => Fix::Change(self.make_room(node, site, shortage)),
+            other => Fix::Nothing(other.to_string()),
+        }
+    }
+
+    /// What would make a device able to run a node.
+    fn able(&self, node: NodeId, site: Site, refusals: &[Refusal]) -> Fix {
+        // What the plan itself refuses depends on no model and no table.
+        let of_device = |r: &Refusal| (400..500).contains(&r.code.0);
+        if refusals.iter().all(of_device) {
+            let device = self.machines.name(site);
+            if let Some(model) = self.other_model(node, site) {
+                return Fix::Change(format!("take model `{model}` for {device}"));
+            }
+            let change = self.smaller(node, site).or_else(|| self.exact(node, site));
+            if let Some(change) = change {
+                return Fix::Change(change);
+            }
+            if let Some(fix) = self.computed_elsewhere(node, site, refusals) {
+                return fix;
+            }
+            let changes: Option<Vec<&str>> = refusals.iter().map(Refusal::change).collect();
+            if let Some(changes) = changes.filter(|c| !c.is_empty()) {
+                return Fix::Change(changes.join("; "));
+            }
+        }
+        let hard = refusals.iter().find(|r| r.change().is_none());
+        let what = hard.or(refusals.first()).map_or(String::new(), |r| {
+            format!("{}: {}", r.operation, r.capability)
+        });
+        Fix::Nothing(format!(
+            "no change of rack or table makes this possible; {what}; it runs on {} only",
+            self.able_kinds(node)
+        ))
+    }
+    /// What computes the metadata that a NIC does not have.
+    fn computed_elsewhere(&self, node: NodeId, site: Site, refusals: &[Refusal]) -> Option<Fix> {
+        let metas = &self.facts.program.metas;
+        let read = self
+            .facts
+            .metas_read(node)
+            .map(|meta| metas[meta].name.clone());
+        let read = read.into_iter().find(|name| {
+            let quoted = format!("`{name}`");
+            refusals.iter().any(|r| r.operation.ends_with(&quoted))
+        })?;
+        let writers = self.writers(node, &read);
+        let refused =
+            writers
+                .iter()
+                .find_map(|n| match self.problem.verdicts[n.index()].get(&site)? {
+                    Verdict::Unable(refusals) => Some((*n, refusals.first()?)),
+                    Verdict::Able(_) => None,
+                });
+        Some(match refused {
+            Some((writer, refusal)) => Fix::Nothing(format!(
+                "`{}`, which computes `{read}`, cannot be there: {}: {}",
+                self.name(writer),
+                refusal.operation,
+                refusal.capability
+            )),
+            None if writers.is_empty() => Fix::Nothing(format!(
+                "no node sets `{read}`: packets have it from where they come in, and a NIC is not told"
+            )),
+            None => {
+                let names = writers.iter().map(|n| format!("`{}`", self.name(*n)));
+                let names: Vec<String> = names.collect();
+                Fix::Change(format!(
+                    "let {} set `{read}` to constants or header fields, there, too",
+                    names.join(", ")
+                ))
+            }
+        })
+    }
+    /// The kinds of devices that can run a node.
+    fn able_kinds(&self, node: NodeId) -> String {
+        let verdicts = &self.problem.verdicts[node.index()];
+        let able = |wanted: fn(&Site) -> bool| {
+            verdicts
+                .iter()
+                .any(|(site, verdict)| wanted(site) && verdict.able().is_some())
+        };
+        let kinds = [
+            ("switches", able(|s| *s == Site::Switch)),
+            ("NICs", able(|s| matches!(s, Site::Nic(_)))),
+            ("hosts", able(|s| matches!(s, Site::Host(_)))),
+        ];
+        let kinds: Vec<&str> = kinds.iter().filter(|k| k.1).map(|k| k.0).collect();
+        kinds.join(" and ")
+    }
+    fn companion_able(&self, name: &str, site: Site, refusals: &[Refusal]) -> Fix {
+        let nodes = &self.facts.program.control.nodes;
+        let Some(mate) = nodes.find(|n| n.name == name) else {
+            return Fix::Nothing(format!("`{name}` must be with it"));
+        };
+        match self.able(mate, site, refusals) {
+            Fix::Change(change) => Fix::Change(format!("for `{name}`: {change}")),
+            Fix::Nothing(why) => Fix::Nothing(format!("`{name}` must be with it, and {why}")),
+        }
+    }
+    /// Another model of the device with which the node and all that must be with it could be there.
+    fn other_model(&self, node: NodeId, site: Site) -> Option<&str> {
+        let group = self.problem.group_of(node)?;
+        let nodes = &self.problem.groups[group].nodes;
+        let others = self.machines.others(site).iter();
+        let mut able = others.filter(|(_, device)| {
+            let device = device.as_ref();
+            nodes.iter().all(|n| can(device, self.facts.program, *n))
+        });
+        able.next().map(|(model, _)| model.as_str())
+    }
+    /// The table of a node so much smaller that the device takes it.
+    fn smaller(&self, node: NodeId, site: Site) -> Option<String> {
+        let (table, device) = self.applied(node, site)?;
+        let whole = &self.facts.program.tables[table];
+        let mut program = self.facts.program.clone();
+        let mut fits = |size: u32| {
+            let less = &mut program.tables[table];
+            less.size = size;
+            less.entries = whole.entries.iter().take(size as usize).cloned().collect();
+            can(device, &program, node)
+        };
+        if whole.size < 2 || !fits(1) {
+            return None;
+        }
+        let (mut least, mut most) = (1, whole.size);
+        while most - least > 1 {
+            let middle = least + (most - least) / 2;
+            match fits(middle) {
+                true => least = middle,
+                false => most = middle,
+            }
+        }
+        let Program { tables, .. } = self.facts.program;
+        let name = &tables[table].name;
+        Some(format!(
+            "shrink table {name} from {} to {least} entries",
+            whole.size
+        ))
+    }
+    /// Keys of a node's table that would have to match exactly for the device to take it: one, or else all.
+    fn exact(&self, node: NodeId, site: Site) -> Option<String> {
+        let (table, device) = self.applied(node, site)?;
+        let whole = &self.facts.program.tables[table];
+        let keys = whole.keys.iter().enumerate();
+        let loose: Vec<usize> = keys
+            .filter(|(_, key)| key.kind != MatchKind::Exact)
+            .map(|(k, _)| k)
+            .collect();
+        let mut program = self.facts.program.clone();
+        let mut fits = |exact: &[usize]| {
+            let other = &mut program.tables[table];
+            other.clone_from(whole);
+            for &k in exact {
+                other.keys[k].kind = MatchKind::Exact;
+                for entry in &mut other.entries {
+                    let width = whole.keys[k].expr.clone();
+                    let width = self.facts.program.width(&width, &[]);
+                    entry.keys[k] = KeySet::Exact(value_of(&entry.keys[k], width));
+                }
+            }
+            can(device, &program, node)
+        };
+        let one = loose.iter().map(|k| vec![*k]).find(|keys| fits(keys));
+        let all = || (loose.len() > 1 && fits(&loose)).then(|| loose.clone());
+        let exact = one.or_else(all)?;
+        let names: Vec<&str> = exact.iter().map(|k| whole.keys[*k].name.as_str()).collect();
+        Some(format!(
+            "match key {} of table {} exactly",
+            names.join(", "),
+            whole.name
+        ))
+    }
+    /// The table that a node applies, and the device.
+    fn applied(&self, node: NodeId, site: Site) -> Option<(TableId, &dyn Device)> {
+        let NodeKind::Apply(table, _) = self.facts.program.control.nodes[node].kind else {
+            return None;
+        };
+        Some((table, self.machines.device(site)?))
+    }
+
+    /// A table that could be smaller or change less often, this node's own or that of the one who holds most;
+    /// else another model, or a larger device.
+    fn make_room(&self, node: NodeId, site: Site, shortage: &Shortage) -> String {
+        let lacks = shortage.needed.saturating_sub(shortage.available);
+        let quantity = shortage.quantity.as_str();
+        let there = self
+            .facts
+            .sited()
+            .filter(|n| self.assignment.site(*n) == site);
+        let mut tables: Vec<(u64, NodeId)> = there
+            .chain([node])
+            .filter_map(|n| {
+                let used = self.problem.used(n, site)?.resources.get(quantity)?;
+                Some((used, n))
+            })
+            .collect();
+        // Its own first, then the largest.
+        tables.sort_by_key(|(used, n)| (*n != node, std::cmp::Reverse(*used), *n));
+        let shrunk = tables.into_iter().find_map(|(used, n)| {
+            let NodeKind::Apply(table, _) = &self.facts.program.control.nodes[n].kind else {
+                return None;
+            };
+            let table = &self.facts.program.tables[*table];
+            let rest = used.checked_sub(lacks).filter(|rest| *rest > 0)?;
+            if [resource::UPDATES, resource::INSERTIONS].contains(&quantity) {
+                return Some(format!(
+                    "change table {} so seldom that it takes {rest} {quantity} instead of {used}",
+                    table.name
+                ));
+            }
+            let size = u128::from(table.size) * u128::from(rest) / u128::from(used);
+            (size > 0).then(|| {
+                format!(
+                    "shrink table {} from {} to {size} entries",
+                    table.name, table.size
+                )
+            })
+        });
+        let device = self.machines.name(site);
+        let model = || {
+            let mut others = self.machines.others(site).iter();
+            let (model, _) = others.find(|(_, other)| {
+                let most = other.budget().get(quantity).unwrap_or(u64::MAX);
+                most >= shortage.needed && can(other.as_ref(), self.facts.program, node)
+            })?;
+            Some(format!("take model `{model}` for {device}"))
+        };
+        let larger = || {
+            format!(
+                "give {device} {} {quantity} instead of {}",
+                shortage.needed, shortage.available
+            )
+        };
+        shrunk.or_else(model).unwrap_or_else(larger)
+    }
+
+    /// What would have to be promised less for a group to be at a site.
+    pub(super) fn promise(&self, moved: &Assignment, then: &Outcome) -> Fix {
+        let model = &self.search.model;
+        let mut changes: Vec<String> = then
+            .late
+            .iter()
+            .map(|w| {
+                let us = then.longest_ns[*w] / 1e3;
+                format!("allow {} of {us:.2} us", model.ways[*w].name)
+            })
+            .collect();
+        if !then.unmet.is_empty() {
+            let choice = self.search.choice(moved);
+            let mut less = model.clone();
+            let mut kept = |part: f64| {
+                for (class, real) in less.classes.iter_mut().zip(&model.classes) {
+                    class.min = part * real.min;
+                }
+                evaluate(&less, &choice).is_ok_and(|outcome| outcome.unmet.is_empty())
+            };
+            let (mut least, mut most) = (0.0, 1.0);
+            for _ in 0..10 {
+                let middle = (least + most) / 2.0;
+                match kept(middle) {
+                    true => least = middle,
+                    false => most = middle,
+                }
+            }
+            changes.push(format!("promise {:.0} % of the least rates", 100.0 * least));
+        }
+        for q in &then.over {
+            let quantity = &model.quantities[*q];
+            changes.push(format!(
+                "{:.0} {} instead of {:.0}",
+                then.loads[*q], quantity.name, quantity.capacity
+            ));
+        }
+        Fix::Change(changes.join(" and "))
+    }
+
+    /// What would make it worth it to have a group at a site.
+    pub(super) fn worth(&self, g: usize, site: Site, then: &Outcome) -> Fix {
+        let now = &self.solution.outcome;
+        let order = compare(then, now);
+        if order == 0 && longest(then) == longest(now) {
+            return Fix::Nothing("nothing would be different".to_owned());
+        }
+        if order < 0 {
+            return match self.solution.found_by == crate::cut::Strategy::Best {
+                false => Fix::Change("take strategy `best`".to_owned()),
+                true if self.solution.proof.stopped => {
+                    Fix::Change("give the search more time".to_owned())
+                }
+                true => {
+                    Fix::Nothing("the device refuses the piece that this would make".to_owned())
+                }
+            };
+        }
+        if then.scale < now.scale * 0.995
+            && let Some(q) = then.bottleneck
+        {
+            return Fix::Change(format!(
+                "as much would be carried with {:.2} times {}",
+                now.scale / then.scale,
+                self.search.model.quantities[q].name
+            ));
+        }
+        if let Some(fix) = self.with_neighbours(g, site) {
+            return fix;
+        }
+        let more = then.cores - now.cores;
+        let own = self.cores_at(g, site);
+        let nodes = &self.problem.groups[g].nodes;
+        let at = nodes.first().map(|n| self.assignment.site(*n));
+        let here = at.map_or(String::new(), |s| self.machines.name(s));
+        if more > 0.0 && own > more {
+            let hertz = self.hertz(site);
+            let often = nodes.iter().map(|n| self.problem.frequency[n.index()]);
+            let packets = (often.fold(0.0, f64::max) * self.problem.pps).max(1.0);
+            return Fix::Change(format!(
+                "worth it below {:.0} cycles per packet instead of {:.0}",
+                (own - more) * hertz / packets,
+                own * hertz / packets
+            ));
+        }
+        Fix::Nothing(match at {
+            Some(Site::Host(_)) => {
+                format!("{here} has room for it, and its packets are there anyway")
+            }
+            _ => format!("{here} has room for it, where it takes no core"),
+        })
+    }
+    fn hertz(&self, site: Site) -> f64 {
+        let server = site
+            .server()
+            .and_then(|s| self.machines.servers.get(usize::from(s.0)));
+        server.map_or(1.0, |s| s.hz)
+    }
+    /// Cores' worth of work of a group on a host, without I/O.
+    fn cores_at(&self, g: usize, site: Site) -> f64 {
+        if !matches!(site, Site::Host(_)) {
+            return 0.0;
+        }
+        let nodes = self.problem.groups[g].nodes.iter();
+        let cycles = nodes.map(|n| {
+            let cycles = self.problem.used(*n, site).map_or(0, |used| used.cycles);
+            self.problem.frequency[n.index()] * cycles as f64
+        });
+        cycles.sum::<f64>() * self.problem.pps / self.hertz(site)
+    }
+    /// The neighbours of a group, if with them there, too, nothing would be worse.
+    fn with_neighbours(&self, g: usize, site: Site) -> Option<Fix> {
+        let mut joined: BTreeMap<usize, Site> = BTreeMap::new();
+        for node in &self.problem.groups[g].nodes {
+            let graph = &self.facts.graph;
+            let around = graph.preds(*node).iter().chain(graph.succs(*node));
+            let around: BTreeSet<usize> =
+                around.filter_map(|n| self.problem.group_of(*n)).collect();
+            for other in around.into_iter().filter(|other| *other != g) {
+                joined.insert(other, self.near(other, site)?);
+            }
+        }
+        let first = |g: &usize| self.problem.groups[*g].nodes.first();
+        joined.retain(|g, to| first(g).is_some_and(|n| self.assignment.site(*n) != *to));
+        if joined.is_empty() {
+            return None;
+        }
+        let mut all: Vec<(usize, Site)> = joined.iter().map(|(g, s)| (*g, *s)).collect();
+        all.push((g, site));
+        let moved = self.moved_to(&all);
+        let fits =
+            legal::check(self.facts, &moved).is_empty() && self.short(&moved, site).is_none();
+        let then = self.search.outcome(&moved);
+        let better = fits && then.feasible() && compare(&then, &self.solution.outcome) <= 0;
+        better.then(|| self.put(joined.into_iter().collect()))
+    }
+}
+
+/// Whether a device takes a node and has room for it alone.
+fn can(device: &dyn Device, program: &Program, node: NodeId) -> bool {
+    match device.check(program, node) {
+        Verdict::Able(used) => used.resources.exceeding(&device.budget()).is_empty(),
+        Verdict::Unable(_) => false,
+    }
+}
+
+/// One of the values of a set.
+fn value_of(set: &KeySet, width: u32) -> trisect_ir::Bits {
+    match set {
+        KeySet::Any => trisect_ir::Bits::new(width, 0u32),
+        KeySet::Exact(value)
+        | KeySet::Prefix(value, _)
+        | KeySet::Mask(value, _)
+        | KeySet::Range(value, _) => value.clone(),
+    }
+}
