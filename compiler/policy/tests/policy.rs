@@ -307,7 +307,7 @@ fn policies_against_library_and_rack() {
 
     let bad = "nf i = ids { sigs = \"x\" } nf j = idz nf k = ids { signatures = \"x\" updates 5 }\n\
                pipeline p { class ports p9; in -> i; i -[i.verdict == danger]-> p1; \
-               i -[i.color == 1]-> j -> p7; }";
+               i -[i.color == 1]-> j -> k -> p7; }";
     let policy = parse_policy(bad, "x").expect("well formed");
     let found = policy.check("x", &library, &rack);
     let found: Vec<(u16, &str)> = found.iter().map(|e| (e.code.0, e.span.text(bad))).collect();
