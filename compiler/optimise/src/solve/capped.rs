@@ -9,8 +9,9 @@ use super::{Goal, Learnt, Limits, NoSolution, Reached, Solved, bounds_counted, s
 use crate::problem::Problem;
 use crate::search::greedy;
 use crate::tally::Tally;
+use std::time::Instant;
 
-/// How often a larger scale is looked for.
+/// How often a larger scale is looked for at most; what was found until then is valid, and its bound says how good it is.
 const ROUNDS: usize = 50;
 /// How often a bound is bettered by looking at the scale that it allows.
 const BOUNDS: usize = 4;
@@ -56,26 +57,34 @@ pub(super) fn solve(
         let hint = hint.unwrap_or(choice);
         return endless(problem, goals, limits, &hint, check);
     }
-    for _ in 0..ROUNDS {
+    let began = Instant::now();
+    // All rounds together have the time that is allowed.
+    let left = || Limits {
+        time: limits.time.map(|time| time.saturating_sub(began.elapsed())),
+        ..limits
+    };
+    let mut round = 0;
+    loop {
+        round += 1;
         let larger = part * (1.0 - LARGER);
         let counted = at(problem, larger);
-        let solved = solve_counted(&counted, &goals[..1], limits, hint.as_deref(), check)?;
+        let solved = solve_counted(&counted, &goals[..1], left(), hint.as_deref(), check)?;
         if solved.outcome.scale.is_infinite() {
-            return endless(problem, goals, limits, &solved.choice, check);
+            return endless(problem, goals, left(), &solved.choice, check);
         }
         let reached = 1.0 / solved.outcome.scale;
         let done = achieved && reached >= part * (1.0 - LARGER);
         hint = Some(solved.choice);
-        if !done {
+        if !done && round < ROUNDS {
             (part, achieved) = (reached, true);
             continue;
         }
-        let mut solved = solve_counted(&counted, goals, limits, hint.as_deref(), check)?;
+        let mut solved = solve_counted(&counted, goals, left(), hint.as_deref(), check)?;
         let value = 1.0 / solved.outcome.scale;
         if let Some(first) = solved.reached.first_mut() {
             let bound = match first.bound >= larger {
                 true => larger,
-                false => bound(problem, limits)?,
+                false => bound(problem, left())?,
             };
             *first = Reached {
                 value,
@@ -84,7 +93,6 @@ pub(super) fn solve(
         }
         return Ok(solved);
     }
-    Err(NoSolution::Solver("the scale grows without end".to_owned()))
 }
 
 /// All classes can have their most at once: so it shall be, and what comes behind the scale is all that is left to seek.
