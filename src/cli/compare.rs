@@ -92,7 +92,8 @@ fn row(strategy: Strategy, made: anyhow::Result<trisect_plan::plan::Plan>, solve
     match made {
         Ok(plan) => {
             row.scale = Some(plan.prediction.load_factor);
-            row.bottleneck = Some(plan.prediction.bottleneck.clone());
+            let bottleneck = Some(plan.prediction.bottleneck.clone());
+            row.bottleneck = bottleneck.filter(|name| !name.is_empty());
             row.cores = Some(plan.prediction.cores);
             row.latency_us = Some(plan.prediction.latency_us);
             row.longest_us = Some(plan.prediction.longest_us);

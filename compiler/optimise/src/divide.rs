@@ -47,7 +47,7 @@ const ROUNDS: usize = 1_000;
 /// How much may be done.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Effort {
-    /// Partial sets that may be made: the same on every machine.
+    /// Partial sets that may be made, with other work counted in them: the same on every machine.
     pub labels: u64,
     /// When to stop in any case.
     pub until: Option<Instant>,
@@ -216,6 +216,8 @@ impl Division<'_> {
         let servers: Vec<Server> = groups
             .map(|group| Server::new(&group.frame, decided))
             .collect();
+        let moves: usize = servers.iter().map(Server::moves).sum();
+        self.made += moves as u64;
         let right = self.shared.right(part);
         taken.retain(|(g, p)| self.is_open(&self.groups[*g].patterns[*p], part, decided));
         let Some(mut dual) = Dual::new(self, &right, decided, taken) else {

@@ -19,6 +19,8 @@ const LESS: f64 = 0.4;
 const RIVALS: usize = 64;
 /// How many sets are handed back at most.
 const PATTERNS: usize = 30;
+/// How many moves are looked at, on the way to multipliers, in the time of a partial set.
+const MOVES: u64 = 16;
 /// Pairs looked at where the ends meet, at most.
 const PAIRS: u64 = 200_000_000;
 /// Room for rounding, in parts of what there is and in prices.
@@ -45,7 +47,7 @@ pub(super) struct Priced {
     pub most: f64,
     /// Whether nothing was left out.
     pub whole: bool,
-    /// How many partial sets were made.
+    /// How many partial sets were made, or could have been in the time.
     pub made: u64,
 }
 
@@ -75,7 +77,7 @@ pub(super) fn price(server: &Server, question: &Question<'_>, known: &mut Multip
         patterns: Vec::new(),
         most: bound,
         whole: true,
-        made: 0,
+        made: (STEPS * server.moves()) as u64 / MOVES,
     };
     if bound > question.more {
         let mut views = vec![View::new(
@@ -99,7 +101,8 @@ pub(super) fn price(server: &Server, question: &Question<'_>, known: &mut Multip
         let mut labelling = Labelling::new(server, &values, question, &views, least);
         labelling.meet();
         found.extend(labelling.joined());
-        priced.made = labelling.made;
+        let further = server.limits.len() * FURTHER * server.moves();
+        priced.made += labelling.made + further as u64 / MOVES;
         priced.whole = labelling.lost == f64::NEG_INFINITY;
         let best = found.iter().map(|(value, _)| *value).fold(least, f64::max);
         priced.most = best.max(labelling.lost).min(bound);

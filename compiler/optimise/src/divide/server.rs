@@ -364,6 +364,11 @@ impl Server {
         }
         (uses, summed(rows))
     }
+    /// How many moves there are, over all states.
+    pub fn moves(&self) -> usize {
+        let states = self.steps.iter().flat_map(|step| &step.from);
+        states.map(Vec::len).sum()
+    }
     /// What there is, where this part is used of what grows.
     pub fn room(&self, part: f64) -> Uses {
         let mut room = [f64::INFINITY; LIMITS];

@@ -6,7 +6,7 @@
 //! next scale to look at (Dinkelbach's method for quotients), until none does.
 
 use super::{Goal, Learnt, Limits, NoSolution, Reached, Solved, bounds_counted, solve_counted};
-use crate::problem::Problem;
+use crate::problem::{Problem, Row};
 use crate::search::greedy;
 use crate::tally::Tally;
 use std::time::Instant;
@@ -63,11 +63,21 @@ pub(super) fn solve(
         time: limits.time.map(|time| time.saturating_sub(began.elapsed())),
         ..limits
     };
+    // What is certain stays learnt from round to round.
+    let mut learnt: Vec<Row> = Vec::new();
     let mut round = 0;
     loop {
         round += 1;
         let larger = part * (1.0 - LARGER);
-        let counted = at(problem, larger);
+        let mut counted = at(problem, larger);
+        counted.rules.rows.extend(learnt.iter().cloned());
+        let check = &mut |choice: &[usize]| {
+            let news = check(choice);
+            if news.certain {
+                learnt.extend(news.rows.iter().cloned());
+            }
+            news
+        };
         let solved = solve_counted(&counted, &goals[..1], left(), hint.as_deref(), check)?;
         if solved.outcome.scale.is_infinite() {
             return endless(problem, goals, left(), &solved.choice, check);
