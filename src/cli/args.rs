@@ -218,13 +218,17 @@ pub struct Audit {
     /// Folder that `trisect run --records` wrote.
     #[arg(long, value_name = "DIR")]
     pub records: PathBuf,
-    /// The provider's bill, instead of DIR/bill.json.
+    /// The provider's bill, instead of DIR/bill.json. Where there are report periods, for the one of --period.
     #[arg(long, value_name = "FILE")]
     pub bill: Option<PathBuf>,
-    /// File with the key of the sampling hash as hexadecimal digits, instead of DIR/sampling.key.
+    /// Only this report period of those in DIR.
+    #[arg(long, value_name = "N")]
+    pub period: Option<usize>,
+    /// File with the key of the sampling hash as hexadecimal digits, instead of DIR/sampling.key. The key of a
+    /// report period gives those of the periods before.
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
-    /// Also show the integrity checks that passed.
+    /// Also show the integrity checks that passed, and all checks of all report periods.
     #[arg(long)]
     pub all: bool,
     /// Print the report as JSON.
@@ -261,6 +265,13 @@ pub struct NewManifest {
     /// By which part performance may be worse than in the reference run.
     #[arg(long, value_name = "PART", default_value_t = 0.25, value_parser = part)]
     pub slack: f64,
+    /// Seconds of a report period: after each, records, seals and a bill are handed over. Each has a sampling key of its own, unless
+    /// a key is compiled into the devices.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub period: Option<f64>,
+    /// For how many report periods.
+    #[arg(long, value_name = "N", default_value_t = 1000, requires = "period", value_parser = clap::value_parser!(u32).range(1..=i64::from(trisect_audit::manifest::MOST_PERIODS)))]
+    pub periods: u32,
     /// What is recorded of sampled packets.
     #[arg(long, value_enum, default_value = "snapshot")]
     pub granularity: Granularity,
