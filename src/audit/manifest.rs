@@ -77,6 +77,7 @@ pub fn make(project: &Project, plan: &Plan, asked: &Asked) -> Result<Manifest, P
         version: VERSION,
         project: path_from(&asked.folder, &project.folder),
         strategy: plan.strategy.to_string(),
+        objective: plan.objective,
         plan: plan_digest(plan)?,
         period_ns: asked.period_ns,
         periods: asked.periods,
@@ -244,7 +245,7 @@ pub fn load(file: &Path) -> Result<Manifest, Problems> {
 pub fn agreed(
     file: &Path,
     manifest: &Manifest,
-    plan: impl FnOnce(&Project, &str) -> Result<Plan, Problems>,
+    plan: impl FnOnce(&Project, &Manifest) -> Result<Plan, Problems>,
 ) -> Result<Plan, Problems> {
     let folder = file
         .parent()
@@ -271,7 +272,7 @@ pub fn agreed(
     if problems.has_errors() {
         return Err(problems);
     }
-    let plan = plan(&project, &manifest.strategy)?;
+    let plan = plan(&project, manifest)?;
     if plan_digest(&plan)? != manifest.plan {
         return Err(differs(
             "the project's plan is not the one that was agreed on",

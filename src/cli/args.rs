@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use trisect::own::EntriesFile;
 use trisect_audit::cheat::Cheat;
-use trisect_plan::cut::Strategy;
+use trisect_plan::cut::{Objective, Strategy};
 
 /// Cut one network-function pipeline between a switch, SmartNICs and host cores.
 #[derive(Debug, Parser)]
@@ -59,6 +59,15 @@ fn strategy() -> impl TypedValueParser<Value = Strategy> {
     PossibleValuesParser::new(names).try_map(|name| name.parse::<Strategy>())
 }
 
+/// Reads the name of an objective; help and errors list them all.
+fn objective() -> impl TypedValueParser<Value = Objective> {
+    let names = Objective::ALL.map(|o| PossibleValue::new(o.name()).help(o.description()));
+    PossibleValuesParser::new(names).try_map(|name| {
+        let found = Objective::ALL.into_iter().find(|o| o.name() == name);
+        found.ok_or_else(|| "there is no such objective".to_owned())
+    })
+}
+
 /// Reads the name of a way to cheat; help and errors list them all.
 fn cheat() -> impl TypedValueParser<Value = Cheat> {
     let names = Cheat::ALL.map(|c| PossibleValue::new(c.name()).help(c.description()));
@@ -73,6 +82,9 @@ pub struct Cutting {
     /// How the cut is chosen.
     #[arg(long, value_parser = strategy(), default_value = "best", value_name = "NAME")]
     pub strategy: Strategy,
+    /// What the cut is to reach first, once every promise is kept.
+    #[arg(long, value_parser = objective(), default_value = "scale", value_name = "NAME")]
+    pub objective: Objective,
     /// Take the best cut that was found after so many seconds. Without it the search ends after so much
     /// work, at the same cut on every machine.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
@@ -395,6 +407,9 @@ pub struct Compare {
     /// Strategies to compare, with commas between; all of them if absent.
     #[arg(long, value_parser = strategy(), value_name = "NAMES", value_delimiter = ',')]
     pub strategies: Vec<Strategy>,
+    /// What cuts are to reach first, once every promise is kept.
+    #[arg(long, value_parser = objective(), default_value = "scale", value_name = "NAME")]
+    pub objective: Objective,
     /// Per strategy: take the best cut that was found after so many seconds.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub time_limit: Option<f64>,

@@ -53,9 +53,7 @@ pub fn main(args: &Audit) -> anyhow::Result<Ended> {
     let keys = keys.collect::<Result<Vec<_>, _>>()?;
     let signatures = audit::signatures(&args.manifest)?;
     let bar = plan::progress(0, "making the agreed plan", args.json);
-    let agreed = audit::agreed(&args.manifest, &manifest, |project, strategy| {
-        plan::by_strategy(project, strategy)
-    })?;
+    let agreed = audit::agreed(&args.manifest, &manifest, plan::agreed)?;
     bar.set_message("auditing records");
     let mut all = Vec::new();
     for (Handed { period, folder }, key) in handed.iter().zip(keys) {

@@ -9,6 +9,7 @@ use trisect_sample::{Algorithm, Field, HashRange, SampleSpec};
 
 use trisect_collect::disclosure::PeriodKey;
 use trisect_collect::hex;
+use trisect_plan::cut::Objective;
 
 use crate::bill::Price;
 
@@ -28,6 +29,9 @@ pub struct Manifest {
     pub project: String,
     /// By which strategy its plan was made.
     pub strategy: String,
+    /// What was wanted first of it.
+    #[serde(default, skip_serializing_if = "Objective::is_default")]
+    pub objective: Objective,
     /// The digest of the plan ([`digest`] of its JSON), so that both parties have the same one.
     pub plan: String,
     /// Nanoseconds of a report period: records, seals and bill of the packets that arrived in it are handed over after it. 0 if all

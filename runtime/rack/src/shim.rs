@@ -75,10 +75,6 @@ impl Shim {
 
     /// Notes a packet that passes at an external port, of a report period; gives the two records of its visit, with `id`, if it is
     /// sampled.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "all of them are about one packet"
-    )]
     pub(crate) fn pass(
         &mut self,
         period: usize,
