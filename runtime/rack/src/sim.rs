@@ -207,6 +207,8 @@ struct Run<'a> {
     /// Records with their periods.
     records: Vec<(Record, u32)>,
     periods: Vec<Period>,
+    /// Samplers of report periods, the newest first.
+    samplers: Vec<(usize, Sampler)>,
 }
 
 const SWITCH: usize = 0;
@@ -243,6 +245,7 @@ impl Rack {
             ended: Vec::with_capacity(arrivals.len()),
             records: Vec::new(),
             periods: Vec::new(),
+            samplers: Vec::new(),
             arrivals,
             rack: self,
         };
@@ -649,9 +652,6 @@ impl Run<'_> {
         flight: &mut Flight,
     ) -> bool {
         let period = self.number(flight.arrival);
-        let Some(sampler) = self.sampler(period) else {
-            return false;
-        };
         let frame = &flight.frame;
         // What left with a tag came with it, or got it here. Frames from outside carry none, whatever they look like.
         let mut servers = self.rack.servers.iter();
@@ -659,9 +659,8 @@ impl Run<'_> {
         if inside && point != Point::Drop {
             flight.tag = self.rack.tags.carried(&frame.bytes).or(flight.tag);
         }
-        let verdict = match flight.tag {
-            Some(tag) => sampler.tagged(tag),
-            None => sampler.look(&frame.bytes),
+        let Some(verdict) = self.look(period, flight.tag, &frame.bytes) else {
+            return false;
         };
         if verdict.sampled {
             let snap = self.rack.recorder.as_ref().map_or(0, |r| r.snap);

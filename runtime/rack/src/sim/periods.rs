@@ -1,6 +1,6 @@
 //! Report periods of a run, and the customer's shim, which tells them apart.
 
-use trisect_sample::Sampler;
+use trisect_sample::{SampleSpec, Sampler, Verdict};
 
 use super::Run;
 use crate::Period;
@@ -11,12 +11,14 @@ use crate::shim::Towards;
 pub struct Periods {
     /// Nanoseconds from the beginning of one to that of the next; the first begins with the first arrival.
     pub length_ns: u64,
-    /// Who samples in each period, in their order; in all of them [`Rack::sampler`] if this is empty.
-    pub samplers: Vec<Sampler>,
+    /// By what packets are sampled in each period, in their order; in all of them by [`crate::Rack::sampler`] if this is empty.
+    pub specs: Vec<SampleSpec>,
 }
 
 /// Report periods of a run: each takes a few hundred bytes.
 const MOST_PERIODS: usize = 1 << 20;
+/// Periods of which packets are under way at once, usually. A sampler has tables of some ten thousand bytes.
+const RECENT: usize = 4;
 
 impl Run<'_> {
     /// Number of the report period of an arrival, from 0.
@@ -29,7 +31,7 @@ impl Run<'_> {
 
     /// How many report periods there are, at most.
     pub(super) fn most_periods(&self) -> usize {
-        let own = self.rack.periods.as_ref().map_or(0, |p| p.samplers.len());
+        let own = self.rack.periods.as_ref().map_or(0, |p| p.specs.len());
         if own > 0 { own } else { MOST_PERIODS }
     }
 
@@ -42,14 +44,30 @@ impl Run<'_> {
         &mut self.periods[number]
     }
 
-    /// Who samples in a report period.
-    pub(super) fn sampler(&self, period: usize) -> Option<&Sampler> {
+    /// What sampling in a report period says of a packet, by its tag if it carries one.
+    pub(super) fn look(
+        &mut self,
+        period: usize,
+        tag: Option<u64>,
+        bytes: &[u8],
+    ) -> Option<Verdict> {
         let own = self.rack.periods.as_ref();
-        let own = own.filter(|p| !p.samplers.is_empty());
-        match own {
-            Some(own) => own.samplers.get(period),
-            None => self.rack.sampler.as_ref(),
-        }
+        let sampler = match own.filter(|p| !p.specs.is_empty()) {
+            None => self.rack.sampler.as_ref()?,
+            Some(own) => {
+                if !self.samplers.iter().any(|(p, _)| *p == period) {
+                    let sampler = Sampler::new(own.specs.get(period)?.clone());
+                    self.samplers.truncate(RECENT - 1);
+                    self.samplers.insert(0, (period, sampler));
+                }
+                let (_, sampler) = self.samplers.iter().find(|(p, _)| *p == period)?;
+                sampler
+            }
+        };
+        Some(match tag {
+            Some(tag) => sampler.tagged(tag),
+            None => sampler.look(bytes),
+        })
     }
 
     /// A packet passes the shim at an external port: which one it is, and the tag that it carried to its last device and so brings
@@ -66,10 +84,7 @@ impl Run<'_> {
             return;
         }
         let period = self.number(arrival);
-        let verdict = self.sampler(period).map(|s| match tag {
-            Some(tag) => s.tagged(tag),
-            None => s.look(bytes),
-        });
+        let verdict = self.look(period, tag, bytes);
         let id = verdict.filter(|v| v.sampled).map(|v| v.id);
         let shim = self.rack.shim.as_mut();
         let records = shim.and_then(|s| s.pass(period, now, port, towards, bytes, id));
