@@ -10,9 +10,13 @@ use crate::event::Calendar;
 use crate::queue::Fifo;
 use crate::shim::Towards;
 use crate::{
-    Arrival, At, DeviceReport, Ended, EndedHow, Engine, EngineError, Fate, Frame, LinkSpec,
+    Arrival, At, DeviceReport, Ended, EndedHow, Engine, EngineError, Fate, Frame, LinkSpec, Period,
     Provider, QueueReport, Report, Role, ServerSpec, Shim, SwitchSpec, Tags, Witness,
 };
+
+mod periods;
+
+pub use periods::Periods;
 
 /// A server with what it runs.
 pub struct Server {
@@ -40,6 +44,8 @@ pub struct Rack {
     pub recorder: Option<Recorder>,
     /// The customer's shim in front of the rack, if there.
     pub shim: Option<Shim>,
+    /// The report periods into which runs are divided, if they are.
+    pub periods: Option<Periods>,
     /// Whoever runs the rack, if not honestly.
     pub provider: Option<Box<dyn Provider>>,
 }
@@ -50,9 +56,6 @@ pub struct Recorder {
     pub snap: usize,
     /// One per device: switch, then NIC and host of each server; `None` for a device without piece.
     pub witnesses: Vec<Option<Witness>>,
-    /// Bytes of state that all packets left behind where they read or wrote ([`Used::memory`]), sampled or not: what
-    /// is billed.
-    pub memory: u64,
 }
 
 impl Recorder {
@@ -66,7 +69,6 @@ impl Recorder {
         Recorder {
             snap: usize::MAX,
             witnesses,
-            memory: 0,
         }
     }
 }
@@ -110,6 +112,16 @@ pub enum RackError {
     Order {
         /// Which packet, from 1.
         packet: usize,
+    },
+    /// The run lasts for more report periods than there are.
+    #[error("packet {packet} of the run arrives in report period {period}, and there are {most}")]
+    Periods {
+        /// Which packet, from 1.
+        packet: usize,
+        /// Its period, from 1.
+        period: usize,
+        /// How many there are.
+        most: usize,
     },
 }
 
@@ -185,13 +197,18 @@ struct ServerQueues {
 
 struct Run<'a> {
     rack: &'a mut Rack,
+    arrivals: &'a [Arrival],
     calendar: Calendar<Event>,
     /// Switch, then NIC and host of each server.
     tallies: Vec<Tally>,
     ports: BTreeMap<u16, Fifo>,
     queues: Vec<ServerQueues>,
     ended: Vec<Ended>,
-    records: Vec<Record>,
+    /// Records with their periods.
+    records: Vec<(Record, u32)>,
+    periods: Vec<Period>,
+    /// Samplers of report periods, the newest first.
+    samplers: Vec<(usize, Sampler)>,
 }
 
 const SWITCH: usize = 0;
@@ -227,6 +244,9 @@ impl Rack {
             queues: vec![ServerQueues::default(); servers],
             ended: Vec::with_capacity(arrivals.len()),
             records: Vec::new(),
+            periods: Vec::new(),
+            samplers: Vec::new(),
+            arrivals,
             rack: self,
         };
         let mut clock = 0;
@@ -238,7 +258,18 @@ impl Rack {
             // What was under way at this time already goes first.
             run.until(clock)?;
             let frame = Frame::new(arrival.bytes.clone());
-            run.pass_shim(clock, arrival.port, Towards::Rack, &frame.bytes, None);
+            let (number, most) = (run.number(i), run.most_periods());
+            if number >= most {
+                return Err(RackError::Periods {
+                    packet: i + 1,
+                    period: number + 1,
+                    most,
+                });
+            }
+            let period = run.period(i);
+            period.packets += 1;
+            period.bytes += frame.bytes.len() as u64;
+            run.pass_shim(clock, arrival.port, Towards::Rack, &frame.bytes, (i, None));
             run.at_switch(
                 clock,
                 arrival.port,
@@ -337,8 +368,8 @@ impl Run<'_> {
         let link = self.rack.switch.ports.get(&port).copied().unwrap_or(none);
         let queue = self.ports.entry(port).or_default();
         let time_ns = send(queue, link, out_at, flight.frame.bytes.len());
-        let (bytes, tag) = (&flight.frame.bytes, flight.tag);
-        self.pass_shim(time_ns, port, Towards::Outside, bytes, tag);
+        let (bytes, which) = (&flight.frame.bytes, (flight.arrival, flight.tag));
+        self.pass_shim(time_ns, port, Towards::Outside, bytes, which);
         self.tallies[SWITCH].ended += 1;
         let how = EndedHow::Left {
             port,
@@ -439,7 +470,7 @@ impl Run<'_> {
         flight.tag = None;
         let sampled = self.sample(now, device, Point::In, port, &mut flight);
         self.tell_provider(now, device, &flight, sampled);
-        let mut work = self.watch(now, device, port, &flight.frame, sampled);
+        let mut work = self.watch(now, device, port, &flight, sampled);
         let tally = &mut self.tallies[device];
         tally.packets += 1;
         tally.bytes += flight.frame.bytes.len() as u64;
@@ -456,6 +487,7 @@ impl Run<'_> {
             source,
         })?;
         self.tallies[device].cycles += cycles;
+        self.period(flight.arrival).cycles += cycles;
         if let Some(work) = &mut work {
             work.used.cycles = cycles;
         }
@@ -516,7 +548,8 @@ impl Run<'_> {
         flight.hold_ns = deed.hold_ns;
         flight.vanished = deed.vanish;
         for (port, bytes) in deed.inject {
-            self.pass_shim(now, port, Towards::Outside, &bytes, flight.tag);
+            let which = (flight.arrival, flight.tag);
+            self.pass_shim(now, port, Towards::Outside, &bytes, which);
         }
     }
 
@@ -526,20 +559,6 @@ impl Run<'_> {
         matches!(fate, Fate::Emit { port, .. } if !server(*port))
     }
 
-    /// A packet passes the shim at an external port. One that carried a tag to its last device brings it to the shim.
-    fn pass_shim(&mut self, now: u64, port: u16, towards: Towards, bytes: &[u8], tag: Option<u64>) {
-        let Some(shim) = &mut self.rack.shim else {
-            return;
-        };
-        let verdict = self.rack.sampler.as_ref().map(|s| match tag {
-            Some(tag) => s.tagged(tag),
-            None => s.look(bytes),
-        });
-        let id = verdict.filter(|v| v.sampled).map(|v| v.id);
-        let records = shim.pass(now, port, towards, bytes, id);
-        self.records.extend(records.into_iter().flatten());
-    }
-
     /// Lets the device's witness see a packet; begins to note what the device does with it, if that is
     /// to be recorded.
     fn watch(
@@ -547,9 +566,10 @@ impl Run<'_> {
         now: u64,
         device: usize,
         port: u16,
-        frame: &Frame,
+        flight: &Flight,
         sampled: bool,
     ) -> Option<Box<Work>> {
+        let frame = &flight.frame;
         let recorder = self.rack.recorder.as_mut()?;
         let mut work = Work::default();
         if let Some(Some(witness)) = recorder.witnesses.get_mut(device) {
@@ -562,7 +582,7 @@ impl Run<'_> {
             bytes: frame.bytes.len() as u64,
             memory: state_bytes(&work.state.after),
         };
-        recorder.memory += work.used.memory;
+        self.period(flight.arrival).memory += work.used.memory;
         sampled.then(|| Box::new(work))
     }
 
@@ -631,9 +651,7 @@ impl Run<'_> {
         port: u16,
         flight: &mut Flight,
     ) -> bool {
-        let Some(sampler) = &self.rack.sampler else {
-            return false;
-        };
+        let period = self.number(flight.arrival);
         let frame = &flight.frame;
         // What left with a tag came with it, or got it here. Frames from outside carry none, whatever they look like.
         let mut servers = self.rack.servers.iter();
@@ -641,9 +659,8 @@ impl Run<'_> {
         if inside && point != Point::Drop {
             flight.tag = self.rack.tags.carried(&frame.bytes).or(flight.tag);
         }
-        let verdict = match flight.tag {
-            Some(tag) => sampler.tagged(tag),
-            None => sampler.look(&frame.bytes),
+        let Some(verdict) = self.look(period, flight.tag, &frame.bytes) else {
+            return false;
         };
         if verdict.sampled {
             let snap = self.rack.recorder.as_ref().map_or(0, |r| r.snap);
@@ -665,7 +682,7 @@ impl Run<'_> {
             };
             let provider = self.rack.provider.as_mut();
             if provider.is_none_or(|p| p.records(&mut record)) {
-                self.records.push(record);
+                self.records.push((record, period as u32));
             }
         }
         verdict.sampled
@@ -682,7 +699,7 @@ impl Run<'_> {
 
     fn report(mut self, span_ns: (u64, u64)) -> Report {
         self.ended.sort_by_key(|e| e.time_ns);
-        self.records.sort_by_key(|r| r.time_ns);
+        self.records.sort_by_key(|(r, _)| r.time_ns);
         let end = self
             .ended
             .last()
@@ -730,7 +747,15 @@ impl Run<'_> {
             states.extend([s.nic.state(span_ns.1), s.host.state(span_ns.1)]);
         }
         let devices = devices.collect();
-        let shim = self.rack.shim.as_mut().map(Shim::report);
+        self.periods
+            .resize_with(self.periods.len().max(1), Period::default);
+        if let Some(shim) = &mut self.rack.shim {
+            let seen = shim.report(self.periods.len());
+            for (period, seen) in self.periods.iter_mut().zip(seen) {
+                period.shim = Some(seen);
+            }
+        }
+        let (records, period_of) = self.records.into_iter().unzip();
         let ports = self.rack.servers.iter().map(|s| s.spec.switch_port);
         let server_ports = ports.collect();
         Report {
@@ -738,8 +763,9 @@ impl Run<'_> {
             queues,
             states,
             ended: self.ended,
-            records: self.records,
-            shim,
+            records,
+            period_of,
+            periods: self.periods,
             span_ns,
             server_ports,
         }
