@@ -4,6 +4,7 @@ use crate::cut::{self, Cost, Problem, Proof, Search, Solution, Strategy};
 use crate::error::PlanError;
 use crate::explain::{self, NodePlan};
 use crate::facts::Facts;
+use crate::flows::{self, ServerFlows};
 use crate::igraph::IGraph;
 use crate::legal;
 use crate::machines::{Machines, ServerFigures};
@@ -84,6 +85,7 @@ struct Sketch {
     devices: Vec<DevicePlan>,
     crossings: Vec<Crossing>,
     prediction: Prediction,
+    flows: Vec<ServerFlows>,
 }
 
 /// A plan.
@@ -133,6 +135,9 @@ pub struct Plan {
     pub found_by: Strategy,
     /// What limits the rack.
     pub prediction: Prediction,
+    /// By server whose host has flow tables: whether its NIC numbers flows for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flows: Vec<ServerFlows>,
 }
 
 /// A device of the plan.
@@ -349,6 +354,7 @@ impl Plan {
             devices: devices(&facts, &search.problem, &machines, &solution),
             crossings: crossings(&facts, &search.problem, &solution.assignment),
             prediction: predict(&search, &solution),
+            flows: flows::flows(&facts, &search.problem, &machines, &pgraph, &solution),
         };
         drop(search);
         Ok(Self {
@@ -364,6 +370,7 @@ impl Plan {
             crossings: sketch.crossings,
             sampling,
             prediction: sketch.prediction,
+            flows: sketch.flows,
             uncut: facts.program.clone(),
             proof: solution.proof,
             found_by: solution.found_by,
