@@ -17,7 +17,7 @@ use trisect_ir::Program;
 use trisect_ir::diag::{Diagnostic, Severity, Span};
 use trisect_p4::{Compiled, Options};
 use trisect_plan::Source;
-use trisect_plan::cut::Strategy;
+use trisect_plan::cut::{Objective, Strategy};
 use trisect_plan::pgraph::Traffic;
 use trisect_plan::plan::Input;
 use trisect_policy::nf::ConfigKind;
@@ -206,6 +206,7 @@ impl Project {
             registry,
             strategy,
             traffic: Traffic::default(),
+            objective: Objective::default(),
             time_limit: None,
             profile: self.profile.as_ref(),
         }

@@ -32,6 +32,8 @@ fn chain(example: &str, strategy: Strategy, granularity: Granularity) -> Chain {
         one_in: 4,
         slack: 0.25,
         granularity,
+        period_ns: 0,
+        periods: 0,
         folder: folder.clone(),
         keys: SealKeys::default(),
     };
@@ -80,10 +82,9 @@ fn audited(
     if manifest.records.granularity == Granularity::Packet {
         report.records.iter_mut().for_each(|r| r.work = None);
     }
-    let run = (&rack, &report, arrivals);
     let evidence = audit::collect(
         &chain.plan,
-        run,
+        &report,
         Some(&manifest),
         cheat,
         &SealKeys::default(),
@@ -92,7 +93,7 @@ fn audited(
     let key = rack.sampler.as_ref().expect("a sampler").spec().key.clone();
     let mut auditor = Auditor::new(manifest, &key, &audit::reference(&chain.plan));
     auditor.push(report.records).expect("few elements");
-    Some(auditor.finish(&evidence))
+    Some(auditor.finish(evidence.first().expect("one period")))
 }
 
 fn failed(report: &Report) -> Vec<String> {
@@ -216,10 +217,10 @@ fn spoilt_records_are_no_accident() {
     let chain = chain("nat-lb", Strategy::Host, Granularity::Snapshot);
     let mut rack = run::rack(&chain.plan, 4, true).expect("a rack");
     let report = rack.run(&chain.arrivals, &mut |_| {}).expect("a run");
-    let run = (&rack, &report, chain.arrivals.as_slice());
     let manifest = &chain.manifest;
-    let evidence = audit::collect(&chain.plan, run, Some(manifest), None, &SealKeys::default())
-        .expect("evidence");
+    let keys = SealKeys::default();
+    let evidence = audit::collect(&chain.plan, &report, Some(manifest), None, &keys);
+    let evidence = evidence.expect("evidence").remove(0);
     let key = &rack.sampler.as_ref().expect("a sampler").spec().key;
     let reference = audit::reference(&chain.plan);
     for seed in 0..60 {

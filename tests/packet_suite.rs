@@ -342,6 +342,7 @@ fn on_a_rack(file: &Path, frames: &[Arrival]) -> Option<Result<bool, String>> {
             registry: &registry,
             strategy: Default::default(),
             traffic: Default::default(),
+            objective: trisect_plan::cut::Objective::default(),
             time_limit: None,
             profile: None,
         });

@@ -325,7 +325,6 @@ fn keeps_trajectories(project: &Project, strategy: Strategy) -> (Plan, Report) {
     rack.recorder = Some(Recorder {
         snap: usize::MAX,
         witnesses: Vec::new(),
-        memory: 0,
     });
     let report = rack.run(&traffic.arrivals, &mut |_| {}).expect("it runs");
     let (elements, trajectories) = report.trajectories();

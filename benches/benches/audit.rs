@@ -43,6 +43,8 @@ fn main() -> anyhow::Result<()> {
         one_in: 1,
         slack: 0.25,
         granularity: Granularity::Snapshot,
+        period_ns: 0,
+        periods: 0,
         folder: folder.clone(),
         keys: SealKeys::default(),
     };
@@ -94,9 +96,9 @@ fn played(
         rack.provider = Some(Box::new(Cheater::new(cheat, audit::hosts(plan))));
     }
     let mut report = rack.run(arrivals, &mut |_| {})?;
-    let run = (&rack, &report, arrivals);
-    let evidence = audit::collect(plan, run, Some(&manifest), cheat, &SealKeys::default());
-    let evidence = evidence.map_err(|e| anyhow::anyhow!("{e}"))?;
+    let keys = SealKeys::default();
+    let evidence = audit::collect(plan, &report, Some(&manifest), cheat, &keys);
+    let evidence = evidence.map_err(|e| anyhow::anyhow!("{e}"))?.remove(0);
     let key = rack.sampler.as_ref().map(|s| s.spec().key.clone());
     let records = std::mem::take(&mut report.records);
     Ok((manifest, records, evidence, key.unwrap_or_default()))
@@ -190,19 +192,18 @@ fn record(
         }
         writer.append(&report.records)?;
         records += report.records.len() as u64;
-        let bytes = arrivals.iter().map(|a| a.bytes.len() as u64).sum::<u64>();
-        let cycles = report.devices.iter().map(|d| d.cycles).sum::<u64>();
-        *used.entry(Resource::Packets).or_default() += arrivals.len() as u64;
-        *used.entry(Resource::Bytes).or_default() += bytes;
-        *used.entry(Resource::Cycles).or_default() += cycles;
-        add(&mut shim, report.shim.unwrap_or_default());
+        for period in report.periods {
+            *used.entry(Resource::Packets).or_default() += period.packets;
+            *used.entry(Resource::Bytes).or_default() += period.bytes;
+            *used.entry(Resource::Cycles).or_default() += period.cycles;
+            *used.entry(Resource::Memory).or_default() += period.memory;
+            add(&mut shim, period.shim.unwrap_or_default());
+        }
         if records >= wanted {
             break;
         }
     }
     writer.finish()?;
-    let memory = rack.recorder.as_ref().map_or(0, |r| r.memory);
-    used.insert(Resource::Memory, memory);
     let quantity = |resource| used.get(&resource).copied().unwrap_or(0);
     evidence.bill = Some(Bill::new(&manifest.billed, quantity));
     evidence.shim = Some(shim);

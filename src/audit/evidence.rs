@@ -8,16 +8,15 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use trisect_audit::cheat::Cheat;
-use trisect_audit::manifest::digest;
 use trisect_audit::{
     AuditError, Auditor, Bill, Evidence, Looked, Looker, Manifest, Report, Resource,
 };
 use trisect_collect::seal::{Seal, Sealer};
 use trisect_plan::plan::Plan;
-use trisect_rack::{Arrival, Rack, ShimReport};
+use trisect_rack::ShimReport;
 use trisect_sample::{Record, files};
 
-use super::{NOT_A_MANIFEST, SealKeys, WRONG_KEY, images, reference};
+use super::{NOT_A_MANIFEST, SealKeys, images, periods, reference};
 use crate::problems::{CANNOT_READ, Problems, RACK_FAILED, REPORT};
 use crate::records::{NOT_RECORDS, unreadable};
 
@@ -28,37 +27,67 @@ const SEALS_FILE: &str = "seals.json";
 const IMAGES_FILE: &str = "images.json";
 const BILL_FILE: &str = "bill.json";
 
-/// What a run leaves to be audited beside its records. With a manifest there is a bill.
+/// What a run leaves to be audited beside its records, by report period. With a manifest there are bills.
 ///
 /// # Errors
 /// If a device cannot be configured.
 pub fn collect(
     plan: &Plan,
-    run: (&Rack, &trisect_rack::Report, &[Arrival]),
+    report: &trisect_rack::Report,
     manifest: Option<&Manifest>,
     cheat: Option<Cheat>,
     keys: &SealKeys,
-) -> Result<Evidence, Problems> {
-    let (rack, report, arrivals) = run;
-    let used = |resource| match resource {
-        Resource::Packets => arrivals.len() as u64,
-        Resource::Bytes => arrivals.iter().map(|a| a.bytes.len() as u64).sum(),
-        Resource::Cycles => report.devices.iter().map(|d| d.cycles).sum(),
-        Resource::Memory => rack.recorder.as_ref().map_or(0, |r| r.memory),
-    };
-    let billed = |resource| {
-        let used = used(resource);
-        cheat.map_or(used, |cheat| cheat.billed(resource, used))
-    };
-    Ok(Evidence {
-        shim: report.shim.clone(),
-        bill: manifest.map(|m| Bill::new(&m.billed, billed)),
-        seals: seals(&report.records, keys)?,
-        images: images(plan)?,
-    })
+) -> Result<Vec<Evidence>, Problems> {
+    let images = images(plan)?;
+    let periods = report.periods.iter().enumerate();
+    let evidence = periods.map(|(number, period)| {
+        let billed = |resource| {
+            let used = match resource {
+                Resource::Packets => period.packets,
+                Resource::Bytes => period.bytes,
+                Resource::Cycles => period.cycles,
+                Resource::Memory => period.memory,
+            };
+            cheat.map_or(used, |cheat| cheat.billed(resource, used))
+        };
+        Ok(Evidence {
+            shim: period.shim.clone(),
+            bill: manifest.map(|m| Bill::new(&m.billed, billed)),
+            seals: seals(report.records_of(number), keys)?,
+            images: images.clone(),
+        })
+    });
+    evidence.collect()
 }
 
-/// Writes records, the key of the sampling hash and the rest of the evidence; gives the files.
+/// Writes what a run leaves to be audited, by report period where the manifest has any; `key` is that of the sampling hash where it
+/// does not change. Gives the files.
+///
+/// # Errors
+/// If a file cannot be written.
+pub fn write_run(
+    dir: &Path,
+    report: &trisect_rack::Report,
+    manifest: Option<&Manifest>,
+    key: &[u8],
+    evidence: &[Evidence],
+) -> Result<Vec<PathBuf>, Problems> {
+    let divided = manifest.is_some_and(|m| m.period_ns > 0);
+    let mut written = Vec::new();
+    for (number, evidence) in evidence.iter().enumerate() {
+        let period = number + 1;
+        let told = periods::told(manifest, key, period);
+        let records: Vec<Record> = report.records_of(number).cloned().collect();
+        let folder = match divided {
+            true => periods::folder(dir, period),
+            false => dir.to_owned(),
+        };
+        written.extend(write(&folder, &records, &told, evidence)?);
+    }
+    Ok(written)
+}
+
+/// Writes records, what is told of the key and the rest of the evidence; gives the files.
 ///
 /// # Errors
 /// If a file cannot be written.
@@ -89,11 +118,14 @@ pub fn write(
 }
 
 /// Seals the records of each element but the shim, which is the customer's.
-fn seals(records: &[Record], keys: &SealKeys) -> Result<BTreeMap<String, Vec<Seal>>, Problems> {
+fn seals<'a>(
+    records: impl Iterator<Item = &'a Record>,
+    keys: &SealKeys,
+) -> Result<BTreeMap<String, Vec<Seal>>, Problems> {
     /// Records between two seals.
     const EVERY: usize = 4096;
     let mut sealers: BTreeMap<&str, (Sealer, Vec<Seal>)> = BTreeMap::new();
-    for record in records.iter().filter(|r| r.element != super::SHIM) {
+    for record in records.filter(|r| r.element != super::SHIM) {
         let sealer = sealers.entry(&record.element).or_insert_with(|| {
             let key = keys.of(&record.element);
             (Sealer::new(&record.element, key), Vec::new())
@@ -119,30 +151,6 @@ fn json(value: &impl Serialize) -> Result<String, Problems> {
 
 fn fault(error: &dyn std::fmt::Display) -> Problems {
     Problems::error(RACK_FAILED, error.to_string(), "", REPORT)
-}
-
-/// The key of the sampling hash in a file, which must be the one that was committed to.
-///
-/// # Errors
-/// If it cannot be read, or is another one.
-pub fn key_of(manifest: &Manifest, file: &Path) -> Result<Vec<u8>, Problems> {
-    let help = "give the key that the customer has told, as hexadecimal digits, with --key";
-    let text = fs::read_to_string(file).map_err(|e| Problems::unreadable(file, &e, help))?;
-    let pairs = text.trim().as_bytes().chunks(2);
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    let key: Option<Vec<u8>> = pairs.map(byte).collect();
-    let wrong = |reason: &str| {
-        let message = format!(
-            "{} does not hold the key that was agreed on",
-            file.display()
-        );
-        Problems::error(WRONG_KEY, message, reason, help)
-    };
-    let key = key.ok_or_else(|| wrong("it is no string of hexadecimal bytes"))?;
-    if digest(&key) != manifest.sampling.commitment {
-        return Err(wrong("its digest is not the manifest's commitment"));
-    }
-    Ok(key)
 }
 
 /// Reads a bill.
@@ -189,7 +197,7 @@ pub fn audit(
         let message = format!("the records in {} cannot be audited", dir.display());
         Problems::error(NOT_RECORDS, message, e.to_string(), help)
     })?;
-    if read == 0 {
+    if read == 0 && manifest.period_ns == 0 {
         let message = format!("there are no records in {}", dir.display());
         return Err(Problems::error(NOT_RECORDS, message, "", help));
     }

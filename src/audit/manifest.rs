@@ -13,6 +13,7 @@ use trisect_plan::site::Site;
 use trisect_rack::INNER;
 use trisect_sample::{Point, Record};
 
+use super::periods::commitment;
 use super::{NOT_A_MANIFEST, NOT_AS_AGREED, SHIM, SealKeys, images, reference, signing_key};
 use crate::problems::{CONTRADICTION, Problems, RACK_FAILED, REPORT};
 use crate::project::{Pipeline, Project};
@@ -30,6 +31,10 @@ pub struct Asked {
     pub slack: f64,
     /// What is to be recorded.
     pub granularity: Granularity,
+    /// Nanoseconds of a report period; 0 for none.
+    pub period_ns: u64,
+    /// For how many report periods; 0 without.
+    pub periods: u32,
     /// The folder that the manifest will be in.
     pub folder: PathBuf,
     /// The keys under which elements will seal.
@@ -72,13 +77,15 @@ pub fn make(project: &Project, plan: &Plan, asked: &Asked) -> Result<Manifest, P
         version: VERSION,
         project: path_from(&asked.folder, &project.folder),
         strategy: plan.strategy.to_string(),
+        objective: plan.objective,
         plan: plan_digest(plan)?,
-        period_ns: 0,
+        period_ns: asked.period_ns,
+        periods: asked.periods,
         sampling: Sampling {
             hash: spec.hash,
             one_in: asked.one_in,
             fields: spec.fields,
-            commitment: digest(&spec.key),
+            commitment: commitment(plan, &spec.key, asked.periods),
         },
         records: Records {
             granularity: asked.granularity,
@@ -238,7 +245,7 @@ pub fn load(file: &Path) -> Result<Manifest, Problems> {
 pub fn agreed(
     file: &Path,
     manifest: &Manifest,
-    plan: impl FnOnce(&Project, &str) -> Result<Plan, Problems>,
+    plan: impl FnOnce(&Project, &Manifest) -> Result<Plan, Problems>,
 ) -> Result<Plan, Problems> {
     let folder = file
         .parent()
@@ -265,7 +272,7 @@ pub fn agreed(
     if problems.has_errors() {
         return Err(problems);
     }
-    let plan = plan(&project, &manifest.strategy)?;
+    let plan = plan(&project, manifest)?;
     if plan_digest(&plan)? != manifest.plan {
         return Err(differs(
             "the project's plan is not the one that was agreed on",

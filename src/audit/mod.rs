@@ -1,21 +1,25 @@
 //! The audit of a run: what customer and provider agree on, what a run leaves to be audited, and the audit itself.
 //!
+//! Where a manifest has report periods, the files of each are in a folder DIR/period-0001 and so on.
+//!
 //! ```text
 //! DIR/ELEMENT.records.jsonl   records of the devices, and of the customer's shim (`edge`)
 //! DIR/shim.json               the shim's counts, and its control sample
 //! DIR/seals.json              seals of the records, by device
 //! DIR/images.json             digests of what was loaded into the devices
 //! DIR/bill.json               the provider's bill, where prices are agreed
-//! DIR/sampling.key            the key of the sampling hash, which the customer tells after the period
+//! DIR/sampling.key            the key of the sampling hash, or of the period, which the customer tells afterwards
 //! ```
 
 mod evidence;
 mod keys;
 mod manifest;
+mod periods;
 
-pub use evidence::{KEY_FILE, audit, collect, key_of, read_bill, write};
+pub use evidence::{KEY_FILE, audit, collect, read_bill, write, write_run};
 pub use keys::{SealKeys, new_signing_key, signing_key};
 pub use manifest::{Asked, MANIFEST_FILE, agreed, load, make, own, sign, signatures};
+pub use periods::{Handed, enough, handed, key_of, periods};
 
 use std::collections::BTreeMap;
 

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use trisect::own::EntriesFile;
 use trisect_audit::cheat::Cheat;
-use trisect_plan::cut::Strategy;
+use trisect_plan::cut::{Objective, Strategy};
 
 /// Cut one network-function pipeline between a switch, SmartNICs and host cores.
 #[derive(Debug, Parser)]
@@ -59,6 +59,15 @@ fn strategy() -> impl TypedValueParser<Value = Strategy> {
     PossibleValuesParser::new(names).try_map(|name| name.parse::<Strategy>())
 }
 
+/// Reads the name of an objective; help and errors list them all.
+fn objective() -> impl TypedValueParser<Value = Objective> {
+    let names = Objective::ALL.map(|o| PossibleValue::new(o.name()).help(o.description()));
+    PossibleValuesParser::new(names).try_map(|name| {
+        let found = Objective::ALL.into_iter().find(|o| o.name() == name);
+        found.ok_or_else(|| "there is no such objective".to_owned())
+    })
+}
+
 /// Reads the name of a way to cheat; help and errors list them all.
 fn cheat() -> impl TypedValueParser<Value = Cheat> {
     let names = Cheat::ALL.map(|c| PossibleValue::new(c.name()).help(c.description()));
@@ -73,6 +82,9 @@ pub struct Cutting {
     /// How the cut is chosen.
     #[arg(long, value_parser = strategy(), default_value = "best", value_name = "NAME")]
     pub strategy: Strategy,
+    /// What the cut is to reach first, once every promise is kept.
+    #[arg(long, value_parser = objective(), default_value = "scale", value_name = "NAME")]
+    pub objective: Objective,
     /// Take the best cut that was found after so many seconds. Without it the search ends after so much
     /// work, at the same cut on every machine.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
@@ -218,13 +230,17 @@ pub struct Audit {
     /// Folder that `trisect run --records` wrote.
     #[arg(long, value_name = "DIR")]
     pub records: PathBuf,
-    /// The provider's bill, instead of DIR/bill.json.
+    /// The provider's bill, instead of DIR/bill.json. Where there are report periods, for the one of --period.
     #[arg(long, value_name = "FILE")]
     pub bill: Option<PathBuf>,
-    /// File with the key of the sampling hash as hexadecimal digits, instead of DIR/sampling.key.
+    /// Only this report period of those in DIR.
+    #[arg(long, value_name = "N")]
+    pub period: Option<usize>,
+    /// File with the key of the sampling hash as hexadecimal digits, instead of DIR/sampling.key. The key of a
+    /// report period gives those of the periods before.
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
-    /// Also show the integrity checks that passed.
+    /// Also show the integrity checks that passed, and all checks of all report periods.
     #[arg(long)]
     pub all: bool,
     /// Print the report as JSON.
@@ -261,6 +277,13 @@ pub struct NewManifest {
     /// By which part performance may be worse than in the reference run.
     #[arg(long, value_name = "PART", default_value_t = 0.25, value_parser = part)]
     pub slack: f64,
+    /// Seconds of a report period: after each, records, seals and a bill are handed over. Each has a sampling key of its own, unless
+    /// a key is compiled into the devices.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub period: Option<f64>,
+    /// For how many report periods.
+    #[arg(long, value_name = "N", default_value_t = 1000, requires = "period", value_parser = clap::value_parser!(u32).range(1..=i64::from(trisect_audit::manifest::MOST_PERIODS)))]
+    pub periods: u32,
     /// What is recorded of sampled packets.
     #[arg(long, value_enum, default_value = "snapshot")]
     pub granularity: Granularity,
@@ -384,6 +407,9 @@ pub struct Compare {
     /// Strategies to compare, with commas between; all of them if absent.
     #[arg(long, value_parser = strategy(), value_name = "NAMES", value_delimiter = ',')]
     pub strategies: Vec<Strategy>,
+    /// What cuts are to reach first, once every promise is kept.
+    #[arg(long, value_parser = objective(), default_value = "scale", value_name = "NAME")]
+    pub objective: Objective,
     /// Per strategy: take the best cut that was found after so many seconds.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub time_limit: Option<f64>,

@@ -5,53 +5,134 @@ use super::table::table;
 use super::{Ended, plan, print, print_json};
 use serde::Serialize;
 use std::path::Path;
-use trisect::audit;
-use trisect::problems::Problems;
+use trisect::audit::{self, Handed};
+use trisect::problems::{CONTRADICTION, Problems};
 use trisect_audit::{Check, Outcome, Part, Report};
 use trisect_plan::cut::Strategy;
 
 /// What an audit tells programs.
 #[derive(Serialize)]
-struct Answer<'a> {
+#[serde(untagged)]
+enum Answer<'a> {
+    /// Of all that was handed over at once.
+    Whole(&'a Audited),
+    /// Of report periods.
+    Divided {
+        outcome: Outcome,
+        periods: &'a [Audited],
+    },
+}
+
+/// What was found out about what was handed over together.
+#[derive(Serialize)]
+struct Audited {
+    /// Number of the report period.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    period: Option<usize>,
     outcome: Outcome,
     #[serde(flatten)]
-    report: &'a Report,
+    report: Report,
 }
 
 /// Audits.
 pub fn main(args: &Audit) -> anyhow::Result<Ended> {
     let manifest = audit::load(&args.manifest)?;
-    let signatures = audit::signatures(&args.manifest)?;
-    let key = args.key.clone();
-    let key = key.unwrap_or_else(|| args.records.join(audit::KEY_FILE));
-    let key = audit::key_of(&manifest, &key)?;
+    let handed = audit::handed(&manifest, &args.records, args.period)?;
     let bill = args.bill.as_deref().map(audit::read_bill).transpose()?;
-    let bar = plan::progress(0, "making the agreed plan", args.json);
-    let agreed = audit::agreed(&args.manifest, &manifest, |project, strategy| {
-        plan::by_strategy(project, strategy)
-    })?;
-    bar.set_message("auditing records");
-    let report = audit::audit(&manifest, &agreed, &args.records, &key, bill, |read| {
-        bar.set_position(read);
+    if bill.is_some() && handed.len() > 1 {
+        let message = "a bill is of one report period";
+        let reason = format!("{} were handed over", handed.len());
+        let help = "say with --period which one it is of";
+        return Err(Problems::error(CONTRADICTION, message, reason, help).into());
+    }
+    // What is wrong with a key is said before the plan is made.
+    let keys = handed.iter().map(|handed| match handed.is_missing() {
+        true => Ok(None),
+        false => audit::key_of(&manifest, args.key.as_deref(), handed).map(Some),
     });
+    let keys = keys.collect::<Result<Vec<_>, _>>()?;
+    let signatures = audit::signatures(&args.manifest)?;
+    let bar = plan::progress(0, "making the agreed plan", args.json);
+    let agreed = audit::agreed(&args.manifest, &manifest, plan::agreed)?;
+    bar.set_message("auditing records");
+    let mut all = Vec::new();
+    for (Handed { period, folder }, key) in handed.iter().zip(keys) {
+        let mut report = match key {
+            None => Report::of_nothing(manifest.sampling.rate()),
+            Some(key) => audit::audit(&manifest, &agreed, folder, &key, bill.clone(), |read| {
+                bar.set_position(read);
+            })?,
+        };
+        report.checks.insert(0, signatures.clone());
+        all.push(Audited {
+            period: *period,
+            outcome: report.outcome(),
+            report,
+        });
+    }
     bar.finish_and_clear();
-    let mut report = report?;
-    report.checks.insert(0, signatures);
-    let outcome = match (report.failed(), report.undecided()) {
-        (true, _) => Outcome::Failed,
-        (false, true) => Outcome::Undecided,
-        (false, false) => Outcome::Passed,
+    let outcome = all.iter().map(|a| a.outcome).max();
+    let outcome = outcome.unwrap_or(Outcome::Undecided);
+    let answer = match all.as_slice() {
+        [whole] if args.period.is_some() || whole.period.is_none() => Answer::Whole(whole),
+        periods => Answer::Divided { outcome, periods },
     };
-    if args.json {
-        let report = &report;
-        print_json(&Answer { outcome, report })?;
-    } else {
-        print(&text(&report, args.all))?;
+    match (&answer, args.json) {
+        (answer, true) => print_json(answer)?,
+        (Answer::Whole(whole), false) => print(&text(&whole.report, args.all))?,
+        (Answer::Divided { periods, .. }, false) => print(&overview(periods, args.all))?,
     }
     Ok(match outcome {
         Outcome::Failed => Ended::Different,
         Outcome::Passed | Outcome::Undecided => Ended::Well,
     })
+}
+
+/// All report periods in a table, then those in which something was found, or all of them.
+fn overview(periods: &[Audited], all: bool) -> String {
+    let number = |audited: &Audited| audited.period.unwrap_or(0);
+    let rows = periods.iter().map(|audited| {
+        let Report {
+            records, packets, ..
+        } = &audited.report;
+        let mut row = [number(audited) as u64, *records, *packets]
+            .map(|n| n.to_string())
+            .to_vec();
+        row.extend(PARTS.map(|(part, _)| answer(&audited.report, part)));
+        row
+    });
+    let mut head = vec!["PERIOD", "RECORDS", "PACKETS"];
+    let names = PARTS.map(|(_, name)| name.to_uppercase());
+    head.extend(names.iter().map(String::as_str));
+    let mut out = table(&head, rows);
+    for audited in periods {
+        if all || audited.outcome == Outcome::Failed {
+            out.push_str(&format!("\nPeriod {}\n", number(audited)));
+            out.push_str(&text(&audited.report, all));
+        }
+    }
+    out
+}
+
+/// The parts of an audit with their names for people.
+const PARTS: [(Part, &str); 4] = [
+    (Part::Integrity, "Integrity"),
+    (Part::Functional, "Functions"),
+    (Part::Performance, "Performance"),
+    (Part::Accounting, "Accounting"),
+];
+
+/// What a part of an audit has come to.
+fn answer(report: &Report, part: Part) -> String {
+    let checks = || report.checks.iter().filter(move |c| c.part == part);
+    let failed = checks().filter(|c| c.outcome == Outcome::Failed).count();
+    let undecided = checks().filter(|c| c.outcome == Outcome::Undecided).count();
+    match (failed, undecided, checks().count()) {
+        (0, 0, 0) => "nothing to check".to_owned(),
+        (0, 0, _) => "passed".to_owned(),
+        (0, n, _) => format!("passed, {n} undecided"),
+        (n, _, all) => format!("FAILED, {n} of {all} checks"),
+    }
 }
 
 fn text(report: &Report, all: bool) -> String {
@@ -61,27 +142,9 @@ fn text(report: &Report, all: bool) -> String {
         report.packets,
         1.0 / report.rate
     );
-    for part in [
-        Part::Integrity,
-        Part::Functional,
-        Part::Performance,
-        Part::Accounting,
-    ] {
+    for (part, name) in PARTS {
         let checks = || report.checks.iter().filter(move |c| c.part == part);
-        let failed = checks().filter(|c| c.outcome == Outcome::Failed).count();
-        let undecided = checks().filter(|c| c.outcome == Outcome::Undecided).count();
-        let answer = match (failed, undecided) {
-            (0, 0) => "passed".to_owned(),
-            (0, n) => format!("passed, {n} undecided"),
-            (n, _) => format!("FAILED, {n} of {} checks", checks().count()),
-        };
-        let name = match part {
-            Part::Integrity => "Integrity",
-            Part::Functional => "Functions",
-            Part::Performance => "Performance",
-            Part::Accounting => "Accounting",
-        };
-        out.push_str(&format!("\n{name}: {answer}\n"));
+        out.push_str(&format!("\n{name}: {}\n", answer(report, part)));
         let shown =
             checks().filter(|c| all || c.outcome != Outcome::Passed || c.part != Part::Integrity);
         let rows: Vec<Vec<String>> = shown.map(row).collect();
@@ -147,6 +210,8 @@ fn new(args: &NewManifest) -> anyhow::Result<Ended> {
         one_in: args.sample,
         slack: args.slack,
         granularity: args.granularity.into(),
+        period_ns: args.period.map_or(0, |s| (s * 1e9).ceil() as u64),
+        periods: args.period.map_or(0, |_| args.periods),
         folder: args
             .output
             .as_deref()

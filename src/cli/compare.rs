@@ -13,6 +13,8 @@ struct Row {
     strategy: String,
     /// By how much all offered rates can grow.
     scale: Option<f64>,
+    /// The weighted sum of the classes' rates above their least ones, if not all grow in proportion, in Gbit/s.
+    above_least_gbps: Option<f64>,
     /// What is full then.
     bottleneck: Option<String>,
     /// Cores' worth of work at the offered load.
@@ -48,6 +50,7 @@ pub fn main(args: &Compare) -> anyhow::Result<Ended> {
         progress.set_message(strategy.to_string());
         let cutting = Cutting {
             strategy,
+            objective: args.objective,
             time_limit: args.time_limit,
         };
         let began = Instant::now();
@@ -79,6 +82,7 @@ fn row(strategy: Strategy, made: anyhow::Result<trisect_plan::plan::Plan>, solve
     let mut row = Row {
         strategy: strategy.to_string(),
         scale: None,
+        above_least_gbps: None,
         bottleneck: None,
         cores: None,
         latency_us: None,
@@ -92,6 +96,9 @@ fn row(strategy: Strategy, made: anyhow::Result<trisect_plan::plan::Plan>, solve
     match made {
         Ok(plan) => {
             row.scale = Some(plan.prediction.load_factor);
+            let rates = plan.prediction.rates.iter();
+            let above = rates.map(|r| r.weight * (r.gbps - r.least_gbps));
+            row.above_least_gbps = Some(above.sum());
             let bottleneck = Some(plan.prediction.bottleneck.clone());
             row.bottleneck = bottleneck.filter(|name| !name.is_empty());
             row.cores = Some(plan.prediction.cores);
@@ -115,6 +122,7 @@ fn text(rows: &[Row]) -> String {
         "STRATEGY",
         "SCALE",
         "BOTTLENECK",
+        "ABOVE LEAST",
         "CORES",
         "LATENCY",
         "LONGEST",
@@ -131,6 +139,7 @@ fn text(rows: &[Row]) -> String {
                 scale => shown(scale, 3),
             },
             row.bottleneck.clone().unwrap_or_else(|| "-".to_owned()),
+            format!("{} Gbit/s", shown(row.above_least_gbps, 3)),
             shown(row.cores, 3),
             format!("{} us", shown(row.latency_us, 2)),
             format!("{} us", shown(row.longest_us, 2)),
@@ -142,7 +151,7 @@ fn text(rows: &[Row]) -> String {
     });
     let mut out = table(&head, cells);
     out.push_str(
-        "\nSCALE: by how much all offered rates can grow, each up to its `max`. LATENCY: expected; LONGEST: on the longest way. GAP: to what is proven that no cut can better.\n",
+        "\nSCALE: by how much all offered rates can grow, each up to its `max`. ABOVE LEAST: the classes' rates above their `min`, times `weight`, if each is free up to its `max`. LATENCY: expected; LONGEST: on the longest way. GAP: to what is proven that no cut can better.\n",
     );
     for row in rows {
         if let Some(error) = &row.error {

@@ -9,6 +9,8 @@ use std::time::Duration;
 use trisect::own::OwnProgram;
 use trisect::problems::{Problems, RACK_FAILED, REPORT};
 use trisect::project::Project;
+use trisect_audit::Manifest;
+use trisect_plan::cut::Objective;
 use trisect_plan::explain::{NodePlan, WhyNot};
 use trisect_plan::plan::{Input, Plan};
 use trisect_plan::site::Site;
@@ -44,10 +46,11 @@ pub fn unprofiled(
     Ok(project)
 }
 
-/// Makes the project's plan by the strategy of a manifest.
-pub fn by_strategy(project: &Project, strategy: &str) -> Result<Plan, Problems> {
+/// Makes the project's plan as a manifest says.
+pub fn agreed(project: &Project, manifest: &Manifest) -> Result<Plan, Problems> {
     let cutting = Cutting {
-        strategy: super::audit::strategy(strategy)?,
+        strategy: super::audit::strategy(&manifest.strategy)?,
+        objective: manifest.objective,
         time_limit: None,
     };
     make(project, &cutting).map_err(|e| match e.downcast::<Problems>() {
@@ -60,6 +63,7 @@ pub fn by_strategy(project: &Project, strategy: &str) -> Result<Plan, Problems> 
 pub fn make(project: &Project, cutting: &Cutting) -> anyhow::Result<Plan> {
     let registry = trisect::registry::registry()?;
     Ok(Plan::make(&Input {
+        objective: cutting.objective,
         time_limit: cutting.time_limit.map(Duration::from_secs_f64),
         ..project.input(&registry, cutting.strategy)
     })
@@ -222,6 +226,11 @@ pub fn text(plan: &Plan) -> String {
         plan.prediction.limit(),
         plan.prediction.offered_pps / 1e6,
     ));
+    if plan.objective == Objective::Rates {
+        for rate in &plan.prediction.rates {
+            out.push_str(&format!("Predicted {rate}\n"));
+        }
+    }
     for latency in &plan.prediction.latencies {
         out.push_str(&format!("Predicted {latency}\n"));
     }
@@ -231,14 +240,10 @@ pub fn text(plan: &Plan) -> String {
 /// The gap, in words: of the first figure in which something better is not ruled out.
 fn gap(plan: &Plan) -> String {
     let proof = &plan.proof;
-    let all = [
-        ("load that can be carried", proof.scale),
-        ("cores", proof.cores),
-        ("header bytes", proof.header_bytes),
-        ("visits of servers", proof.bounces),
-    ];
     let total = plan.gap();
-    let open = all.iter().find(|(_, p)| total > 0.0 && p.gap() == total);
+    let open = proof
+        .figures()
+        .find(|(_, p)| total > 0.0 && p.gap() == total);
     match open {
         None => "none, it is optimal".to_owned(),
         Some((_, proven)) if proven.bound.is_none() => "nothing is proven".to_owned(),

@@ -5,7 +5,7 @@ use super::table::{paths, table};
 use super::{Ended, plan, print, print_json};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use trisect::audit;
 use trisect::problems::{CANNOT_WRITE, CONTRADICTION, Problems, RACK_FAILED, REPORT};
 use trisect::project::Project;
@@ -65,6 +65,18 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
     if let Some(cheat) = args.cheat {
         rack.provider = Some(Box::new(Cheater::new(cheat, audit::hosts(&plan))));
     }
+    if let Some(manifest) = &manifest {
+        let records = args.records.as_deref().unwrap_or(Path::new(""));
+        audit::enough(manifest, span_ns(&traffic), records)?;
+        rack.periods = audit::periods(run_plan, manifest)?;
+        let changing = rack.periods.as_ref().filter(|p| !p.samplers.is_empty());
+        if changing.is_some() && args.export.is_some() {
+            let message = "records cannot be exported under this manifest";
+            let reason = "an export names one key, and each report period has its own";
+            let help = "write records with --records, and send a period's with `trisect collect`";
+            return Err(Problems::error(CONTRADICTION, message, reason, help).into());
+        }
+    }
     let bar = plan::progress(traffic.arrivals.len() as u64, "playing", args.json);
     let mut report = rack
         .run(&traffic.arrivals, &mut |p: Progress| {
@@ -98,11 +110,11 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
         if manifest.as_ref().is_some_and(packets_only) {
             report.records.iter_mut().for_each(|r| r.work = None);
         }
-        let run = (&rack, &report, traffic.arrivals.as_slice());
-        let evidence = audit::collect(&plan, run, manifest.as_ref(), args.cheat, &keys)?;
+        let manifest = manifest.as_ref();
+        let evidence = audit::collect(&plan, &report, manifest, args.cheat, &keys)?;
         let key = rack.sampler.as_ref().map(|s| s.spec().key.as_slice());
         let key = key.unwrap_or_default();
-        let files = audit::write(folder, &report.records, key, &evidence)?;
+        let files = audit::write_run(folder, &report, manifest, key, &evidence)?;
         written.extend(files);
     }
     if let (Some(place), Some(sampler)) = (&args.export, &rack.sampler) {
@@ -153,6 +165,14 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
 
 /// One packet in so many is sampled, if nothing else was asked for or agreed on.
 const SAMPLE: u32 = 64;
+
+/// From the first packet to the last.
+fn span_ns(traffic: &Traffic) -> u64 {
+    let ends = traffic.arrivals.first().zip(traffic.arrivals.last());
+    ends.map_or(0, |(first, last)| {
+        last.time_ns.saturating_sub(first.time_ns)
+    })
+}
 
 /// Whether records are to have packets only.
 fn packets_only(manifest: &Manifest) -> bool {

@@ -189,6 +189,152 @@ fn both_parties_sign() {
 }
 
 #[test]
+fn report_periods_are_audited_by_themselves() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let (manifest, records) = (file("manifest.toml"), file("records"));
+    let project = example("nat-lb").display().to_string();
+    let new = |periods: &str| {
+        let args = [
+            "manifest",
+            "new",
+            &project,
+            "--sample",
+            "4",
+            "-o",
+            &manifest,
+            "--strategy",
+            "host",
+        ];
+        good(&[&args[..], &["--period", "0.15", "--periods", periods]].concat());
+    };
+    let run = |records: &str, cheat: &[&str]| {
+        let args = [
+            "run",
+            &project,
+            "--strategy",
+            "host",
+            "--manifest",
+            &manifest,
+            "--records",
+            records,
+        ];
+        trisect(&[&args[..], cheat].concat())
+    };
+    let audit = |more: &[&str]| -> Value {
+        let args = [
+            "audit",
+            "--manifest",
+            &manifest,
+            "--records",
+            &records,
+            "--json",
+        ];
+        let out = trisect(&[&args[..], more].concat());
+        serde_json::from_slice(&out.stdout).unwrap_or_else(|_| panic!("{}", stderr(&out)))
+    };
+    let failed = |report: &Value| -> Vec<(u64, String)> {
+        let periods = report["periods"].as_array().expect("periods").iter();
+        let of = |p: &Value| {
+            let number = p["period"].as_u64().expect("a number");
+            let checks = p["checks"].as_array().expect("checks").clone();
+            let failed = checks.into_iter().filter(|c| c["outcome"] == "failed");
+            failed.map(move |c| (number, c["name"].as_str().unwrap_or_default().to_owned()))
+        };
+        periods.flat_map(of).collect()
+    };
+
+    // The traffic lasts for 0.41 s.
+    new("2");
+    let text = stderr(&run(&records, &[]));
+    assert!(
+        text.contains("E0508") && text.contains("3 report periods"),
+        "{text}"
+    );
+    new("8");
+    assert!(run(&records, &[]).status.success());
+    let honest = audit(&[]);
+    assert_eq!(honest["periods"].as_array().map(Vec::len), Some(3));
+    assert_eq!(failed(&honest), []);
+    let seen = |report: &Value| report["packets"].as_u64().unwrap_or(0);
+    let packets: Vec<u64> = honest["periods"]
+        .as_array()
+        .expect("periods")
+        .iter()
+        .map(seen)
+        .collect();
+    assert!(packets.iter().all(|n| *n > 0), "{packets:?}");
+
+    // A later key shows the earlier ones, an earlier one no later one.
+    let key = |period: &str| format!("{records}/{period}/sampling.key");
+    assert_eq!(
+        seen(&audit(&["--period", "1", "--key", &key("period-0003")])),
+        packets[0]
+    );
+    let args = [
+        "audit",
+        "--manifest",
+        &manifest,
+        "--records",
+        &records,
+        "--period",
+        "3",
+    ];
+    let text = stderr(&trisect(
+        &[&args[..], &["--key", &key("period-0002")]].concat(),
+    ));
+    assert!(
+        text.contains("E0532") && text.contains("period 2"),
+        "{text}"
+    );
+    // Periods have other keys, so that records of one cannot stand in for those of another.
+    fs::rename(format!("{records}/period-0002"), file("kept")).expect("moved");
+    assert_eq!(failed(&audit(&[])), [(2, "handed over".to_owned())]);
+    let copy = |name: &str| {
+        let (from, to) = (
+            format!("{records}/period-0001"),
+            format!("{records}/period-0002"),
+        );
+        fs::create_dir_all(&to).expect("a folder");
+        fs::copy(format!("{from}/{name}"), format!("{to}/{name}")).expect("copied");
+    };
+    let names = fs::read_dir(format!("{records}/period-0001")).expect("a folder");
+    for name in names.filter_map(Result::ok) {
+        copy(&name.file_name().to_string_lossy());
+    }
+    fs::copy(file("kept/sampling.key"), key("period-0002")).expect("copied");
+    assert!(failed(&audit(&[])).contains(&(2, "contents".to_owned())));
+
+    // A bill is of one period.
+    let text = stderr(&trisect(
+        &[&args[..5], &["--bill", &file("kept/bill.json")]].concat(),
+    ));
+    assert!(
+        text.contains("E0508") && text.contains("--period"),
+        "{text}"
+    );
+    let other = audit(&["--period", "3", "--bill", &file("kept/bill.json")]);
+    assert_eq!(other["outcome"], "failed");
+
+    // What is left of a longer run would be taken for this one's.
+    fs::rename(file("kept"), format!("{records}/period-0007")).expect("moved");
+    let text = stderr(&run(&records, &[]));
+    assert!(text.contains("records of 7 report periods"), "{text}");
+    // A provider that cheats does so in every period.
+    let cheated = file("cheated");
+    assert!(
+        run(&cheated, &["--cheat", "bill-spurious"])
+            .status
+            .success()
+    );
+    let args = ["audit", "--manifest", &manifest, "--records", &cheated];
+    let out = trisect(&args);
+    assert_eq!(out.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert_eq!(text.matches("FAILED, 2 of").count(), 6, "{text}");
+}
+
+#[test]
 fn what_is_not_as_agreed_is_refused() {
     let run = Run::new();
     fs::write(run.path("other.key"), "0011").expect("written");

@@ -140,3 +140,56 @@ fn rates_grow_up_to_their_most() {
     let said = good(&["explain", &plan]);
     assert!(said.contains("unlimited"), "{said}");
 }
+
+/// The rates of the pipelines `out` and `back`, by the objective of rates.
+fn rates(project: &Project) -> [f64; 2] {
+    let folder = project.folder();
+    let build = format!("{folder}/build");
+    let args = ["compile", folder, "--objective", "rates", "-o", &build];
+    good(&[&args[..], &["--json"]].concat());
+    let plan = std::fs::read_to_string(format!("{build}/plan.json")).expect("a plan");
+    let plan: serde_json::Value = serde_json::from_str(&plan).expect("JSON");
+    assert_eq!(plan["objective"], "rates");
+    [0, 1].map(|class| {
+        let rate = &plan["prediction"]["rates"][class]["gbps"];
+        rate.as_f64().expect("a number")
+    })
+}
+
+#[test]
+fn weights_say_whose_rate_grows() {
+    let class = |port| format!("class ports {port} filter \"ip\" rate 2Gbps;");
+    let (out, back) = (class("p0"), class("p1"));
+    // Cores that carry a quarter of what is offered.
+    let slow = Project::like("nat-lb").change("rack.toml", "ghz = 2.4", "ghz = 0.05");
+    let [a, b] = rates(&slow);
+    assert!(a > 1.0 && b < 0.01, "{a} {b}");
+    let weighty = slow.change("policy.tri", &back, &format!("{back}\n    slo weight 3;"));
+    let [a, b] = rates(&weighty);
+    assert!(a < 0.01 && b > 1.0, "{a} {b}");
+    // What is promised comes first, and more than the most is worth nothing.
+    let promised = weighty
+        .change("policy.tri", &out, &format!("{out}\n    slo min 300Mbps;"))
+        .change("policy.tri", "slo weight 3;", "slo max 500Mbps weight 3;");
+    let [a, b] = rates(&promised);
+    assert!(a > 0.9 && (b - 0.5).abs() < 1e-6, "{a} {b}");
+    let folder = promised.folder();
+    let args = ["compare", folder, "--objective", "rates", "--json"];
+    let json: serde_json::Value = serde_json::from_str(&good(&args)).expect("JSON");
+    let rows = json["strategies"].as_array().expect("a list");
+    let above = |row: &serde_json::Value| row["above_least_gbps"].as_f64().expect("a number");
+    let best = above(rows.last().expect("best"));
+    assert!((best - (a - 0.3 + 3.0 * b)).abs() < 1e-6, "{best}");
+    for row in rows {
+        assert!(above(row) <= best + 1e-6, "{row}");
+    }
+    let cut = good(&["compile", folder, "--objective", "rates", "--emit", "cut"]);
+    assert!(
+        cut.contains(
+            "rate of back: 0.500 Gbit/s of 2.000 offered, least 0.000, most 0.500, weight 3"
+        ),
+        "{cut}"
+    );
+    let plan = format!("{folder}/build/plan.json");
+    assert!(good(&["explain", &plan]).contains("Gbit/s less, weighted"));
+}

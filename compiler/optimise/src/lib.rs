@@ -32,6 +32,6 @@ pub use problem::{
     Rules, Site, Unit, Var, Way,
 };
 pub use search::{greedy, search};
-pub use solve::{BEST, Goal, Learnt, NoSolution, Reached, Solved, bounds, solve};
+pub use solve::{BEST, Goal, Learnt, NoSolution, Reached, Solved, bounds, rates, solve};
 pub use tally::{Outcome, evaluate};
 pub use ways::{Point, Step, Ways};

@@ -59,6 +59,9 @@ pub(crate) struct Model<'a> {
     loads: Vec<Sum>,
 }
 
+/// How often its offered rate a class goes, where nothing limits it.
+const MOST_RATE: f64 = 1e6;
+
 impl<'a> Model<'a> {
     /// The program for some goals.
     pub fn new(problem: &'a Problem, goals: &[Goal]) -> Self {
@@ -107,9 +110,12 @@ impl<'a> Model<'a> {
     }
     /// Rates of classes, and the flow of each class through each choice of a unit that it uses.
     fn variable_rates(&mut self) {
-        for class in &self.problem.classes {
+        for (c, class) in self.problem.classes.iter().enumerate() {
             let offered = class.offered.max(f64::MIN_POSITIVE);
-            let (least, most) = (class.min / offered, (class.max / offered).min(1e6));
+            let most = (class.max / offered)
+                .min(self.problem.room(c))
+                .min(MOST_RATE);
+            let least = class.min / offered;
             self.rates
                 .push(self.milp.column(least, most.max(least), false));
         }

@@ -86,6 +86,38 @@ pub struct Class {
     pub counted: f64,
 }
 
+impl Problem {
+    /// How often its offered rate a class can have at most if it had everything for itself: what it takes in any case, and
+    /// of each unit the choice that leaves the most. Infinite if nothing limits it.
+    pub(crate) fn room(&self, class: usize) -> f64 {
+        let room = |quantity: usize, amount: f64| {
+            let quantity = &self.quantities[quantity];
+            match quantity.kind.grows() && amount > 0.0 {
+                true => quantity.capacity / amount,
+                false => f64::INFINITY,
+            }
+        };
+        let base = self
+            .quantities
+            .iter()
+            .enumerate()
+            .flat_map(|(q, quantity)| {
+                let own = quantity.base.iter().filter(|(c, _)| *c == class);
+                own.map(move |(_, amount)| (q, *amount))
+            });
+        let base = base.map(|(q, amount)| room(q, amount));
+        let units = self.units.iter().map(|unit| {
+            let choices = unit.choices.iter().map(|choice| {
+                let own = choice.demands.iter().filter(|d| d.class == class);
+                own.map(|d| room(d.quantity, d.amount))
+                    .fold(f64::INFINITY, f64::min)
+            });
+            choices.fold(0.0, f64::max)
+        });
+        base.chain(units).fold(f64::INFINITY, f64::min)
+    }
+}
+
 impl Class {
     /// The least rate as a part of what is offered; 0 if nothing is.
     pub(crate) fn least_part(&self) -> f64 {

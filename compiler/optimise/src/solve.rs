@@ -2,7 +2,7 @@
 
 use crate::milp::{Answer, Limits, ROOM, solve as solve_milp, value};
 use crate::model::Model;
-use crate::problem::{Malformed, Problem, Row, Var};
+use crate::problem::{Malformed, Problem, Row, Rules, Var};
 use crate::relax::Relaxed;
 use crate::tally::{Outcome, ROUNDING, Tally};
 use equal::Shared;
@@ -190,6 +190,30 @@ fn solve_counted(
             None => continue,
         }
     }
+}
+
+/// The rates at which the classes can go with an assignment that keeps all rules: between their least and their most, so that the
+/// weighted sum above the least ones is the largest ([`Goal::Marginal`]). Beyond a million times its offered rate nothing is counted.
+///
+/// # Errors
+/// See [`NoSolution`]: the least rates cannot be carried, or a promise of latency is not kept.
+pub fn rates(problem: &Problem, choice: &[usize]) -> Result<Vec<f64>, NoSolution> {
+    problem.validate()?;
+    let mut fixed = problem.clone();
+    fixed.rules = Rules::default();
+    for (unit, choice) in fixed.units.iter_mut().zip(choice) {
+        let chosen = unit.choices.get(*choice).cloned();
+        unit.choices = chosen.into_iter().collect();
+    }
+    let mut accept = |_: &[usize]| Learnt::default();
+    let solved = solve(
+        &fixed,
+        &[Goal::Marginal],
+        Limits::default(),
+        None,
+        &mut accept,
+    )?;
+    Ok(solved.rates)
 }
 
 /// What is proven about goals without looking for a solution: for each, no assignment that is as good as

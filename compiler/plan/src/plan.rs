@@ -1,6 +1,6 @@
 //! The plan: everything that run, explain, check and deploy need, and the one way to it.
 
-use crate::cut::{self, Cost, Problem, Proof, Search, Solution, Strategy};
+use crate::cut::{self, Cost, Objective, Problem, Proof, Search, Solution, Strategy};
 use crate::error::PlanError;
 use crate::explain::{self, NodePlan};
 use crate::facts::Facts;
@@ -72,6 +72,8 @@ pub struct Input<'a> {
     pub strategy: Strategy,
     /// Assumptions about the traffic.
     pub traffic: Traffic,
+    /// What is wanted first of a cut.
+    pub objective: Objective,
     /// Wall-clock time after which the best cut so far is taken. Without it a search ends after so much work,
     /// at the same cut on every machine.
     pub time_limit: Option<Duration>,
@@ -95,6 +97,9 @@ pub struct Plan {
     pub name: String,
     /// How the cut was chosen.
     pub strategy: Strategy,
+    /// What was wanted first of it.
+    #[serde(default, skip_serializing_if = "Objective::is_default")]
+    pub objective: Objective,
     /// Assumptions about the traffic.
     pub traffic: Traffic,
     /// The rack.
@@ -201,6 +206,9 @@ pub struct Prediction {
     /// Both by pipeline, in the policy's order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub latencies: Vec<ClassLatency>,
+    /// By pipeline, in the policy's order: what it can have beside the others, if not all grow in proportion.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rates: Vec<ClassRate>,
     /// Expected load of everything that can be full, as a part of its capacity.
     pub loads: BTreeMap<String, f64>,
 }
@@ -218,6 +226,38 @@ impl Prediction {
                     .to_owned()
             }
         }
+    }
+}
+
+/// The rate of a pipeline, in Gbit/s, with which the weighted sum of all rates above the least ones is the largest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClassRate {
+    /// The pipeline.
+    pub class: String,
+    /// What is offered.
+    pub offered_gbps: f64,
+    /// What it has to have.
+    pub least_gbps: f64,
+    /// What more than is worth nothing, if the policy says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub most_gbps: Option<f64>,
+    /// What a bit per second above the least rate is worth.
+    pub weight: f64,
+    /// What it can have.
+    pub gbps: f64,
+}
+
+impl std::fmt::Display for ClassRate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "rate of {}: {:.3} Gbit/s of {:.3} offered, least {:.3}",
+            self.class, self.gbps, self.offered_gbps, self.least_gbps
+        )?;
+        if let Some(most) = self.most_gbps {
+            write!(f, ", most {most:.3}")?;
+        }
+        write!(f, ", weight {}", self.weight)
     }
 }
 
@@ -336,6 +376,7 @@ impl Plan {
             rack: input.rack,
             graph: &pgraph,
             packet_bytes: input.traffic.packet_bytes,
+            objective: input.objective,
             time_limit: input.time_limit,
         };
         let (search, solution) = cut::cut(sources, input.strategy)?;
@@ -360,6 +401,7 @@ impl Plan {
         Ok(Self {
             name: input.name.to_owned(),
             strategy: input.strategy,
+            objective: input.objective,
             traffic: input.traffic,
             rack: input.rack.clone(),
             placement,
@@ -621,7 +663,18 @@ fn predict(search: &Search<'_>, solution: &Solution) -> Prediction {
         })
         .collect();
     let longest = latencies.iter().map(|l| l.longest_us);
+    let rates = search.rates(&solution.assignment);
+    let classes = search.model.classes.iter().zip(&rates);
+    let rates = classes.map(|(class, rate)| ClassRate {
+        class: class.name.clone(),
+        offered_gbps: search.gbps(class.offered),
+        least_gbps: search.gbps(class.min),
+        most_gbps: class.max.is_finite().then(|| search.gbps(class.max)),
+        weight: class.weight,
+        gbps: search.gbps(*rate),
+    });
     Prediction {
+        rates: rates.collect(),
         longest_us: longest.fold(0.0, f64::max),
         latencies,
         offered_pps: search.problem.pps,

@@ -81,6 +81,7 @@ pub(crate) fn plan(
     let servers = machines.servers.len();
     Ok(Plan {
         name: input.name.to_owned(),
+        objective: input.objective,
         strategy: input.strategy,
         traffic: input.traffic,
         rack: input.rack.clone(),
@@ -208,6 +209,7 @@ fn prediction(rack: &Rack, offered_pps: f64) -> Prediction {
         latency_us: 0.0,
         longest_us: 0.0,
         latencies: Vec::new(),
+        rates: Vec::new(),
         loads,
     }
 }
@@ -219,6 +221,7 @@ fn proof() -> Proof {
         bound: Some(value),
     };
     Proof {
+        rates: None,
         scale: only(1.0),
         cores: only(0.0),
         header_bytes: only(0.0),

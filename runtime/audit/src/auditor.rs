@@ -62,6 +62,10 @@ pub struct Auditor {
     batch: Vec<(Record, Record)>,
     links: BTreeMap<String, Vec<Link>>,
     uses: Uses,
+    /// How many sampled packets went in at the shim.
+    entries: u64,
+    /// When the first and the last of them did.
+    entered: Option<(u64, u64)>,
     minimality: Minimality,
     continuity: BTreeMap<String, Continuity>,
     checks: Functional,
@@ -140,6 +144,8 @@ impl Auditor {
             batch: Vec::new(),
             links: BTreeMap::new(),
             uses: Uses::default(),
+            entries: 0,
+            entered: None,
             minimality: Minimality::default(),
             continuity: BTreeMap::new(),
             checks: Functional {
@@ -197,6 +203,9 @@ impl Auditor {
         if record.element == self.manifest.records.shim {
             if record.point == Point::Out && record.port & INNER != 0 {
                 self.uses.went_in(record.id);
+                let (first, last) = self.entered.get_or_insert((u64::MAX, 0));
+                (*first, *last) = ((*first).min(record.time_ns), (*last).max(record.time_ns));
+                self.entries += 1;
             }
             return Ok(());
         }
@@ -430,6 +439,18 @@ impl Auditor {
         checks
     }
 
+    /// Whether the packets went in within one report period, by the shim's clock.
+    fn period(&self) -> Check {
+        let mut check = Check::new(Part::Integrity, "period", "");
+        check.examined = self.entries;
+        let (first, last) = self.entered.unwrap_or_default();
+        let (span, agreed) = (last - first, self.manifest.period_ns);
+        if span >= agreed {
+            check.violated(|| format!("packets of {span} ns, a period has {agreed}"));
+        }
+        check
+    }
+
     fn integrity(&mut self, evidence: &Evidence) -> Vec<Check> {
         let take = |check: &mut Check| std::mem::replace(check, Check::new(check.part, "", ""));
         let mut checks = vec![
@@ -437,7 +458,7 @@ impl Auditor {
             take(&mut self.checks.unknown),
         ];
         if self.manifest.period_ns > 0 {
-            checks.push(period(self.manifest.period_ns, &self.observations));
+            checks.push(self.period());
         }
         let links = &self.links;
         let element = |(name, agreed): (&String, &Element)| {
@@ -470,18 +491,6 @@ fn judge_all(visits: &[(Record, Record)], reference: &mut Reference) -> Vec<Judg
         piece.map_or_else(Judged::default, |piece| judge(piece, arrival, departure))
     });
     judged.collect()
-}
-
-/// Whether the records are of one period.
-fn period(agreed_ns: u64, observations: &[Observation]) -> Check {
-    let mut check = Check::new(Part::Integrity, "period", "");
-    check.examined = observations.len() as u64;
-    let times = || observations.iter().map(|o| o.time_ns);
-    let span = times().max().unwrap_or(0) - times().min().unwrap_or(0);
-    if span > agreed_ns {
-        check.violated(|| format!("records of {span} ns, agreed are {agreed_ns}"));
-    }
-    check
 }
 
 fn seals_of(name: &str, key: &str, seals: &[Seal], links: &[Link]) -> Check {

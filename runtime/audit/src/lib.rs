@@ -34,7 +34,7 @@ mod symbolic;
 
 pub use auditor::{AuditError, Auditor, Evidence, Looked, Looker, reference_metrics};
 pub use bill::{Bill, Price, Resource};
-pub use manifest::{Granularity, Manifest, ManifestError, Measure, Metric, Statistic};
+pub use manifest::{Commitment, Granularity, Manifest, ManifestError, Measure, Metric, Statistic};
 
 pub use reference::Reference;
 pub use report::{Check, Outcome, Part, Report};

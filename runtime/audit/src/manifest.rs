@@ -7,10 +7,17 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use trisect_sample::{Algorithm, Field, HashRange, SampleSpec};
 
+use trisect_collect::disclosure::PeriodKey;
+use trisect_collect::hex;
+use trisect_plan::cut::Objective;
+
 use crate::bill::Price;
 
 /// The version of the format.
 pub const VERSION: u32 = 1;
+
+/// Most report periods of a manifest.
+pub const MOST_PERIODS: u32 = 65536;
 
 /// What is agreed. As TOML; see the book's chapter on the audit for an example.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,11 +29,18 @@ pub struct Manifest {
     pub project: String,
     /// By which strategy its plan was made.
     pub strategy: String,
+    /// What was wanted first of it.
+    #[serde(default, skip_serializing_if = "Objective::is_default")]
+    pub objective: Objective,
     /// The digest of the plan ([`digest`] of its JSON), so that both parties have the same one.
     pub plan: String,
-    /// Nanoseconds after which a bill is sent with the records of that time; 0 for one bill of all.
+    /// Nanoseconds of a report period: records, seals and bill of the packets that arrived in it are handed over after it. 0 if all
+    /// is handed over at once.
     #[serde(default)]
     pub period_ns: u64,
+    /// For how many report periods this is agreed; 0 if all is handed over at once.
+    #[serde(default)]
+    pub periods: u32,
     /// How packets are selected.
     pub sampling: Sampling,
     /// What is recorded.
@@ -55,8 +69,44 @@ pub struct Sampling {
     pub one_in: u32,
     /// What is hashed, in this order.
     pub fields: Vec<Field>,
-    /// The digest ([`digest`]) of the key, which the provider may learn late.
-    pub commitment: String,
+    /// What binds the key or keys, which the provider may learn late.
+    pub commitment: Commitment,
+}
+
+/// What binds the keys of the sampling hash before they are told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Commitment {
+    /// The digest ([`digest`]) of the one key, which is that of all periods.
+    Key(String),
+    /// The end of a chain with a key for each report period ([`trisect_collect::disclosure`]): `chain:` and 64 hexadecimal digits.
+    Chain(PeriodKey),
+}
+
+/// How [`Commitment::Chain`] begins.
+const CHAIN: &str = "chain:";
+
+impl From<Commitment> for String {
+    fn from(commitment: Commitment) -> String {
+        match commitment {
+            Commitment::Key(digest) => digest,
+            Commitment::Chain(end) => format!("{CHAIN}{}", hex::text(&end)),
+        }
+    }
+}
+
+impl TryFrom<String> for Commitment {
+    type Error = String;
+    fn try_from(text: String) -> Result<Commitment, String> {
+        let digits = |prefix| text.strip_prefix(prefix).map(hex::bytes::<32>);
+        match (digits(DIGEST), digits(CHAIN)) {
+            (Some(Ok(_)), _) => Ok(Commitment::Key(text)),
+            (_, Some(Ok(end))) => Ok(Commitment::Chain(end)),
+            _ => Err(format!(
+                "`{text}` is no commitment: `{DIGEST}` or `{CHAIN}` and 64 hexadecimal digits"
+            )),
+        }
+    }
 }
 
 impl Sampling {
@@ -297,6 +347,17 @@ impl Manifest {
             "sampling.fields".into(),
             "without fields every packet has the same hash",
         );
+        let divided = self.period_ns > 0;
+        check(
+            divided || !matches!(self.sampling.commitment, Commitment::Chain(_)),
+            "sampling.commitment".into(),
+            "a chain of keys is for report periods, and `period_ns` is 0",
+        );
+        check(
+            divided == (self.periods > 0) && self.periods <= MOST_PERIODS,
+            "periods".into(),
+            "must be 1 to 65536 with `period_ns`, and 0 without",
+        );
         let part = |n: f64| (0.0..=1.0).contains(&n);
         let amount = |n: f64| n.is_finite() && n >= 0.0;
         check(
@@ -350,10 +411,11 @@ impl Manifest {
     }
 }
 
+/// How a digest begins.
+const DIGEST: &str = "sha256:";
+
 /// A digest, as manifests write it: `sha256:` and 64 hexadecimal digits.
 #[must_use]
 pub fn digest(bytes: &[u8]) -> String {
-    let hash = Sha256::digest(bytes);
-    let digits: String = hash.iter().map(|b| format!("{b:02x}")).collect();
-    format!("sha256:{digits}")
+    format!("{DIGEST}{}", hex::text(&Sha256::digest(bytes)))
 }

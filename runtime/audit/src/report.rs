@@ -118,6 +118,26 @@ pub struct Report {
 }
 
 impl Report {
+    /// The report of a period of which nothing was handed over.
+    #[must_use]
+    pub fn of_nothing(rate: f64) -> Report {
+        let mut check = Check::new(Part::Integrity, "handed over", "");
+        check.violated(|| "there are no records of this period, and some of a later one".into());
+        Report {
+            records: 0,
+            packets: 0,
+            rate,
+            checks: vec![check],
+        }
+    }
+
+    /// The worst answer of any check.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        let outcomes = self.checks.iter().map(|c| c.outcome);
+        outcomes.max().unwrap_or(Outcome::Undecided)
+    }
+
     /// Whether the agreement was broken.
     #[must_use]
     pub fn failed(&self) -> bool {

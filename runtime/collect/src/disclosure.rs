@@ -50,10 +50,20 @@ fn before(key: &PeriodKey) -> PeriodKey {
     hash.chain_update(key).finalize().into()
 }
 
-/// Whether this is the key of a period (from 1), by the commitment.
+/// Of which of the first `periods` periods (from 1) this is the key, by the commitment; `None` if of none.
 #[must_use]
-pub fn is_key_of(period: usize, key: &PeriodKey, commitment: &PeriodKey) -> bool {
-    period > 0 && (0..period).fold(*key, |key, _| before(&key)) == *commitment
+pub fn period_of(key: &PeriodKey, commitment: &PeriodKey, periods: usize) -> Option<usize> {
+    let mut keys = std::iter::successors(Some(*key), |key| Some(before(key)));
+    keys.by_ref()
+        .take(periods + 1)
+        .position(|key| key == *commitment)
+        .filter(|period| *period > 0)
+}
+
+/// The key of a period that is so many periods before that of `key`.
+#[must_use]
+pub fn earlier(key: &PeriodKey, periods: usize) -> PeriodKey {
+    (0..periods).fold(*key, |key, _| before(&key))
 }
 
 /// The key of the sampling hash in a period: `len` bytes that show nothing of other periods' keys.
@@ -79,14 +89,18 @@ mod tests {
         let commitment = chain.commitment();
         for period in 1..=5 {
             let key = chain.key(period).unwrap();
-            assert!(is_key_of(period, &key, &commitment));
-            assert!(!is_key_of(period + 1, &key, &commitment));
+            assert_eq!(period_of(&key, &commitment, 5), Some(period));
+            assert_eq!(period_of(&key, &commitment, period - 1), None);
+            for before in 1..period {
+                let lost = chain.key(period - before).unwrap();
+                assert_eq!(earlier(&key, before), lost);
+            }
             let mut other = key;
             other[31] ^= 1;
-            assert!(!is_key_of(period, &other, &commitment));
+            assert_eq!(period_of(&other, &commitment, 5), None);
         }
         assert_eq!((chain.key(0), chain.key(6)), (None, None));
-        assert!(!is_key_of(0, &commitment, &commitment));
+        assert_eq!(period_of(&commitment, &commitment, 5), None);
     }
 
     #[test]

@@ -86,6 +86,7 @@ pub fn assemble<E>(
         tags: Tags::default(),
         recorder: None,
         shim: None,
+        periods: None,
         provider: None,
     })
 }

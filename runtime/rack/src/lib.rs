@@ -52,9 +52,9 @@ pub use flows::{FlowDriver, FlowReport, SharedNic};
 pub use ingress::{Arrival, arrivals, by_flow};
 pub use provider::{At, Deed, Provider};
 pub use queue::{LinkSpec, wire_bytes};
-pub use report::{DeviceReport, Ended, EndedHow, QueueReport, Report, Role};
+pub use report::{DeviceReport, Ended, EndedHow, Period, QueueReport, Report, Role};
 pub use shim::{INNER, Shim, ShimReport, Totals};
-pub use sim::{Progress, Rack, RackError, Recorder, Server};
+pub use sim::{Periods, Progress, Rack, RackError, Recorder, Server};
 pub use specs::{
     BUS_LATENCY_NS, HostSpec, NIC_LATENCY_NS, SWITCH_LATENCY_NS, ServerSpec, SpecError, SwitchSpec,
     specs,

@@ -89,6 +89,22 @@ pub struct QueueReport {
     pub utilisation: f64,
 }
 
+/// What belongs to the packets that arrived at the rack in one report period, whenever they left it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Period {
+    /// What the shim saw beside the sampled packets, if there is one.
+    pub shim: Option<ShimReport>,
+    /// Packets that arrived.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Cycles that host cores spent on them.
+    pub cycles: u64,
+    /// Bytes of state that they left behind where they read or wrote ([`trisect_sample::Used::memory`]), sampled or not; 0 without
+    /// a [`crate::Recorder`].
+    pub memory: u64,
+}
+
 /// What a run tells.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
@@ -100,8 +116,10 @@ pub struct Report {
     pub queues: Vec<QueueReport>,
     /// Records of sampled packets, in the order of time.
     pub records: Vec<Record>,
-    /// What the shim saw beside the sampled packets, if there is one.
-    pub shim: Option<ShimReport>,
+    /// By record: to which of `periods` it belongs.
+    pub period_of: Vec<u32>,
+    /// What belongs to each report period; one for all if the run is not divided.
+    pub periods: Vec<Period>,
     /// The state of each device at the end, in the order of `devices`.
     pub states: Vec<State>,
     /// Arrival of the first and last packet, in nanoseconds.
@@ -111,6 +129,12 @@ pub struct Report {
 }
 
 impl Report {
+    /// The records of a report period, by position in `periods`.
+    pub fn records_of(&self, period: usize) -> impl Iterator<Item = &Record> {
+        let numbered = self.records.iter().zip(&self.period_of);
+        numbered.filter_map(move |(r, p)| (*p as usize == period).then_some(r))
+    }
+
     /// The state of all devices as one.
     #[must_use]
     pub fn state(&self) -> State {

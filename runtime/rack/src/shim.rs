@@ -20,7 +20,8 @@ pub struct Shim {
     /// How many bytes of a packet are recorded, at most.
     pub snap: usize,
     visits: u64,
-    seen: ShimReport,
+    /// By report period.
+    seen: Vec<ShimReport>,
 }
 
 /// What a shim saw beside the sampled packets.
@@ -68,16 +69,15 @@ impl Shim {
             control,
             snap: usize::MAX,
             visits: 0,
-            seen: ShimReport {
-                name: name.to_owned(),
-                ..ShimReport::default()
-            },
+            seen: Vec::new(),
         }
     }
 
-    /// Notes a packet that passes at an external port; gives the two records of its visit, with `id`, if it is sampled.
+    /// Notes a packet that passes at an external port, of a report period; gives the two records of its visit, with `id`, if it is
+    /// sampled.
     pub(crate) fn pass(
         &mut self,
+        period: usize,
         time_ns: u64,
         port: u16,
         towards: Towards,
@@ -86,12 +86,12 @@ impl Shim {
     ) -> Option<[Record; 2]> {
         let visit = self.visits;
         self.visits += 1;
-        self.count(time_ns, towards, frame.len() as u64);
+        self.count(period, time_ns, towards, frame.len() as u64);
         let shown = frame.get(..self.snap).unwrap_or(frame);
         let control = self.control.look(frame);
         if control.sampled {
             let [came, went] = self.visit(control.id, visit, time_ns, port, towards, frame, &[]);
-            self.seen.control.push(match towards {
+            self.seen(period).control.push(match towards {
                 Towards::Rack => went,
                 Towards::Outside => came,
             });
@@ -132,27 +132,35 @@ impl Shim {
         })
     }
 
-    fn count(&mut self, time_ns: u64, towards: Towards, bytes: u64) {
-        let totals = &mut self.seen.totals;
+    fn seen(&mut self, period: usize) -> &mut ShimReport {
+        while self.seen.len() <= period {
+            self.seen.push(ShimReport {
+                name: self.name.clone(),
+                ..ShimReport::default()
+            });
+        }
+        &mut self.seen[period]
+    }
+
+    fn count(&mut self, period: usize, time_ns: u64, towards: Towards, bytes: u64) {
+        let totals = &mut self.seen(period).totals;
+        if totals.packets_in == 0 && towards == Towards::Rack {
+            totals.first_ns = time_ns;
+        }
         let (packets, all) = match towards {
             Towards::Rack => (&mut totals.packets_in, &mut totals.bytes_in),
             Towards::Outside => (&mut totals.packets_out, &mut totals.bytes_out),
         };
         *packets += 1;
         *all += bytes;
-        if self.visits == 1 {
-            totals.first_ns = time_ns;
-        }
         totals.last_ns = totals.last_ns.max(time_ns);
     }
 
-    /// What it has seen so far; begins anew.
-    pub(crate) fn report(&mut self) -> ShimReport {
-        let name = self.name.clone();
-        let next = ShimReport {
-            name,
-            ..ShimReport::default()
-        };
-        std::mem::replace(&mut self.seen, next)
+    /// What it has seen so far in so many periods; begins anew.
+    pub(crate) fn report(&mut self, periods: usize) -> Vec<ShimReport> {
+        if let Some(last) = periods.checked_sub(1) {
+            self.seen(last);
+        }
+        std::mem::take(&mut self.seen)
     }
 }

@@ -10,7 +10,7 @@ use crate::event::Calendar;
 use crate::queue::Fifo;
 use crate::shim::Towards;
 use crate::{
-    Arrival, At, DeviceReport, Ended, EndedHow, Engine, EngineError, Fate, Frame, LinkSpec,
+    Arrival, At, DeviceReport, Ended, EndedHow, Engine, EngineError, Fate, Frame, LinkSpec, Period,
     Provider, QueueReport, Report, Role, ServerSpec, Shim, SwitchSpec, Tags, Witness,
 };
 
@@ -40,8 +40,19 @@ pub struct Rack {
     pub recorder: Option<Recorder>,
     /// The customer's shim in front of the rack, if there.
     pub shim: Option<Shim>,
+    /// The report periods into which runs are divided, if they are.
+    pub periods: Option<Periods>,
     /// Whoever runs the rack, if not honestly.
     pub provider: Option<Box<dyn Provider>>,
+}
+
+/// How a run is divided into report periods. A packet belongs to the period in which it arrives at the rack, and so
+/// does all that becomes of it.
+pub struct Periods {
+    /// Nanoseconds from the beginning of one to that of the next; the first begins with the first arrival.
+    pub length_ns: u64,
+    /// Who samples in each period, in their order; in all of them [`Rack::sampler`] if this is empty.
+    pub samplers: Vec<Sampler>,
 }
 
 /// What makes records that can be audited.
@@ -50,9 +61,6 @@ pub struct Recorder {
     pub snap: usize,
     /// One per device: switch, then NIC and host of each server; `None` for a device without piece.
     pub witnesses: Vec<Option<Witness>>,
-    /// Bytes of state that all packets left behind where they read or wrote ([`Used::memory`]), sampled or not: what
-    /// is billed.
-    pub memory: u64,
 }
 
 impl Recorder {
@@ -66,7 +74,6 @@ impl Recorder {
         Recorder {
             snap: usize::MAX,
             witnesses,
-            memory: 0,
         }
     }
 }
@@ -111,6 +118,16 @@ pub enum RackError {
         /// Which packet, from 1.
         packet: usize,
     },
+    /// The run lasts for more report periods than there are.
+    #[error("packet {packet} of the run arrives in report period {period}, and there are {most}")]
+    Periods {
+        /// Which packet, from 1.
+        packet: usize,
+        /// Its period, from 1.
+        period: usize,
+        /// How many there are.
+        most: usize,
+    },
 }
 
 /// How far a run is.
@@ -127,6 +144,8 @@ pub struct Progress {
 const MOST_VISITS: u32 = 256;
 /// How many arrivals lie between two calls for progress.
 const PROGRESS_STEP: usize = 1024;
+/// Report periods of a run: each takes a few hundred bytes.
+const MOST_PERIODS: usize = 1 << 20;
 /// Why a packet ended with which the provider made away.
 const VANISHED: &str = "made away with";
 
@@ -185,13 +204,16 @@ struct ServerQueues {
 
 struct Run<'a> {
     rack: &'a mut Rack,
+    arrivals: &'a [Arrival],
     calendar: Calendar<Event>,
     /// Switch, then NIC and host of each server.
     tallies: Vec<Tally>,
     ports: BTreeMap<u16, Fifo>,
     queues: Vec<ServerQueues>,
     ended: Vec<Ended>,
-    records: Vec<Record>,
+    /// Records with their periods.
+    records: Vec<(Record, u32)>,
+    periods: Vec<Period>,
 }
 
 const SWITCH: usize = 0;
@@ -227,6 +249,8 @@ impl Rack {
             queues: vec![ServerQueues::default(); servers],
             ended: Vec::with_capacity(arrivals.len()),
             records: Vec::new(),
+            periods: Vec::new(),
+            arrivals,
             rack: self,
         };
         let mut clock = 0;
@@ -238,7 +262,18 @@ impl Rack {
             // What was under way at this time already goes first.
             run.until(clock)?;
             let frame = Frame::new(arrival.bytes.clone());
-            run.pass_shim(clock, arrival.port, Towards::Rack, &frame.bytes, None);
+            let (number, most) = (run.number(i), run.most_periods());
+            if number >= most {
+                return Err(RackError::Periods {
+                    packet: i + 1,
+                    period: number + 1,
+                    most,
+                });
+            }
+            let period = run.period(i);
+            period.packets += 1;
+            period.bytes += frame.bytes.len() as u64;
+            run.pass_shim(clock, arrival.port, Towards::Rack, &frame.bytes, (i, None));
             run.at_switch(
                 clock,
                 arrival.port,
@@ -337,8 +372,8 @@ impl Run<'_> {
         let link = self.rack.switch.ports.get(&port).copied().unwrap_or(none);
         let queue = self.ports.entry(port).or_default();
         let time_ns = send(queue, link, out_at, flight.frame.bytes.len());
-        let (bytes, tag) = (&flight.frame.bytes, flight.tag);
-        self.pass_shim(time_ns, port, Towards::Outside, bytes, tag);
+        let (bytes, which) = (&flight.frame.bytes, (flight.arrival, flight.tag));
+        self.pass_shim(time_ns, port, Towards::Outside, bytes, which);
         self.tallies[SWITCH].ended += 1;
         let how = EndedHow::Left {
             port,
@@ -440,7 +475,7 @@ impl Run<'_> {
         flight.tag = None;
         let sampled = self.sample(now, device, Point::In, port, &mut flight);
         self.tell_provider(now, device, &flight, sampled);
-        let mut work = self.watch(now, device, port, &flight.frame, sampled);
+        let mut work = self.watch(now, device, port, &flight, sampled);
         let tally = &mut self.tallies[device];
         tally.packets += 1;
         tally.bytes += flight.frame.bytes.len() as u64;
@@ -457,6 +492,7 @@ impl Run<'_> {
             source,
         })?;
         self.tallies[device].cycles += cycles;
+        self.period(flight.arrival).cycles += cycles;
         if let Some(work) = &mut work {
             work.used.cycles = cycles;
         }
@@ -517,7 +553,8 @@ impl Run<'_> {
         flight.hold_ns = deed.hold_ns;
         flight.vanished = deed.vanish;
         for (port, bytes) in deed.inject {
-            self.pass_shim(now, port, Towards::Outside, &bytes, flight.tag);
+            let which = (flight.arrival, flight.tag);
+            self.pass_shim(now, port, Towards::Outside, &bytes, which);
         }
     }
 
@@ -527,18 +564,62 @@ impl Run<'_> {
         matches!(fate, Fate::Emit { port, .. } if !server(*port))
     }
 
-    /// A packet passes the shim at an external port. One that carried a tag to its last device brings it to the shim.
-    fn pass_shim(&mut self, now: u64, port: u16, towards: Towards, bytes: &[u8], tag: Option<u64>) {
-        let Some(shim) = &mut self.rack.shim else {
+    /// Number of the report period of an arrival, from 0.
+    fn number(&self, arrival: usize) -> usize {
+        let time = |i: usize| self.arrivals.get(i).map_or(0, |a| a.time_ns);
+        let length_ns = self.rack.periods.as_ref().map_or(0, |p| p.length_ns);
+        let since = time(arrival).saturating_sub(time(0));
+        since.checked_div(length_ns).unwrap_or(0) as usize
+    }
+
+    /// How many report periods there are, at most.
+    fn most_periods(&self) -> usize {
+        let own = self.rack.periods.as_ref().map_or(0, |p| p.samplers.len());
+        if own > 0 { own } else { MOST_PERIODS }
+    }
+
+    /// The report period of an arrival.
+    fn period(&mut self, arrival: usize) -> &mut Period {
+        let number = self.number(arrival);
+        if self.periods.len() <= number {
+            self.periods.resize_with(number + 1, Period::default);
+        }
+        &mut self.periods[number]
+    }
+
+    /// Who samples in a report period.
+    fn sampler(&self, period: usize) -> Option<&Sampler> {
+        let own = self.rack.periods.as_ref();
+        let own = own.filter(|p| !p.samplers.is_empty());
+        match own {
+            Some(own) => own.samplers.get(period),
+            None => self.rack.sampler.as_ref(),
+        }
+    }
+
+    /// A packet passes the shim at an external port: which one it is, and the tag that it carried to its last device and so brings
+    /// to the shim.
+    fn pass_shim(
+        &mut self,
+        now: u64,
+        port: u16,
+        towards: Towards,
+        bytes: &[u8],
+        (arrival, tag): (usize, Option<u64>),
+    ) {
+        if self.rack.shim.is_none() {
             return;
-        };
-        let verdict = self.rack.sampler.as_ref().map(|s| match tag {
+        }
+        let period = self.number(arrival);
+        let verdict = self.sampler(period).map(|s| match tag {
             Some(tag) => s.tagged(tag),
             None => s.look(bytes),
         });
         let id = verdict.filter(|v| v.sampled).map(|v| v.id);
-        let records = shim.pass(now, port, towards, bytes, id);
-        self.records.extend(records.into_iter().flatten());
+        let shim = self.rack.shim.as_mut();
+        let records = shim.and_then(|s| s.pass(period, now, port, towards, bytes, id));
+        let records = records.into_iter().flatten();
+        self.records.extend(records.map(|r| (r, period as u32)));
     }
 
     /// Lets the device's witness see a packet; begins to note what the device does with it, if that is
@@ -548,9 +629,10 @@ impl Run<'_> {
         now: u64,
         device: usize,
         port: u16,
-        frame: &Frame,
+        flight: &Flight,
         sampled: bool,
     ) -> Option<Box<Work>> {
+        let frame = &flight.frame;
         let recorder = self.rack.recorder.as_mut()?;
         let mut work = Work::default();
         if let Some(Some(witness)) = recorder.witnesses.get_mut(device) {
@@ -563,7 +645,7 @@ impl Run<'_> {
             bytes: frame.bytes.len() as u64,
             memory: state_bytes(&work.state.after),
         };
-        recorder.memory += work.used.memory;
+        self.period(flight.arrival).memory += work.used.memory;
         sampled.then(|| Box::new(work))
     }
 
@@ -632,7 +714,8 @@ impl Run<'_> {
         port: u16,
         flight: &mut Flight,
     ) -> bool {
-        let Some(sampler) = &self.rack.sampler else {
+        let period = self.number(flight.arrival);
+        let Some(sampler) = self.sampler(period) else {
             return false;
         };
         let frame = &flight.frame;
@@ -666,7 +749,7 @@ impl Run<'_> {
             };
             let provider = self.rack.provider.as_mut();
             if provider.is_none_or(|p| p.records(&mut record)) {
-                self.records.push(record);
+                self.records.push((record, period as u32));
             }
         }
         verdict.sampled
@@ -683,7 +766,7 @@ impl Run<'_> {
 
     fn report(mut self, span_ns: (u64, u64)) -> Report {
         self.ended.sort_by_key(|e| e.time_ns);
-        self.records.sort_by_key(|r| r.time_ns);
+        self.records.sort_by_key(|(r, _)| r.time_ns);
         let end = self
             .ended
             .last()
@@ -735,7 +818,15 @@ impl Run<'_> {
             states.extend([s.nic.state(span_ns.1), s.host.state(span_ns.1)]);
         }
         let devices = devices.collect();
-        let shim = self.rack.shim.as_mut().map(Shim::report);
+        self.periods
+            .resize_with(self.periods.len().max(1), Period::default);
+        if let Some(shim) = &mut self.rack.shim {
+            let seen = shim.report(self.periods.len());
+            for (period, seen) in self.periods.iter_mut().zip(seen) {
+                period.shim = Some(seen);
+            }
+        }
+        let (records, period_of) = self.records.into_iter().unzip();
         let ports = self.rack.servers.iter().map(|s| s.spec.switch_port);
         let server_ports = ports.collect();
         Report {
@@ -743,8 +834,9 @@ impl Run<'_> {
             queues,
             states,
             ended: self.ended,
-            records: self.records,
-            shim,
+            records,
+            period_of,
+            periods: self.periods,
             span_ns,
             server_ports,
         }

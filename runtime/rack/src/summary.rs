@@ -54,7 +54,8 @@ impl Report {
         let name = |i: usize| self.devices.get(i).map_or("", |d| d.name.as_str());
         let servers = (0..).zip(&self.server_ports);
         let servers = servers.map(|(i, port)| (*port, name(1 + 2 * i), name(2 + 2 * i)));
-        let shim = self.shim.as_ref().map(|s| s.name.as_str());
+        let shim = self.periods.first().and_then(|p| p.shim.as_ref());
+        let shim = shim.map(|s| s.name.as_str());
         topology(name(0), servers, shim, elements)
     }
 

@@ -266,6 +266,7 @@ fn rack(switch: Box<dyn Engine>, host: Box<dyn Engine>) -> Rack {
         tags: Tags::default(),
         recorder: None,
         shim: None,
+        periods: None,
         provider: None,
     }
 }

@@ -40,4 +40,4 @@ pub use layout::{Layouts, Piece, Transport, Usual};
 pub use log::{Log, Sighting};
 pub use observation::{Elements, Observation, TooManyElements};
 pub use record::{Found, Lookup, Point, Record, Used, Work, digest, state_bytes};
-pub use spec::{Field, HashRange, SampleSpec, Sampler, Verdict, labelled, selected_by};
+pub use spec::{Field, HashRange, KEY_BYTES, SampleSpec, Sampler, Verdict, labelled, selected_by};

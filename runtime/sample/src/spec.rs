@@ -175,8 +175,11 @@ pub struct SampleSpec {
     pub fields: Vec<Field>,
 }
 
+/// Bytes of a key: toeplitz needs four more than it hashes, at most.
+pub const KEY_BYTES: usize = 80;
+
 impl SampleSpec {
-    /// A specification with `toeplitz` and an 80-byte key grown from `seed` (SplitMix64).
+    /// A specification with `toeplitz` and a key of [`KEY_BYTES`] grown from `seed` (SplitMix64).
     #[must_use]
     pub fn new(seed: u64, range: HashRange, fields: Vec<Field>) -> SampleSpec {
         let mut state = seed;
@@ -187,7 +190,10 @@ impl SampleSpec {
             z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
             z ^ (z >> 31)
         });
-        let key = words.take(10).flat_map(u64::to_be_bytes).collect();
+        let key = words
+            .take(KEY_BYTES / 8)
+            .flat_map(u64::to_be_bytes)
+            .collect();
         SampleSpec {
             hash: Algorithm::Toeplitz,
             key,

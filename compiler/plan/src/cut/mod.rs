@@ -18,7 +18,7 @@ pub use model::Places;
 pub(crate) use problem::frequency;
 pub use problem::{Cost, Group, Problem};
 pub(crate) use strategy::compare;
-pub use strategy::{Strategy, UnknownStrategy};
+pub use strategy::{Objective, Strategy, UnknownStrategy};
 
 use crate::error::PlanError;
 use crate::facts::Facts;
@@ -47,6 +47,7 @@ pub struct Solution {
     pub cost: Cost,
     /// What the cut uses of everything.
     pub outcome: Outcome,
+
     /// How near it is to what the strategy allows.
     pub proof: Proof,
     /// The strategy that found it. Where the rules or the devices leave `best` nothing, or less,
@@ -59,6 +60,10 @@ pub struct Solution {
 /// is proven.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Proof {
+    /// Where the rates of the classes are the objective: the weighted sum of those above the least ones, in Gbit/s; more is better. Then
+    /// nothing is proven of the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rates: Option<Proven>,
     /// By how much all offered rates can grow; more is better.
     pub scale: Proven,
     /// Cores' worth of work.
@@ -97,30 +102,41 @@ impl Proven {
 impl Proof {
     /// The gap of the first figure that has one, as a part of it; 0 if the cut is optimal.
     pub fn gap(&self) -> f64 {
-        let all = [self.scale, self.cores, self.header_bytes, self.bounces];
-        let gaps = all.iter().map(Proven::gap);
+        let gaps = self.figures().map(|(_, figure)| figure.gap());
         gaps.into_iter().find(|gap| *gap > CLOSE).unwrap_or(0.0)
+    }
+    /// The figures of which something is proven, in the order in which they are wanted, with their names.
+    pub fn figures(&self) -> impl Iterator<Item = (&'static str, Proven)> {
+        let scaled = [
+            ("load that can be carried", self.scale),
+            ("cores", self.cores),
+            ("header bytes", self.header_bytes),
+            ("visits of servers", self.bounces),
+        ];
+        let rates = self
+            .rates
+            .map(|rates| ("rates above the least ones", rates));
+        let scaled = scaled.into_iter().filter(move |_| rates.is_none());
+        rates.into_iter().chain(scaled)
+    }
+    /// What is wanted first.
+    fn first(&self) -> Proven {
+        self.rates.unwrap_or(self.scale)
     }
     /// Whether every figure has a bound, up to the first that is not the best.
     fn complete(&self) -> bool {
-        let all = [self.scale, self.cores, self.header_bytes, self.bounces];
-        let open = all.iter().find(|figure| figure.gap() > CLOSE);
-        open.is_none_or(|figure| figure.bound.is_some())
+        let open = self.figures().find(|(_, figure)| figure.gap() > CLOSE);
+        open.is_none_or(|(_, figure)| figure.bound.is_some())
     }
     /// The gap of this cut to the bounds of another, which hold for cuts as good as that in what comes
     /// before: the first figure that is worse than the bound.
     pub fn gap_to(&self, best: &Self) -> f64 {
-        let pairs = [
-            (self.scale, best.scale),
-            (self.cores, best.cores),
-            (self.header_bytes, best.header_bytes),
-            (self.bounces, best.bounces),
-        ];
-        let gaps = pairs.map(|(own, best)| {
+        let pairs = self.figures().zip(best.figures());
+        let mut gaps = pairs.map(|((_, own), (_, best))| {
             let bound = best.bound;
             Proven { bound, ..own }.gap()
         });
-        gaps.into_iter().find(|gap| *gap > CLOSE).unwrap_or(0.0)
+        gaps.find(|gap| *gap > CLOSE).unwrap_or(0.0)
     }
     fn new(outcome: &Outcome, goals: &[Goal], reached: &[Reached], stopped: bool) -> Self {
         let bound = |goal: &Goal| {
@@ -135,6 +151,7 @@ impl Proof {
             bound: bound(goal).map(|b| b.min(value)),
         };
         Self {
+            rates: None,
             scale: Proven {
                 value: outcome.scale.min(f64::MAX),
                 bound: bound(&Goal::Scale).map(|part| match part > 0.0 {
@@ -155,6 +172,8 @@ const CLOSE: f64 = 1e-5;
 /// Nodes of the branch and bound per call of the solver, so that a search ends, and ends at the same cut on
 /// every machine.
 const NODES: u64 = 150;
+/// The same where rates are free: programs are larger, and their bounds move little.
+const NODES_OF_RATES: u64 = 30;
 
 /// What a cut is made from.
 #[derive(Clone, Copy)]
@@ -173,6 +192,8 @@ pub struct Sources<'a> {
     pub graph: &'a PGraph,
     /// Mean bytes of a frame.
     pub packet_bytes: u32,
+    /// What is wanted first.
+    pub objective: Objective,
     /// Wall-clock time after which the best cut so far is taken.
     pub time_limit: Option<Duration>,
 }
@@ -205,7 +226,7 @@ struct Wish<'h> {
 /// No cut was found.
 struct NotFound {
     error: PlanError,
-    /// What is proven all the same: the part of the fullest quantity that is used at least.
+    /// What is proven of the first goal all the same, as the optimiser states it.
     bound: f64,
 }
 
@@ -319,6 +340,9 @@ impl<'a> Search<'a> {
         });
         let mut limits = self.limits();
         limits.time = limits.time.filter(|_| wish.timed);
+        if wish.goals.contains(&Goal::Marginal) {
+            limits.nodes = Some(NODES_OF_RATES);
+        }
         let mut checker = Checker::new(self.sources.facts, self.sources.machines, &self.problem);
         let sites_of = |choice: &[usize]| -> Vec<Site> {
             let choices = choice.iter().zip(&allowed);
@@ -354,14 +378,47 @@ impl<'a> Search<'a> {
             return Err(no_cut("nothing was accepted", checker.last, 0.0));
         };
         let outcome = self.outcome(&assignment);
+        let mut proof = Proof::new(&outcome, &wish.goals, &solved.reached, solved.stopped);
+        if self.sources.objective == Objective::Rates {
+            let first = wish.goals.first() == Some(&Goal::Marginal);
+            let reached = solved.reached.first().filter(|_| first);
+            let value = self.above_least(&self.rates(&assignment));
+            proof.rates = Some(Proven {
+                value,
+                bound: reached
+                    .and_then(|r| self.first_bound(r.bound))
+                    .map(|b| b.max(value)),
+            });
+        }
         Ok(Solution {
             cost: self.problem.cost(self.sources.facts, &assignment),
-            proof: Proof::new(&outcome, &wish.goals, &solved.reached, solved.stopped),
+            proof,
             outcome,
             found_by: Strategy::Best,
             assignment,
             pieces,
         })
+    }
+    /// By class: the rate that it can have beside the others with an assignment, in packets per second; nothing where the least rates cannot be carried.
+    pub(crate) fn rates(&self, assignment: &Assignment) -> Vec<f64> {
+        optimise::rates(&self.model, &self.choice(assignment)).unwrap_or_default()
+    }
+    /// The weighted sum of rates above the least ones, in Gbit/s.
+    pub(crate) fn above_least(&self, rates: &[f64]) -> f64 {
+        let classes = self.model.classes.iter().zip(rates);
+        let sum: f64 = classes.map(|(c, rate)| c.weight * (rate - c.min)).sum();
+        self.gbps(sum)
+    }
+    /// Packets per second as Gbit/s.
+    pub(crate) fn gbps(&self, pps: f64) -> f64 {
+        pps * 8.0 * f64::from(self.sources.packet_bytes) / 1e9
+    }
+    /// What the optimiser's bound of the first goal says of what is wanted first.
+    fn first_bound(&self, bound: f64) -> Option<f64> {
+        match self.sources.objective {
+            Objective::Scale => (bound > 0.0).then(|| 1.0 / bound),
+            Objective::Rates => bound.is_finite().then(|| self.gbps(-bound)),
+        }
     }
     /// Adds what can be proven of a cut in relation to all others, where a search has not proven it.
     fn prove(&self, solution: &mut Solution) {
@@ -371,6 +428,13 @@ impl<'a> Search<'a> {
         let mut model = self.model.clone();
         model.rules = self.forward.clone();
         let limits = self.limits();
+        if let Some(rates) = &mut solution.proof.rates {
+            let reached = [f64::INFINITY];
+            let bounds = optimise::bounds(&model, &[Goal::Marginal], &reached, limits);
+            let bound = bounds.ok().and_then(|b| self.first_bound(*b.first()?));
+            rates.bound = rates.bound.or(bound.map(|b| b.max(rates.value)));
+            return;
+        }
         let outcome = &solution.outcome;
         let values = [
             1.0 / outcome.scale,

@@ -66,6 +66,55 @@ impl Strategy {
     }
 }
 
+/// What a cut is to reach first, once every promise is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Objective {
+    /// The largest factor by which all offered rates can grow.
+    #[default]
+    Scale,
+    /// The largest weighted sum of rates above the least ones, each class's rate being free between its least and its most.
+    Rates,
+}
+
+impl Objective {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Scale, Self::Rates];
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scale => "scale",
+            Self::Rates => "rates",
+        }
+    }
+    /// One line for people.
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::Scale => "the factor by which all offered rates can grow",
+            Self::Rates => {
+                "the sum of the classes' rates above their least ones, by their weights, each free up to its most"
+            }
+        }
+    }
+    /// The goals in their order.
+    pub(super) fn goals(self) -> Vec<Goal> {
+        match self {
+            Self::Scale => BEST.to_vec(),
+            Self::Rates => vec![Goal::Marginal, Goal::Cores],
+        }
+    }
+    /// Whether this is what the plan is made for if nothing else is said.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl fmt::Display for Objective {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 impl Strategy {
     /// One line for people.
     pub fn description(self) -> &'static str {
@@ -231,8 +280,11 @@ impl Search<'_> {
         });
         found.or(start)
     }
-    fn goals(&self, mut first: Vec<Goal>) -> Vec<Goal> {
-        for goal in BEST {
+    fn goals(&self, first: Vec<Goal>) -> Vec<Goal> {
+        self.goals_of(self.sources.objective, first)
+    }
+    fn goals_of(&self, objective: Objective, mut first: Vec<Goal>) -> Vec<Goal> {
+        for goal in objective.goals() {
             if !first.contains(&goal) {
                 first.push(goal);
             }
@@ -281,7 +333,8 @@ impl Search<'_> {
     }
     fn greedily(&self) -> Goal {
         // The model was made from this problem, so it is not malformed.
-        let choice = greedy(&self.model, &BEST).unwrap_or_default();
+        let goals = self.sources.objective.goals();
+        let choice = greedy(&self.model, &goals).unwrap_or_default();
         let choices = choice.iter().zip(&self.model.units).enumerate();
         let terms = choices.map(|(g, (c, unit))| (Var::At(g, unit.choices[*c].site), -1.0));
         Goal::Sum(terms.collect())
@@ -382,9 +435,23 @@ impl Search<'_> {
         best.found_by = Strategy::E2;
         Ok(best)
     }
-    /// The optimum, beginning with what E2 would do.
+    /// The optimum, beginning with what E2 would do; where rates are the objective, with the better of that and the best for
+    /// rates that grow alike, which is found sooner.
     fn best(&self) -> Result<Solution, PlanError> {
-        let simple = self.e2();
+        let mut simple = self.e2();
+        if self.sources.objective == Objective::Rates {
+            let hint = simple.as_ref().ok().map(|s| self.sites(&s.assignment));
+            let alike = self.solve(&Wish {
+                never: BTreeSet::new(),
+                goals: self.goals_of(Objective::Scale, Vec::new()),
+                hint: hint.as_deref(),
+                timed: true,
+            });
+            simple = match (alike, simple) {
+                (Ok(alike), Ok(simple)) if !self.better(&simple, &alike) => Ok(alike),
+                (alike, simple) => simple.or(alike),
+            };
+        }
         let hint = simple.as_ref().ok().map(|s| self.sites(&s.assignment));
         let wish = Wish {
             never: BTreeSet::new(),
@@ -394,18 +461,28 @@ impl Search<'_> {
         };
         match (self.solve(&wish), simple) {
             // A device refused something on the way: the simpler strategy may have found better.
-            (Ok(best), Ok(simple)) if compare(&simple.outcome, &best.outcome) < 0 => {
-                let proof = proof_of(&simple, best.proof.scale.bound, best.proof.stopped);
+            (Ok(best), Ok(simple)) if self.better(&simple, &best) => {
+                let proof = proof_of(&simple, best.proof.first().bound, best.proof.stopped);
                 Ok(Solution { proof, ..simple })
             }
             (Ok(best), _) => Ok(best),
             (Err(not), Ok(simple)) => {
-                let bound = (not.bound > 0.0).then(|| 1.0 / not.bound);
+                let bound = self.first_bound(not.bound);
                 let proof = proof_of(&simple, bound, true);
                 Ok(Solution { proof, ..simple })
             }
             (Err(not), Err(_)) => Err(not.error),
         }
+    }
+    /// Whether a cut is better than another one, by more than rounding.
+    fn better(&self, a: &Solution, b: &Solution) -> bool {
+        if let (Some(a), Some(b)) = (a.proof.rates, b.proof.rates) {
+            let room = CLOSE * a.value.abs().max(b.value.abs());
+            if (a.value - b.value).abs() > room {
+                return a.value > b.value;
+            }
+        }
+        compare(&a.outcome, &b.outcome) < 0
     }
     /// NF instances that are first or last in all pipelines in which they are.
     fn touching_ports(&self) -> Vec<String> {
@@ -441,9 +518,14 @@ impl Search<'_> {
     }
 }
 
-/// The proof of a cut when another search has shown no more than a bound of the scale.
-fn proof_of(solution: &Solution, scale: Option<f64>, stopped: bool) -> Proof {
+/// The proof of a cut when another search has shown no more than a bound of what is wanted first.
+fn proof_of(solution: &Solution, bound: Option<f64>, stopped: bool) -> Proof {
     let mut proof = Proof::new(&solution.outcome, &[], &[], stopped);
-    proof.scale.bound = scale.map(|b| b.max(proof.scale.value));
+    proof.rates = solution.proof.rates;
+    let first = match &mut proof.rates {
+        Some(rates) => rates,
+        None => &mut proof.scale,
+    };
+    first.bound = bound.map(|b| b.max(first.value));
     proof
 }

@@ -320,6 +320,9 @@ impl Context<'_, '_> {
     pub(super) fn worth(&self, g: usize, site: Site, then: &Outcome) -> Fix {
         let now = &self.solution.outcome;
         let order = compare(then, now);
+        if let Some(fix) = self.fewer_rates(g, site) {
+            return fix;
+        }
         if order == 0 && longest(then) == longest(now) {
             return Fix::Nothing("nothing would be different".to_owned());
         }
@@ -366,6 +369,18 @@ impl Context<'_, '_> {
                 format!("{here} has room for it, and its packets are there anyway")
             }
             _ => format!("{here} has room for it, where it takes no core"),
+        })
+    }
+    /// Where rates are the objective: what would make up for the rates that would be lost.
+    fn fewer_rates(&self, g: usize, site: Site) -> Option<Fix> {
+        let now = self.solution.proof.rates?.value;
+        let then = self.search.rates(&self.moved_to(&[(g, site)]));
+        let then = self.search.above_least(&then);
+        let lost = now - then;
+        (lost > 1e-6 * now.abs()).then(|| {
+            Fix::Nothing(format!(
+                "{lost:.3} Gbit/s less, weighted, could be carried above the least rates"
+            ))
         })
     }
     fn hertz(&self, site: Site) -> f64 {
