@@ -106,6 +106,7 @@ impl Devices {
             };
             // Without IP there is none, and the host looks by itself.
             let Some(hash) = hash.map(u32::reverse_bits) else {
+                assert_eq!(queue, SAMPLED_QUEUE, "NIC: {}", hex(frame));
                 return;
             };
             assert_eq!(hash, expected.hash, "NIC: {}", hex(frame));
@@ -230,6 +231,10 @@ fn made_up(random: &mut Random) -> Vec<u8> {
         if let Some(byte) = frame.get_mut(at) {
             *byte = random.next() as u8;
         }
+    }
+    if random.chance(16) {
+        let [kind, ..] = random.next().to_be_bytes();
+        frame[12..14].copy_from_slice(&[0x88, kind]);
     }
     if random.chance(10) {
         frame.truncate(random.below(frame.len() as u64 + 1) as usize);
@@ -512,7 +517,7 @@ fn a_tap_notes_what_samplers_see() {
         for batch in frames.clone().chunks_mut(32) {
             tap.run(&mut batched, batch, Queue::Any);
         }
-        let noted: Vec<Record> = tap.log().records("s1").collect();
+        let noted: Vec<Record> = tap.log().records("s1", &sampler).collect();
 
         let tags = tags();
         let record = |visit, point, port, packet: &HostPacket, frame: &[u8], tag: Option<u64>| {

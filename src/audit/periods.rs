@@ -7,7 +7,7 @@ use trisect_audit::{Commitment, Manifest};
 use trisect_collect::disclosure::{KeyChain, PeriodKey, earlier, period_of, sampling_key};
 use trisect_plan::plan::Plan;
 use trisect_rack::Periods;
-use trisect_sample::{KEY_BYTES, SampleSpec, Sampler};
+use trisect_sample::{KEY_BYTES, SampleSpec};
 
 use super::{KEY_FILE, NOT_AS_AGREED, WRONG_KEY};
 use crate::problems::{CONTRADICTION, Problems};
@@ -59,7 +59,7 @@ pub fn periods(plan: &Plan, manifest: &Manifest) -> Result<Option<Periods>, Prob
         return Ok(None);
     }
     let spec = sample_spec(plan, manifest.sampling.one_in);
-    let mut samplers = Vec::new();
+    let mut specs = Vec::new();
     if let Some(chain) = chain(manifest) {
         let ours = Commitment::Chain(chain.commitment());
         if plan.sampling.compiled.is_some() || manifest.sampling.commitment != ours {
@@ -72,12 +72,12 @@ pub fn periods(plan: &Plan, manifest: &Manifest) -> Result<Option<Periods>, Prob
             return Err(Problems::error(NOT_AS_AGREED, message, reason, help));
         }
         let key = |period| chain.key(period).unwrap_or_default();
-        let sampler = |period| Sampler::new(keyed(&spec, &key(period)));
-        samplers = (1..=manifest.periods as usize).map(sampler).collect();
+        let keyed = |period| keyed(&spec, &key(period));
+        specs = (1..=manifest.periods as usize).map(keyed).collect();
     }
     Ok(Some(Periods {
         length_ns: manifest.period_ns,
-        samplers,
+        specs,
     }))
 }
 

@@ -69,7 +69,7 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
         let records = args.records.as_deref().unwrap_or(Path::new(""));
         audit::enough(manifest, span_ns(&traffic), records)?;
         rack.periods = audit::periods(run_plan, manifest)?;
-        let changing = rack.periods.as_ref().filter(|p| !p.samplers.is_empty());
+        let changing = rack.periods.as_ref().filter(|p| !p.specs.is_empty());
         if changing.is_some() && args.export.is_some() {
             let message = "records cannot be exported under this manifest";
             let reason = "an export names one key, and each report period has its own";

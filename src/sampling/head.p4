@@ -3,7 +3,8 @@
 #include <trisect.p4>
 
 struct metadata_t {
-    // Of the innermost IP header and the transport header behind it; 0 for what there is not.
+    // Of the innermost IP header and the transport header behind it; 0 for what there is not. Without IP and ARP,
+    // the length is the EtherType.
     bool     six;
     bit<128> src;
     bit<128> dst;

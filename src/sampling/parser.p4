@@ -196,6 +196,7 @@ parser SamplerParser(packet_in pkt, out sampler_headers_t hdr, inout metadata_t 
 
     state ethernet {
         pkt.extract(hdr.ethernet);
+        meta.length = hdr.ethernet.ether_type;
         transition select(hdr.ethernet.ether_type) {
             ETHERTYPE_VLAN: vlan1;
             ETHERTYPE_QINQ: vlan1;
@@ -226,6 +227,7 @@ parser SamplerParser(packet_in pkt, out sampler_headers_t hdr, inout metadata_t 
         meta.src = (bit<128>) hdr.arp.sender_ip;
         meta.dst = (bit<128>) hdr.arp.target_ip;
         meta.protocol = (bit<8>) hdr.arp.operation;
+        meta.length = 0;
         transition accept;
     }
 

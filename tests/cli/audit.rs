@@ -188,6 +188,90 @@ fn both_parties_sign() {
     assert!(text.contains("E0532"), "{text}");
 }
 
+#[path = "../../runtime/collect/tests/swtpm/mod.rs"]
+mod swtpm;
+
+#[test]
+fn keys_in_a_tpm_sign_and_seal() {
+    let Some(software) = swtpm::Software::start() else {
+        eprintln!("SKIPPED: swtpm is not installed, keys in a TPM are not tested");
+        return;
+    };
+    let with_tpm = |args: &[&str]| {
+        std::process::Command::new(env!("CARGO_BIN_EXE_trisect"))
+            .args(args)
+            .env("TCTI", &software.tcti)
+            .output()
+            .expect("the command starts")
+    };
+    let place = "tpm:0x81010001+8,14";
+    let made = with_tpm(&["manifest", "key", "--new", place]);
+    if stderr(&made).contains("without support for TPMs") {
+        eprintln!("SKIPPED: built without the feature tpm, keys in a TPM are not tested");
+        return;
+    }
+    let good = |args: &[&str]| -> String {
+        let output = with_tpm(args);
+        assert!(output.status.success(), "{}", stderr(&output));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let public = String::from_utf8_lossy(&made.stdout).trim().to_owned();
+    assert_eq!(good(&["manifest", "key", place]).trim(), public);
+    // There is none elsewhere, and no second one there.
+    for (place, new) in [("tpm:0x81010002", None), (place, Some("--new"))] {
+        let args: Vec<&str> = ["manifest", "key", place].into_iter().chain(new).collect();
+        let refused = with_tpm(&args);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(stderr(&refused).contains("E0532"), "{}", stderr(&refused));
+    }
+
+    let run = Run::new();
+    let (manifest, records) = (run.file("manifest.toml"), run.file("records"));
+    let project = example("l3-firewall").display().to_string();
+    let seal = format!("s1={place}");
+    let args = [
+        "manifest",
+        "new",
+        &project,
+        "-o",
+        &manifest,
+        "--sample",
+        "2",
+        "--strategy",
+        "host",
+        "--seal-key",
+        &seal,
+    ];
+    good(&args);
+    assert!(
+        fs::read_to_string(&manifest)
+            .expect("a text")
+            .contains(&public)
+    );
+    good(&[
+        "manifest", "sign", &manifest, "--party", "provider", "--key", place,
+    ]);
+    assert_eq!(
+        good(&["manifest", "verify", &manifest]).trim(),
+        "signed by provider"
+    );
+    let args = [
+        "run",
+        &project,
+        "--strategy",
+        "host",
+        "--manifest",
+        &manifest,
+        "--records",
+        &records,
+    ];
+    good(&[&args[..], &["--seal-key", &seal]].concat());
+    assert_eq!(run.failed(&[]), Vec::<String>::new());
+    // Sealed by another key than the manifest's.
+    good(&args);
+    assert_eq!(run.failed(&[]), ["seals"]);
+}
+
 #[test]
 fn report_periods_are_audited_by_themselves() {
     let folder = tempfile::tempdir().expect("a folder");

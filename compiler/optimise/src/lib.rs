@@ -12,6 +12,7 @@
 
 mod anneal;
 pub mod arbitrary;
+mod both;
 mod conflict;
 mod divide;
 mod milp;

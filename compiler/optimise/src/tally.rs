@@ -1,6 +1,6 @@
 //! What an assignment uses, kept up to date as units move.
 
-use crate::problem::{Class, Crossing, Demand, Kind, Problem};
+use crate::problem::{Class, Crossing, Demand, Edge, Kind, Problem};
 use crate::ways::Ways;
 use serde::{Deserialize, Serialize};
 
@@ -61,8 +61,8 @@ pub(crate) struct Tally<'a> {
     part: Vec<f64>,
     /// By unit: the edges at it.
     edges: Vec<Vec<usize>>,
-    /// By region and site.
-    inside: Vec<Vec<bool>>,
+    /// By site, with one more for what is at none, and by region: whether it is inside.
+    inside: Vec<bool>,
 }
 
 impl<'a> Tally<'a> {
@@ -77,17 +77,13 @@ impl<'a> Tally<'a> {
         for list in &mut edges {
             list.dedup();
         }
-        let inside = problem
-            .regions
-            .iter()
-            .map(|region| {
-                let mut inside = vec![false; problem.sites.len()];
-                for site in &region.sites {
-                    inside[*site] = true;
-                }
-                inside
-            })
-            .collect();
+        let regions = problem.regions.len();
+        let mut inside = vec![false; regions * (problem.sites.len() + 1)];
+        for (r, region) in problem.regions.iter().enumerate() {
+            for site in &region.sites {
+                inside[*site * regions + r] = true;
+            }
+        }
         let part = problem.classes.iter().map(Class::least_part).collect();
         let mut tally = Self {
             problem,
@@ -126,24 +122,31 @@ impl<'a> Tally<'a> {
     fn at(&self, unit: usize) -> usize {
         self.problem.units[unit].choices[self.choice[unit]].site
     }
-    fn site(&self, unit: Option<usize>) -> Option<usize> {
-        unit.map(|u| self.at(u))
+    /// Where an edge's ends are, as a place in `inside`.
+    fn ends(&self, edge: &Edge) -> [usize; 2] {
+        let regions = self.problem.regions.len();
+        [edge.from, edge.to]
+            .map(|unit| regions * unit.map_or(self.problem.sites.len(), |u| self.at(u)))
+    }
+    fn crosses(&self, crossing: &Crossing, [from, to]: [usize; 2]) -> bool {
+        let inside = |end: usize| self.inside[end + crossing.region];
+        crossing.way.crosses(inside(from), inside(to))
     }
     fn edge(&mut self, edge: usize, sign: f64) {
         let problem = self.problem;
         let edge = &problem.edges[edge];
-        let (from, to) = (self.site(edge.from), self.site(edge.to));
+        let ends = self.ends(edge);
+        // Within one place no border is crossed.
+        if ends[0] == ends[1] {
+            return;
+        }
         for crossing in &edge.crossings {
-            if self.crosses(crossing, (from, to)) {
+            if self.crosses(crossing, ends) {
                 for demand in &crossing.demands {
                     self.add(demand.quantity, demand.class, sign * demand.amount);
                 }
             }
         }
-    }
-    fn crosses(&self, crossing: &Crossing, (from, to): (Option<usize>, Option<usize>)) -> bool {
-        let inside = |site: Option<usize>| site.is_some_and(|s| self.inside[crossing.region][s]);
-        crossing.way.crosses(inside(from), inside(to))
     }
     /// Moves a unit to another of its choices.
     pub fn set(&mut self, unit: usize, choice: usize) {
@@ -184,14 +187,14 @@ impl<'a> Tally<'a> {
     fn longest(&self, ways: &Ways) -> f64 {
         ways.longest(
             |unit| self.at(unit),
-            |region, site| self.inside[region][site],
+            |region, site| self.inside[site * self.problem.regions.len() + region],
         )
     }
     /// By point of these ways: the nanoseconds of the longest way to it.
     pub fn arrivals(&self, ways: &Ways) -> Vec<f64> {
         ways.arrivals(
             |unit| self.at(unit),
-            |region, site| self.inside[region][site],
+            |region, site| self.inside[site * self.problem.regions.len() + region],
         )
     }
     /// By growing quantity with a capacity: the part of it that is used at the offered rates, as they count.
@@ -265,7 +268,7 @@ impl<'a> Tally<'a> {
             add(&unit.choices[*choice].demands);
         }
         for edge in &problem.edges {
-            let ends = (self.site(edge.from), self.site(edge.to));
+            let ends = self.ends(edge);
             for crossing in edge.crossings.iter().filter(|c| self.crosses(c, ends)) {
                 add(&crossing.demands);
             }

@@ -319,7 +319,7 @@ impl<'a> Known<'a> {
     fn new(program: &'a Program) -> Result<Self, PlanError> {
         let names = ["ipv4", "ipv6", "tcp", "udp"];
         let all = names.into_iter().flat_map(|n| [n.to_owned(), inner(n)]);
-        for name in all.chain(["arp".to_owned()]) {
+        for name in all.chain(["arp".to_owned(), "ethernet".to_owned()]) {
             let standard = |h| is_standard(program.header_type(h));
             if !program.header_named(&name).is_some_and(standard) {
                 return Err(PlanError::Sampling(format!(
@@ -358,6 +358,13 @@ impl<'a> Known<'a> {
     fn or_arp(&self, name: &str, other: Expr, width: u32) -> Expr {
         mux(self.valid("arp"), self.field("arp", name, width), other)
     }
+    /// The length of IPv4 or, of what is neither IP nor ARP, the EtherType.
+    fn length_or_kind(&self) -> Expr {
+        let kind = self.field("ethernet", "ether_type", 16);
+        let kind = mux(self.valid("arp"), Expr::num(16, 0), kind);
+        let ip = self.valid("ipv4").or(self.valid("inner_ipv4"));
+        mux(ip, self.innermost("ipv4", "total_length", 16), kind)
+    }
     /// A field of TCP or, if `udp` has it, too, of UDP, behind the innermost IP header.
     fn transport(&self, name: &str, width: u32, udp: bool) -> Expr {
         let either = |tcp: &str, other: &str| {
@@ -383,7 +390,7 @@ impl<'a> Known<'a> {
             Field::IpSrc => self.or_arp("sender_ip", self.innermost("ipv4", "src", 32), 32),
             Field::IpDst => self.or_arp("target_ip", self.innermost("ipv4", "dst", 32), 32),
             Field::IpProto => self.or_arp("operation", self.innermost("ipv4", "protocol", 8), 8),
-            Field::IpLength => self.innermost("ipv4", "total_length", 16),
+            Field::IpLength => self.length_or_kind(),
             Field::IpId => self.innermost("ipv4", "identification", 16),
             Field::IpFragOffset => self.innermost("ipv4", "fragment_offset", 16),
             Field::SrcPort => self.transport("src_port", 16, true),
@@ -468,8 +475,7 @@ impl std::fmt::Display for Changed {
 }
 
 /// Other standard header types: nothing of them is sampled.
-const OTHERS: [&str; 13] = [
-    "ethernet_t",
+const OTHERS: [&str; 12] = [
     "vlan_t",
     "nsh_t",
     "mpls_t",
@@ -499,8 +505,8 @@ type FieldPlace = (Field, u32, u32);
 
 /// Where sampled fields lie in the headers of a length in bits.
 const PLACES: [(u32, &[FieldPlace]); 6] = [
-    // Ethernet: nothing of it is sampled.
-    (112, &[]),
+    // Ethernet.
+    (112, &[(Field::IpLength, 96, 16)]),
     // VLAN tags, MPLS labels, or the ports of TCP and UDP alone.
     (32, &[(Field::SrcPort, 0, 16), (Field::DstPort, 16, 16)]),
     (64, &[(Field::SrcPort, 0, 16), (Field::DstPort, 16, 16)]),

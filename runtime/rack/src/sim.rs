@@ -14,6 +14,10 @@ use crate::{
     Provider, QueueReport, Report, Role, ServerSpec, Shim, SwitchSpec, Tags, Witness,
 };
 
+mod periods;
+
+pub use periods::Periods;
+
 /// A server with what it runs.
 pub struct Server {
     /// What it is.
@@ -44,15 +48,6 @@ pub struct Rack {
     pub periods: Option<Periods>,
     /// Whoever runs the rack, if not honestly.
     pub provider: Option<Box<dyn Provider>>,
-}
-
-/// How a run is divided into report periods. A packet belongs to the period in which it arrives at the rack, and so
-/// does all that becomes of it.
-pub struct Periods {
-    /// Nanoseconds from the beginning of one to that of the next; the first begins with the first arrival.
-    pub length_ns: u64,
-    /// Who samples in each period, in their order; in all of them [`Rack::sampler`] if this is empty.
-    pub samplers: Vec<Sampler>,
 }
 
 /// What makes records that can be audited.
@@ -144,8 +139,6 @@ pub struct Progress {
 const MOST_VISITS: u32 = 256;
 /// How many arrivals lie between two calls for progress.
 const PROGRESS_STEP: usize = 1024;
-/// Report periods of a run: each takes a few hundred bytes.
-const MOST_PERIODS: usize = 1 << 20;
 /// Why a packet ended with which the provider made away.
 const VANISHED: &str = "made away with";
 
@@ -214,6 +207,8 @@ struct Run<'a> {
     /// Records with their periods.
     records: Vec<(Record, u32)>,
     periods: Vec<Period>,
+    /// Samplers of report periods, the newest first.
+    samplers: Vec<(usize, Sampler)>,
 }
 
 const SWITCH: usize = 0;
@@ -250,6 +245,7 @@ impl Rack {
             ended: Vec::with_capacity(arrivals.len()),
             records: Vec::new(),
             periods: Vec::new(),
+            samplers: Vec::new(),
             arrivals,
             rack: self,
         };
@@ -564,64 +560,6 @@ impl Run<'_> {
         matches!(fate, Fate::Emit { port, .. } if !server(*port))
     }
 
-    /// Number of the report period of an arrival, from 0.
-    fn number(&self, arrival: usize) -> usize {
-        let time = |i: usize| self.arrivals.get(i).map_or(0, |a| a.time_ns);
-        let length_ns = self.rack.periods.as_ref().map_or(0, |p| p.length_ns);
-        let since = time(arrival).saturating_sub(time(0));
-        since.checked_div(length_ns).unwrap_or(0) as usize
-    }
-
-    /// How many report periods there are, at most.
-    fn most_periods(&self) -> usize {
-        let own = self.rack.periods.as_ref().map_or(0, |p| p.samplers.len());
-        if own > 0 { own } else { MOST_PERIODS }
-    }
-
-    /// The report period of an arrival.
-    fn period(&mut self, arrival: usize) -> &mut Period {
-        let number = self.number(arrival);
-        if self.periods.len() <= number {
-            self.periods.resize_with(number + 1, Period::default);
-        }
-        &mut self.periods[number]
-    }
-
-    /// Who samples in a report period.
-    fn sampler(&self, period: usize) -> Option<&Sampler> {
-        let own = self.rack.periods.as_ref();
-        let own = own.filter(|p| !p.samplers.is_empty());
-        match own {
-            Some(own) => own.samplers.get(period),
-            None => self.rack.sampler.as_ref(),
-        }
-    }
-
-    /// A packet passes the shim at an external port: which one it is, and the tag that it carried to its last device and so brings
-    /// to the shim.
-    fn pass_shim(
-        &mut self,
-        now: u64,
-        port: u16,
-        towards: Towards,
-        bytes: &[u8],
-        (arrival, tag): (usize, Option<u64>),
-    ) {
-        if self.rack.shim.is_none() {
-            return;
-        }
-        let period = self.number(arrival);
-        let verdict = self.sampler(period).map(|s| match tag {
-            Some(tag) => s.tagged(tag),
-            None => s.look(bytes),
-        });
-        let id = verdict.filter(|v| v.sampled).map(|v| v.id);
-        let shim = self.rack.shim.as_mut();
-        let records = shim.and_then(|s| s.pass(period, now, port, towards, bytes, id));
-        let records = records.into_iter().flatten();
-        self.records.extend(records.map(|r| (r, period as u32)));
-    }
-
     /// Lets the device's witness see a packet; begins to note what the device does with it, if that is
     /// to be recorded.
     fn watch(
@@ -715,9 +653,6 @@ impl Run<'_> {
         flight: &mut Flight,
     ) -> bool {
         let period = self.number(flight.arrival);
-        let Some(sampler) = self.sampler(period) else {
-            return false;
-        };
         let frame = &flight.frame;
         // What left with a tag came with it, or got it here. Frames from outside carry none, whatever they look like.
         let mut servers = self.rack.servers.iter();
@@ -725,9 +660,8 @@ impl Run<'_> {
         if inside && point != Point::Drop {
             flight.tag = self.rack.tags.carried(&frame.bytes).or(flight.tag);
         }
-        let verdict = match flight.tag {
-            Some(tag) => sampler.tagged(tag),
-            None => sampler.look(&frame.bytes),
+        let Some(verdict) = self.look(period, flight.tag, &frame.bytes) else {
+            return false;
         };
         if verdict.sampled {
             let snap = self.rack.recorder.as_ref().map_or(0, |r| r.snap);

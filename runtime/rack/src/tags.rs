@@ -42,6 +42,12 @@ impl Tags {
         tags
     }
 
+    /// Whether frames say anything.
+    #[must_use]
+    pub fn say_something(&self) -> bool {
+        self.compiled
+    }
+
     /// What a frame from the switch says.
     #[inline]
     #[must_use]
@@ -55,7 +61,11 @@ impl Tags {
         if front[FRONT - 1] == wire::SERVICE_INDEX {
             return Carried::NotSampled;
         }
-        self.carried(frame).map_or(Carried::Nothing, Carried::Tag)
+        match self.carried(frame) {
+            Some(tag) => Carried::Tag(tag),
+            None if front[FRONT - 1] == wire::SERVICE_INDEX_SAMPLED => Carried::Sampled,
+            None => Carried::Nothing,
+        }
     }
 
     /// The tag that a frame carries.

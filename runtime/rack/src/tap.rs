@@ -1,7 +1,7 @@
 //! Sampling around a host's code, as a driver does it.
 
 use trisect_host::{BatchSampler, Chosen, HostProgram, Outcome, Packet};
-use trisect_sample::{Log, Point, Sampler, Sighting};
+use trisect_sample::{Arrival, Beside, Log, Sampler};
 
 use crate::Tags;
 
@@ -46,28 +46,36 @@ impl Tap {
     pub fn run(&mut self, code: &mut HostProgram, packets: &mut [Packet], queue: Queue) {
         match queue {
             Queue::Any => {
-                let says = |frame: &[u8]| self.tags.says(frame);
+                let says = self.tags.say_something();
+                let says = says.then_some(|frame: &[u8]| self.tags.says(frame));
                 self.sampler.choose(packets, says, &mut self.chosen);
             }
             Queue::Plain => self.chosen.clear(),
         }
         self.arrivals.clear();
+        if self.log.snap() < usize::MAX {
+            self.identify(packets);
+        }
         for chosen in &self.chosen {
             let packet = &packets[chosen.at];
-            let sighting = sighting(chosen, self.visits, packet, packet.port);
-            let place = self.log.note(Point::In, sighting, packet.frame());
-            self.arrivals.push(place);
+            let arrival = Arrival {
+                id: chosen.id,
+                tagged: chosen.tagged,
+                visit: self.visits + chosen.at as u64,
+                time_ns: packet.time_ns,
+                beside: beside(packet, packet.port),
+            };
+            self.arrivals
+                .push(self.log.arrival(&arrival, packet.frame()));
         }
         code.run_batch(packets);
         for (chosen, arrival) in self.chosen.iter().zip(&self.arrivals) {
             let packet = &packets[chosen.at];
             let port = packet.egress_port().unwrap_or(0);
-            let sighting = sighting(chosen, self.visits, packet, port);
+            let beside = beside(packet, port);
             match packet.outcome() {
-                Outcome::Emit => {
-                    self.log.note(Point::Out, sighting, packet.frame());
-                }
-                Outcome::Drop(_) => self.log.note_drop(sighting, *arrival),
+                Outcome::Emit => self.log.departure(*arrival, &beside, packet.frame()),
+                Outcome::Drop(_) => self.log.dropped(*arrival, &beside),
                 // Only what was not run.
                 Outcome::Pending => {}
             }
@@ -75,19 +83,35 @@ impl Tap {
         self.visits += packets.len() as u64;
     }
 
+    /// Finds out who those are of which the log will not keep enough to tell.
+    fn identify(&mut self, packets: &[Packet]) {
+        let (sampler, snap) = (self.sampler.sampler(), self.log.snap());
+        self.chosen.retain_mut(|chosen| {
+            let frame = packets[chosen.at].frame();
+            if chosen.id.is_some() || sampler.is_enough(frame, snap) {
+                return true;
+            }
+            let verdict = sampler.look(frame);
+            chosen.id = Some(verdict.id);
+            verdict.sampled
+        });
+    }
+
     /// What was noted since the log was last emptied.
     pub fn log(&mut self) -> &mut Log {
         &mut self.log
     }
+
+    /// What packets are chosen by.
+    #[must_use]
+    pub fn sampler(&self) -> &Sampler {
+        self.sampler.sampler()
+    }
 }
 
 #[inline]
-fn sighting(chosen: &Chosen, before: u64, packet: &Packet, port: u16) -> Sighting {
-    Sighting {
-        id: chosen.id,
-        tagged: chosen.tagged,
-        visit: before + chosen.at as u64,
-        time_ns: packet.time_ns,
+fn beside(packet: &Packet, port: u16) -> Beside {
+    Beside {
         port,
         mark: packet.mark,
         meta: packet.meta,

@@ -37,7 +37,7 @@ pub use join::{
     Hop, JoinCounts, Joiner, PathCount, Paths, Topology, Trajectory, join, measure, sort,
 };
 pub use layout::{Layouts, Piece, Transport, Usual};
-pub use log::{Log, Sighting};
+pub use log::{Arrival, Beside, Log};
 pub use observation::{Elements, Observation, TooManyElements};
 pub use record::{Found, Lookup, Point, Record, Used, Work, digest, state_bytes};
 pub use spec::{Field, HashRange, KEY_BYTES, SampleSpec, Sampler, Verdict, labelled, selected_by};

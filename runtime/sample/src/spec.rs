@@ -22,7 +22,7 @@ pub enum Field {
     /// IPv4 identification (0 for IPv6).
     #[serde(rename = "ip.id")]
     IpId,
-    /// IPv4 total length, IPv6 payload length.
+    /// IPv4 total length, IPv6 payload length; of a frame with neither IP nor ARP, its EtherType.
     #[serde(rename = "ip.length")]
     IpLength,
     /// IPv4 fragment offset (0 for IPv6).
@@ -79,7 +79,11 @@ impl Field {
                 ("arp_t", "operation"),
             ],
             Field::IpId => &[("ipv4_t", "identification")],
-            Field::IpLength => &[("ipv4_t", "total_length"), ("ipv6_t", "payload_length")],
+            Field::IpLength => &[
+                ("ipv4_t", "total_length"),
+                ("ipv6_t", "payload_length"),
+                ("ethernet_t", "ether_type"),
+            ],
             Field::IpFragOffset => &[("ipv4_t", "fragment_offset")],
             Field::SrcPort => &[("tcp_t", "src_port"), ("udp_t", "src_port")],
             Field::DstPort => &[("tcp_t", "dst_port"), ("udp_t", "dst_port")],
@@ -299,6 +303,20 @@ impl Sampler {
         self.verdict((tag >> 32) as u32, || tag as u32)
     }
 
+    /// Whether the first `kept` bytes of a frame are certainly enough for [`Sampler::look`] to find what it finds of all of it.
+    #[inline]
+    #[must_use]
+    pub fn is_enough(&self, frame: &[u8], kept: usize) -> bool {
+        match frame.get(..kept) {
+            None => true,
+            // A usual frame stays one with more bytes behind it, and all that is hashed is in what makes it one.
+            Some(kept) => {
+                let layouts = self.layouts.as_ref();
+                kept.len() == frame.len() || layouts.is_some_and(|l| l.usual(kept).is_some())
+            }
+        }
+    }
+
     /// From the hash that selects, and the one that labels what is sampled.
     fn verdict(&self, hash: u32, label: impl FnOnce() -> u32) -> Verdict {
         let hash = selected_by(self.spec.hash, hash);
@@ -431,11 +449,12 @@ fn place(found: &Innermost, field: Field) -> (Option<usize>, usize) {
             .filter(|(_, tcp)| *tcp)
             .map(|(start, _)| start + offset)
     };
-    if let (None, Some(arp)) = (found.ip, found.arp) {
-        match field {
-            Field::IpSrc => return (Some(arp + 14), 4),
-            Field::IpDst => return (Some(arp + 24), 4),
-            Field::IpProto => return (Some(arp + 7), 1),
+    if found.ip.is_none() {
+        match (field, found.arp) {
+            (Field::IpSrc, Some(arp)) => return (Some(arp + 14), 4),
+            (Field::IpDst, Some(arp)) => return (Some(arp + 24), 4),
+            (Field::IpProto, Some(arp)) => return (Some(arp + 7), 1),
+            (Field::IpLength, None) => return (found.ether_type, 2),
             _ => {}
         }
     }
@@ -533,9 +552,24 @@ mod tests {
             frame.extend([0, 0, 0, 0, 0, 0, 10, 0, 0, 9]);
             frame
         };
-        let s = sampler(&[Field::IpSrc, Field::IpDst, Field::IpProto]);
-        assert_eq!(s.input(&arp(7)), [10, 0, 0, 7, 10, 0, 0, 9, 1]);
+        let s = sampler(&[Field::IpSrc, Field::IpDst, Field::IpProto, Field::IpLength]);
+        assert_eq!(s.input(&arp(7)), [10, 0, 0, 7, 10, 0, 0, 9, 1, 0, 0]);
         assert_ne!(s.look(&arp(7)).hash, s.look(&arp(8)).hash);
+    }
+
+    #[test]
+    fn what_is_neither_ip_nor_arp_is_told_apart_by_its_kind() {
+        let s = sampler(&[Field::IpSrc, Field::IpLength]);
+        let mut frame = Build::sample().payload(&[0x45; 60]).frame();
+        for kind in [[0x88, 0xcc], [0x88, 0x63], [0x08, 0x00], [0x08, 0x06]] {
+            frame[12..14].copy_from_slice(&kind);
+            // IPv4 that is none, and ARP that is none.
+            frame[14] = 0x41;
+            let within = Build::sample().nsh(nsh::Repr::md1(5, [1; 16]));
+            for frame in [frame.clone(), within.payload(&frame).frame()] {
+                assert_eq!(s.input(&frame), [0, 0, 0, 0, kind[0], kind[1]]);
+            }
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Which headers of a frame are hashed: as every device parses them.
 //!
 //! The innermost IP header that the standard parser (`p4/include/trisect/std.p4`) finds, and TCP or UDP behind it; or
-//! ARP. This is a reading of that parser of its own, as the NIC model's is (`targets/rte-flow`, `model/parse.rs`): the
+//! ARP; or the EtherType alone. This is a reading of that parser of its own, as the NIC model's is (`targets/rte-flow`, `model/parse.rs`): the
 //! tests that hold the three places against each other are worth something only if these do not share their mistakes.
 //!
 //! In front of that parser, the encapsulation between switch and server (Ethernet and NSH, RFC 8300) is stepped
@@ -16,6 +16,8 @@ pub(crate) struct Innermost {
     pub ip: Option<(usize, bool)>,
     /// Where ARP for Ethernet and IPv4 begins, if there is no IP.
     pub arp: Option<usize>,
+    /// Where the EtherType of the first Ethernet header lies that is the packet's own.
+    pub ether_type: Option<usize>,
     /// Where TCP or UDP begins, and whether it is TCP.
     pub transport: Option<(usize, bool)>,
     /// Where the bytes begin that the parser did not take.
@@ -30,6 +32,7 @@ pub(crate) fn walk(frame: &[u8]) -> Innermost {
         found: Innermost {
             ip: None,
             arp: None,
+            ether_type: None,
             transport: None,
             payload: 0,
         },
@@ -75,7 +78,8 @@ impl Walk<'_> {
             self.at = 0;
         }
         let ethertype = self.word(12)?;
-        self.take(14)?;
+        let header = self.take(14)?;
+        self.found.ether_type = Some(header.start + 12);
         self.network(ethertype)
     }
 

@@ -137,7 +137,8 @@ fn table(rss: Rss, first: u32, last: u32) -> Vec<u16> {
     let queue = |bucket: u32| {
         let start = bucket.reverse_bits();
         let end = start | u32::MAX.checked_shr(bits).unwrap_or(0);
-        match start <= last && first <= end {
+        // What a card does not hash, since it is no IP, is in bucket 0: the host looks at it.
+        match bucket == 0 || start <= last && first <= end {
             true => SAMPLED_QUEUE,
             false => PLAIN_QUEUE,
         }
@@ -162,5 +163,15 @@ mod tests {
             .filter(|(_, q)| **q == SAMPLED_QUEUE);
         let buckets: Vec<usize> = sampled.map(|(i, _)| i).collect();
         assert_eq!(buckets, [0, 64, 128, 192, 256, 320, 384, 448]);
+    }
+
+    #[test]
+    fn what_is_not_hashed_is_looked_at() {
+        let rss = Rss {
+            key_bytes: 52,
+            table: 8,
+        };
+        let table = table(rss, 1 << 31, (1 << 31) + 1);
+        assert_eq!(table, [1, 1, 0, 0, 0, 0, 0, 0]);
     }
 }

@@ -11,10 +11,10 @@ use super::server::{LIMITS, Move, Pattern, Server, Uses};
 
 /// Steps towards the best multipliers.
 const STEPS: usize = 60;
-/// Steps towards those for further bounds.
-const FURTHER: usize = 20;
-/// For a further bound, there is only this part of one thing that the server has.
-const LESS: f64 = 0.4;
+/// Of how many things that the server has what is left is counted for a bound of its own; the dearest first.
+const COUNTED: usize = 2;
+/// Into how many cells each is divided for that.
+const CELLS: usize = 128;
 /// How many sets are compared with each.
 const RIVALS: usize = 64;
 /// How many sets are handed back at most.
@@ -58,13 +58,12 @@ type Values = Vec<Vec<Vec<f64>>>;
 /// By step and state.
 type ByState = Vec<Vec<f64>>;
 
-/// The multipliers of an earlier search, to begin with: the main ones, then those of further bounds.
-#[derive(Clone, Default)]
-pub(super) struct Multipliers(Vec<Uses>);
+/// The multipliers of an earlier search, to begin with.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Multipliers(Uses);
 
 /// The sets that are worth most.
 pub(super) fn price(server: &Server, question: &Question<'_>, known: &mut Multipliers) -> Priced {
-    known.0.resize(server.limits.len() + 1, [0.0; LIMITS]);
     let values = values(server, question);
     let mut found = Vec::new();
     let search = Multiply {
@@ -72,7 +71,7 @@ pub(super) fn price(server: &Server, question: &Question<'_>, known: &mut Multip
         values: &values,
         more: question.more,
     };
-    let (bound, ahead) = search.run(&question.room, STEPS, &mut known.0[0], &mut found);
+    let bound = search.run(&question.room, STEPS, &mut known.0, &mut found);
     let mut priced = Priced {
         patterns: Vec::new(),
         most: bound,
@@ -80,19 +79,14 @@ pub(super) fn price(server: &Server, question: &Question<'_>, known: &mut Multip
         made: (STEPS * server.moves()) as u64 / MOVES,
     };
     if bound > question.more {
-        let mut views = vec![View::new(
-            server,
-            &values,
-            known.0[0],
-            ahead,
-            &question.room,
-        )];
-        for limit in 0..server.limits.len() {
-            let mut less = question.room;
-            less[limit] *= LESS;
-            let w = &mut known.0[limit + 1];
-            let (_, ahead) = search.run(&less, FURTHER, w, &mut Vec::new());
-            views.push(View::new(server, &values, *w, ahead, &question.room));
+        let w = known.0;
+        let mut views = vec![View::new(server, &values, w, None, &question.room)];
+        let mut limits: Vec<usize> = (0..server.limits.len()).collect();
+        let dear = |limit: &usize| w[*limit] * question.room[*limit];
+        limits.sort_by(|a, b| dear(b).total_cmp(&dear(a)));
+        for limit in limits.into_iter().take(COUNTED) {
+            let counted = View::new(server, &values, w, Some(limit), &question.room);
+            views.push(counted);
         }
         let least = found
             .iter()
@@ -101,8 +95,7 @@ pub(super) fn price(server: &Server, question: &Question<'_>, known: &mut Multip
         let mut labelling = Labelling::new(server, &values, question, &views, least);
         labelling.meet();
         found.extend(labelling.joined());
-        let further = server.limits.len() * FURTHER * server.moves();
-        priced.made += labelling.made + further as u64 / MOVES;
+        priced.made += labelling.made + (COUNTED * CELLS / 4 * server.moves()) as u64 / MOVES;
         priced.whole = labelling.lost == f64::NEG_INFINITY;
         let best = found.iter().map(|(value, _)| *value).fold(least, f64::max);
         priced.most = best.max(labelling.lost).min(bound);
@@ -155,22 +148,16 @@ struct Multiply<'a> {
 impl Multiply<'_> {
     /// The lowest bound found, beginning with multipliers `w`, which are then those of that bound, and what can be won
     /// from each state of each step on. Paths that fit and are worth more than asked for go to `found`.
-    fn run(
-        &self,
-        room: &Uses,
-        steps: usize,
-        w: &mut Uses,
-        found: &mut Vec<Found>,
-    ) -> (f64, ByState) {
+    fn run(&self, room: &Uses, steps: usize, w: &mut Uses, found: &mut Vec<Found>) -> f64 {
         let limits = self.server.limits.len();
-        let mut best = (f64::INFINITY, *w, Vec::new());
+        let mut best = (f64::INFINITY, *w);
         let (mut size, mut stale) = (1.0, 0);
         for _ in 0..steps {
             let ahead = self.ahead(w);
             let bound = ahead[0][0] + worth(self.server, w, room);
             if bound == f64::NEG_INFINITY {
                 // What was decided leaves no set at all.
-                return (bound, ahead);
+                return bound;
             }
             let (path, value, uses) = self.longest(w, &ahead);
             let fits = (0..limits).all(|limit| uses[limit] <= room[limit] + ROOM);
@@ -178,7 +165,7 @@ impl Multiply<'_> {
                 found.push((value, path));
             }
             if bound < best.0 - 1e-12 {
-                best = (bound, *w, ahead);
+                best = (bound, *w);
                 stale = 0;
             } else {
                 stale += 1;
@@ -206,7 +193,7 @@ impl Multiply<'_> {
             }
         }
         *w = best.1;
-        (best.0, best.2)
+        best.0
     }
     /// By step and state before it: the most that can be won from there on, less what it costs.
     fn ahead(&self, w: &Uses) -> ByState {
@@ -252,10 +239,15 @@ impl Multiply<'_> {
     }
 }
 
-/// A bound on what partial sets can become.
+/// A bound on what partial sets can become: all that the server has is priced by multipliers, but for at most one
+/// limit, of which what is left is counted, in cells. Each move takes its whole cells only, so that the bound holds.
 struct View {
     w: Uses,
-    /// By step and state: what can be won from there on, and until there, less what it costs.
+    /// The limit that is counted, with what there is of it and the size of a cell.
+    counted: Option<(usize, f64, f64)>,
+    /// How many numbers of cells can be left.
+    cells: usize,
+    /// By step, and by state and cells left: what can be won from there on, and until there, less what it costs.
     ahead: ByState,
     behind: ByState,
     /// What all that there is costs.
@@ -263,25 +255,85 @@ struct View {
 }
 
 impl View {
-    fn new(server: &Server, values: &Values, w: Uses, ahead: ByState, room: &Uses) -> Self {
-        let mut behind = vec![vec![0.0]];
-        for (k, step) in server.steps.iter().enumerate() {
-            let mut next = vec![f64::NEG_INFINITY; ahead[k + 1].len()];
-            for (s, moves) in step.from.iter().enumerate() {
-                for (m, moved) in moves.iter().enumerate() {
-                    let reach = behind[k][s] + values[k][s][m] - dot(&w, &moved.uses);
-                    next[moved.to] = f64::max(next[moved.to], reach);
+    fn new(
+        server: &Server,
+        values: &Values,
+        mut w: Uses,
+        counted: Option<usize>,
+        room: &Uses,
+    ) -> Self {
+        if let Some(limit) = counted {
+            w[limit] = 0.0;
+        }
+        let all = |limit: usize| (room[limit] + ROOM).max(0.0);
+        let ends = server.states().last().copied().unwrap_or(1);
+        let cells = counted.map_or(1, |_| CELLS + 1);
+        let mut view = Self {
+            w,
+            counted: counted.map(|limit| (limit, all(limit), all(limit) / CELLS as f64)),
+            cells,
+            ahead: vec![vec![0.0; ends * cells]],
+            behind: vec![vec![0.0; cells]],
+            room: worth(server, &w, room),
+        };
+        for (step, values) in server.steps.iter().zip(values).rev() {
+            let next = &view.ahead[view.ahead.len() - 1];
+            let mut here = vec![f64::NEG_INFINITY; step.from.len() * cells];
+            for (s, (moves, values)) in step.from.iter().zip(values).enumerate() {
+                for (moved, value) in moves.iter().zip(values) {
+                    view.reach(&mut here, s, next, moved.to, moved, *value);
                 }
             }
-            behind.push(next);
+            view.ahead.push(here);
         }
-        let room = worth(server, &w, room);
-        Self {
-            w,
-            ahead,
-            behind,
-            room,
+        view.ahead.reverse();
+        for (k, (step, values)) in server.steps.iter().zip(values).enumerate() {
+            let mut next = vec![f64::NEG_INFINITY; view.ahead[k + 1].len()];
+            for (s, (moves, values)) in step.from.iter().zip(values).enumerate() {
+                for (moved, value) in moves.iter().zip(values) {
+                    view.reach(&mut next, moved.to, &view.behind[k], s, moved, *value);
+                }
+            }
+            view.behind.push(next);
         }
+        view
+    }
+    /// Raises what can be won in a state to what a move from another one makes of it, for all numbers of cells left.
+    fn reach(
+        &self,
+        to: &mut [f64],
+        state: usize,
+        from: &[f64],
+        other: usize,
+        moved: &Move,
+        value: f64,
+    ) {
+        let won = value - dot(&self.w, &moved.uses);
+        let taken = self
+            .counted
+            .map_or(0, |(limit, _, cell)| whole(moved.uses[limit], cell));
+        let to = to[state * self.cells..][..self.cells].iter_mut();
+        let from = &from[other * self.cells..][..self.cells];
+        for (to, from) in to.skip(taken).zip(from) {
+            *to = f64::max(*to, won + from);
+        }
+    }
+    /// What a table of one step says about a state, where this much is used already.
+    fn won(&self, table: &[f64], state: usize, uses: &Uses) -> f64 {
+        let left = self
+            .counted
+            .map_or(0, |(limit, all, cell)| whole(all - uses[limit], cell));
+        table[state * self.cells + left.min(self.cells - 1)]
+    }
+}
+
+/// How many whole cells an amount is.
+fn whole(amount: f64, cell: f64) -> usize {
+    // A cell of nothing is of a server that has nothing.
+    if cell > 0.0 {
+        (amount / cell) as usize
+    } else {
+        0
     }
 }
 
@@ -366,7 +418,8 @@ impl<'a> Labelling<'a> {
         for (s, labels) in self.front[k].iter().enumerate() {
             for (l, label) in labels.iter().enumerate() {
                 for (m, moved) in self.server.steps[k].from[s].iter().enumerate() {
-                    let won = |view: &View| view.ahead[k + 1][moved.to];
+                    let won =
+                        |view: &View, uses: &Uses| view.won(&view.ahead[k + 1], moved.to, uses);
                     if let Some(to) = self.with(label, self.values[k][s][m], &moved.uses, won) {
                         let (before, state, moved_by) = (l as u32, s as u32, m as u8);
                         next[moved.to].push(Label {
@@ -389,7 +442,7 @@ impl<'a> Labelling<'a> {
         for (s, moves) in self.server.steps[k].from.iter().enumerate() {
             for (m, moved) in moves.iter().enumerate() {
                 for (l, label) in after[moved.to].iter().enumerate() {
-                    let won = |view: &View| view.behind[k][s];
+                    let won = |view: &View, uses: &Uses| view.won(&view.behind[k], s, uses);
                     if let Some(to) = self.with(label, self.values[k][s][m], &moved.uses, won) {
                         let (before, state, moved_by) = (l as u32, moved.to as u32, m as u8);
                         next[s].push(Label {
@@ -411,7 +464,7 @@ impl<'a> Labelling<'a> {
         label: &Label,
         value: f64,
         uses: &Uses,
-        won: impl Fn(&View) -> f64,
+        won: impl Fn(&View, &Uses) -> f64,
     ) -> Option<Label> {
         let limits = self.server.limits.len();
         let mut to = Label {
@@ -430,7 +483,9 @@ impl<'a> Labelling<'a> {
             let used: f64 = (0..limits)
                 .map(|limit| view.w[limit] * to.uses[limit])
                 .sum();
-            to.bound = to.bound.min(to.value - used + won(view) + view.room);
+            to.bound = to
+                .bound
+                .min(to.value - used + won(view, &to.uses) + view.room);
             if to.bound <= self.least + ROOM {
                 return None;
             }

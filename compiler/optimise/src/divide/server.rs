@@ -22,14 +22,17 @@ pub(super) enum Decision {
     At(usize, usize, bool),
     /// Two units are on the same server, or are not.
     Together(usize, usize, bool),
+    /// A unit is on a server of which everything is decided.
+    Done(usize),
 }
 
 impl Decision {
-    /// The opposite.
+    /// The opposite; what is done has none.
     pub fn not(self) -> Self {
         match self {
             Self::At(unit, site, is) => Self::At(unit, site, !is),
             Self::Together(a, b, are) => Self::Together(a, b, !are),
+            done @ Self::Done(_) => done,
         }
     }
     /// Whether a unit may be here: at a site, or, with `None`, on another server or none.
@@ -38,12 +41,14 @@ impl Decision {
             Self::At(u, s, true) => u != unit || site.is_none_or(|site| site == s),
             Self::At(u, s, false) => u != unit || site != Some(s),
             Self::Together(..) => true,
+            Self::Done(u) => u != unit || site.is_none(),
         }
     }
     /// Whether a unit may be at a site that is no server's.
     pub fn allows_outside(self, unit: usize, site: usize) -> bool {
         match self {
             Self::Together(a, b, are) => !are || (a != unit && b != unit),
+            Self::Done(u) => u != unit,
             at @ Self::At(..) => at.allows(unit, Some(site)),
         }
     }

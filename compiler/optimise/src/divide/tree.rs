@@ -1,22 +1,40 @@
 //! Branch and price: where fractions of patterns do, a decision that they do not keep is taken both ways.
+//!
+//! Before that, a dive: a server is given a pattern of which there is much, and what is left is divided among the others (a diving
+//! heuristic with few ways back, as of Sadykov and others 2019). It finds good assignments long before the search does.
 
-use super::server::{Decision, Pattern};
-use super::{Accept, Division, Known, Taken, Verdict, solved};
-use microlp::{ComparisonOp, OptimizationDirection, Variable};
-use std::collections::BTreeMap;
+use super::look::{Done, Look, Node};
+use super::server::Decision;
+use super::{Accept, Division, Known, Verdict};
+use crate::both::both;
 
-/// What counts as a fraction.
-const FRACTION: f64 = 1e-5;
+/// How many patterns are tried for the first server, for further ones, and for the last but one.
+const TRIED: [usize; 3] = [6, 3, 2];
+/// How much is asked of dives: by what part of the way from what is proven to what is known more may be used than is proven.
+const AMBITIONS: [f64; 8] = [0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
+/// How many nodes a dive looks at.
+const DIVE: usize = 30;
 
 /// What was found, the part that it or what was known uses, and whether less is impossible, but for the gap.
 type Searched = (Option<Vec<usize>>, f64, bool);
 
-/// Fractions of patterns and of choices that are no server's.
-struct Fractions<'p> {
-    /// Patterns and how much of each.
-    patterns: Vec<(Taken, &'p Pattern, f64)>,
-    /// By unit: choices by position, and how much of each.
-    outside: Vec<Vec<(usize, f64)>>,
+/// What comes of a node.
+enum Outcome {
+    /// Nothing.
+    Closed,
+    /// This is to be decided.
+    Open(Decision),
+    /// An assignment, if whole patterns make one.
+    Whole(Option<Vec<usize>>),
+    /// The search for patterns, or a solver, came to no end.
+    Unknown,
+}
+
+/// A node that was looked at.
+struct Looked {
+    outcome: Outcome,
+    /// What it left behind; of patterns those that do, the ones of which there is most first.
+    done: Done,
 }
 
 impl Division<'_> {
@@ -26,196 +44,173 @@ impl Division<'_> {
         known: Known,
         accept: &mut Accept<'_, E>,
     ) -> Result<Searched, E> {
-        let mut value = known.value;
-        let mut best = None;
-        // What was decided, with patterns to begin with.
-        let mut open: Vec<(Vec<Decision>, Vec<Taken>)> = vec![Default::default()];
-        while let Some((decided, mut taken)) = open.pop() {
-            let part = value * (1.0 - known.gap);
+        let less = |value: f64| value * (1.0 - known.gap);
+        let (mut value, mut best) = self.dives(known, accept)?;
+        let mut open = vec![Node::default()];
+        while let Some(node) = open.pop() {
+            let part = less(value);
             if part <= known.bound {
                 return Ok((best, value, true));
             }
-            match self.test(part, &decided, &mut taken) {
-                Verdict::Nothing => continue,
-                Verdict::Unknown => return Ok((best, value, false)),
-                Verdict::Fractions => {}
-            }
-            let Some(fractions) = self.fractions(part, &decided, &taken) else {
+            if self.is_over(0) {
                 return Ok((best, value, false));
-            };
-            taken = fractions
-                .patterns
-                .iter()
-                .map(|(taken, ..)| *taken)
-                .collect();
-            if let Some(decision) = self.undecided(&fractions) {
-                for decision in [decision.not(), decision] {
-                    let decided = decided.iter().copied().chain([decision]);
-                    open.push((decided.collect(), taken.clone()));
-                }
-                continue;
             }
-            let choice = self.whole(&fractions);
-            let used = match &choice {
-                Some(choice) => accept(choice)?,
-                None => None,
-            };
-            match used {
-                // The same decisions may have room for less.
-                Some(used) if used <= part * (1.0 + 1e-9) => {
-                    (value, best) = (used, choice);
-                    open.push((decided, taken));
+            // The decisions of the first one go on top.
+            for looked in self.look_at(node, open.pop(), part).into_iter().rev() {
+                let node = self.keep(looked.done);
+                match looked.outcome {
+                    Outcome::Closed => {}
+                    Outcome::Unknown => return Ok((best, value, false)),
+                    Outcome::Open(decision) => {
+                        for decision in [decision.not(), decision] {
+                            let mut node = node.clone();
+                            node.decided.push(decision);
+                            open.push(node);
+                        }
+                    }
+                    Outcome::Whole(choice) => match used(&choice, part, accept)? {
+                        // The same decisions may have room for less.
+                        Some(used) => {
+                            if used < value {
+                                (value, best) = (used, choice);
+                            }
+                            open.push(node);
+                        }
+                        // It breaks what patterns do not see.
+                        None => return Ok((best, value, false)),
+                    },
                 }
-                // It breaks what patterns do not see.
-                _ => return Ok((best, value, false)),
             }
         }
         Ok((best, value, true))
     }
-    /// Fractions that do, of patterns that are known.
-    fn fractions(&self, part: f64, decided: &[Decision], taken: &[Taken]) -> Option<Fractions<'_>> {
-        let mut program = microlp::Problem::new(OptimizationDirection::Minimize);
-        let right = self.shared.right(part);
-        let mut rows: Vec<Vec<(Variable, f64)>> = vec![Vec::new(); right.len()];
-        let mut units: Vec<Vec<(Variable, f64)>> = Vec::new();
-        for _ in 0..self.outside.len() {
-            let mut slack = |sign| (program.add_var(1.0, (0.0, f64::INFINITY)), sign);
-            units.push(vec![slack(1.0), slack(-1.0)]);
-        }
-        let mut outside: Vec<Vec<(usize, Variable)>> = Vec::new();
-        for (u, choices) in self.outside.iter().enumerate() {
-            let choices = choices.iter().filter(|(c, _)| self.allows(u, *c, decided));
-            let columns = choices.map(|(c, amounts)| {
-                let column = program.add_var(0.0, (0.0, 1.0));
-                units[u].push((column, 1.0));
-                for (row, amount) in amounts {
-                    rows[*row].push((column, *amount));
-                }
-                (*c, column)
-            });
-            outside.push(columns.collect());
-        }
-        for amounts in &self.shared.helpers {
-            let column = program.add_var(0.0, (0.0, 1.0));
-            for (row, amount) in amounts {
-                rows[*row].push((column, *amount));
-            }
-        }
-        let mut patterns = Vec::new();
-        let mut times: Vec<Vec<(Variable, f64)>> = vec![Vec::new(); self.groups.len()];
-        for (g, p) in taken {
-            let pattern = &self.groups[*g].patterns[*p];
-            let column = program.add_var(0.0, (0.0, f64::INFINITY));
-            times[*g].push((column, 1.0));
-            for (unit, _) in &pattern.at {
-                units[*unit].push((column, 1.0));
-            }
-            for (row, amount) in &pattern.rows {
-                rows[*row].push((column, *amount));
-            }
-            patterns.push(((*g, *p), pattern, column));
-        }
-        for (group, times) in self.groups.iter().zip(times) {
-            let servers = group.servers.len() as f64;
-            program.add_constraint(times, ComparisonOp::Le, servers);
-        }
-        for (terms, right) in rows.into_iter().zip(right) {
-            program.add_constraint(terms, ComparisonOp::Le, right);
-        }
-        for terms in units {
-            program.add_constraint(terms, ComparisonOp::Eq, 1.0);
-        }
-        let solution = solved(program.solve())?;
-        let patterns = patterns
-            .into_iter()
-            .map(|(g, p, column)| (g, p, solution[column]));
-        let outside = outside.into_iter().map(|choices| {
-            choices
-                .into_iter()
-                .map(|(choice, column)| (choice, solution[column]))
-                .collect()
-        });
-        Some(Fractions {
-            patterns: patterns
-                .filter(|(.., much)| *much > FRACTION * 0.1)
-                .collect(),
-            outside: outside.collect(),
-        })
-    }
-    /// The decision about large units of which the fractions are furthest from either; `None` if they are none.
-    fn undecided(&self, fractions: &Fractions<'_>) -> Option<Decision> {
-        let mut much: BTreeMap<(usize, usize, bool), f64> = BTreeMap::new();
-        for (u, choices) in fractions.outside.iter().enumerate() {
-            for (choice, part) in choices {
-                let site = self.real.units[u].choices[*choice].site;
-                *much.entry((u, site, false)).or_default() += part;
-            }
-        }
-        for (_, pattern, part) in &fractions.patterns {
-            for (k, (unit, choice)) in pattern.at.iter().enumerate() {
-                let site = self.real.units[*unit].choices[*choice].site;
-                *much.entry((*unit, site, false)).or_default() += part;
-                for (other, _) in &pattern.at[k + 1..] {
-                    *much.entry((*unit, *other, true)).or_default() += part;
-                }
-            }
-        }
-        let mut best: Option<(f64, Decision)> = None;
-        for ((a, b, pair), part) in much {
-            let open = part.min(1.0 - part);
-            let (size, decision) = match pair {
-                true => (
-                    0.5 * (self.size(a) + self.size(b)),
-                    Decision::Together(a, b, true),
-                ),
-                false => (self.size(a), Decision::At(a, b, true)),
-            };
-            let score = open * size;
-            if open > FRACTION && best.is_none_or(|(known, _)| score > known) {
-                best = Some((score, decision));
-            }
-        }
-        best.map(|(_, decision)| decision)
-    }
-    /// The largest part of anything that a unit takes.
-    fn size(&self, unit: usize) -> f64 {
-        let demands = self.real.units[unit]
-            .choices
-            .iter()
-            .flat_map(|choice| &choice.demands);
-        let parts = demands.map(|demand| {
-            let capacity = self.real.quantities[demand.quantity].capacity;
-            let limited = capacity.is_finite() && capacity > 0.0;
-            if limited {
-                demand.amount / capacity
-            } else {
-                0.0
-            }
-        });
-        0.1 + parts.fold(0.0, f64::max)
-    }
-    /// The assignment that whole patterns make; `None` if they leave out a unit.
-    fn whole(&self, fractions: &Fractions<'_>) -> Option<Vec<usize>> {
-        let mut choice: Vec<Option<usize>> = vec![None; self.real.units.len()];
-        for (u, choices) in fractions.outside.iter().enumerate() {
-            let taken = choices.iter().find(|(_, part)| *part > 0.5);
-            choice[u] = taken.map(|(choice, _)| *choice);
-        }
-        let mut next = vec![0; self.groups.len()];
-        for ((g, _), pattern, part) in &fractions.patterns {
-            // A pattern may be taken more than once only if it is empty.
-            if *part < 0.5 || pattern.at.is_empty() {
+    /// The best that dives find, with the part that it or what was known uses. The less may be used, the fewer patterns do, and the
+    /// nearer fractions of them are to whole ones: so most is asked for first.
+    fn dives<E>(
+        &mut self,
+        known: Known,
+        accept: &mut Accept<'_, E>,
+    ) -> Result<(f64, Option<Vec<usize>>), E> {
+        let (mut value, mut best) = (known.value, None);
+        let mut failed = known.bound;
+        let mut ambitions = AMBITIONS.iter().peekable();
+        while let Some(ambition) = ambitions.peek() {
+            let most = value * (1.0 - known.gap);
+            let part = known.bound + **ambition * (most - known.bound);
+            if part <= failed {
+                ambitions.next();
                 continue;
             }
-            let servers = &self.groups[*g].servers;
-            let server = *servers.get(next[*g])?;
-            next[*g] += 1;
-            for (unit, c) in &pattern.at {
-                let site = self.real.units[*unit].choices[*c].site;
-                let twin = crate::symmetry::twin(self.real, site, server)?;
-                choice[*unit] = self.real.choice_of(*unit, twin);
+            let mut nodes = DIVE;
+            let looked = self.look(Node::default(), part);
+            match self.dive(looked, part, &mut nodes, accept)? {
+                Some((choice, used)) => (value, best) = (used, Some(choice)),
+                None => failed = part,
             }
         }
-        choice.into_iter().collect()
+        Ok((value, best))
     }
+    /// An assignment that uses at most this part, if one is found on the way: server after server gets a pattern.
+    fn dive<E>(
+        &mut self,
+        looked: Looked,
+        part: f64,
+        nodes: &mut usize,
+        accept: &mut Accept<'_, E>,
+    ) -> Result<Option<(Vec<usize>, f64)>, E> {
+        let node = self.keep(looked.done);
+        match looked.outcome {
+            Outcome::Open(_) => {}
+            Outcome::Whole(choice) => {
+                let used = used(&choice, part, accept)?;
+                return Ok(choice.zip(used));
+            }
+            Outcome::Closed | Outcome::Unknown => return Ok(None),
+        }
+        let servers: usize = self.groups.iter().map(|group| group.servers.len()).sum();
+        let tried = match node.servers.len() {
+            0 => TRIED[0],
+            decided if decided + 2 < servers => TRIED[1],
+            _ => TRIED[2],
+        };
+        let next: Vec<Node> = node
+            .taken
+            .iter()
+            .take(tried)
+            .map(|(group, p)| {
+                let mut node = node.clone();
+                let units = &self.groups[*group].patterns[*p].at;
+                let done = units.iter().map(|(unit, _)| Decision::Done(*unit));
+                node.decided.extend(done);
+                node.servers.push((*group, *p));
+                node
+            })
+            .collect();
+        for pair in next.chunks(2) {
+            if *nodes < pair.len() || self.is_over(0) {
+                break;
+            }
+            *nodes -= pair.len();
+            for looked in self
+                .look_at(pair[0].clone(), pair.get(1).cloned(), part)
+                .into_iter()
+            {
+                if let Some(found) = self.dive(looked, part, nodes, accept)? {
+                    return Ok(Some(found));
+                }
+            }
+        }
+        Ok(None)
+    }
+    /// Looks at a node, and at another one at the same time.
+    fn look_at(&self, node: Node, other: Option<Node>, part: f64) -> Vec<Looked> {
+        match other {
+            None => vec![self.look(node, part)],
+            Some(other) => {
+                let first = || self.look(node, part);
+                let (first, second) = both(first, || self.look(other.clone(), part));
+                vec![first, second]
+            }
+        }
+    }
+    fn look(&self, node: Node, part: f64) -> Looked {
+        let mut look = Look::new(self, node, part);
+        let verdict = look.test();
+        let fractions = match verdict {
+            Verdict::Nothing => None,
+            Verdict::Fractions | Verdict::Unknown => look.fractions(),
+        };
+        let outcome = match (&fractions, verdict) {
+            (_, Verdict::Nothing) => Outcome::Closed,
+            (None, _) => Outcome::Unknown,
+            (Some(fractions), _) => match (look.undecided(fractions), verdict) {
+                // Where it is not known whether fractions do, more decisions may tell.
+                (Some(decision), _) => Outcome::Open(decision),
+                (None, Verdict::Fractions) => Outcome::Whole(look.whole(fractions)),
+                (None, _) => Outcome::Unknown,
+            },
+        };
+        if let Some(fractions) = fractions {
+            let mut patterns = fractions.patterns;
+            patterns.sort_by(|a, b| b.2.total_cmp(&a.2).then(a.0.cmp(&b.0)));
+            look.node.taken = patterns.into_iter().map(|(taken, ..)| taken).collect();
+        }
+        Looked {
+            outcome,
+            done: look.done(),
+        }
+    }
+}
+
+/// The part that an assignment uses, if there is one that holds and uses no more than this.
+fn used<E>(
+    choice: &Option<Vec<usize>>,
+    part: f64,
+    accept: &mut Accept<'_, E>,
+) -> Result<Option<f64>, E> {
+    let used = match choice {
+        Some(choice) => accept(choice)?,
+        None => None,
+    };
+    Ok(used.filter(|used| *used <= part * (1.0 + 1e-9)))
 }

@@ -6,6 +6,7 @@
 
 use super::{Answer, Goal, Limits, Model, NoSolution, Scope, Search, Solved, solve_milp, value};
 use crate::anneal::anneal;
+use crate::both::both;
 use crate::divide::{Effort, Known, divide};
 use crate::relax::Relaxed;
 use crate::search::search;
@@ -284,7 +285,12 @@ impl Search<'_> {
             return Ok(found);
         }
         let moves = (MOVES * open * open) as u64;
-        let annealed = ANNEALINGS.map(|seed| anneal(self.problem, &found, moves, seed));
+        let [first, second] = ANNEALINGS;
+        let annealed = both(
+            || anneal(self.problem, &found, moves, first),
+            || anneal(self.problem, &found, moves, second),
+        );
+        let annealed = [annealed.0, annealed.1];
         let most = |choice: &Vec<usize>| Tally::new(self.problem, choice).most();
         let best = annealed
             .into_iter()
