@@ -103,10 +103,6 @@ fn identified(mut frame: Vec<u8>, more: u16) -> Vec<u8> {
     frame
 }
 
-/// Bytes of a log that a core's second-level cache has room for, beside the packets; a fuller one is handed to whoever makes
-/// records of it.
-const FULL: usize = 256 << 10;
-
 /// One of the NIC's queues.
 struct Lane {
     queue: Queue,
@@ -186,7 +182,7 @@ impl Case {
                     match &mut self.tap {
                         Some(tap) => {
                             tap.run(&mut self.host, batch, lane.queue);
-                            if tap.log().bytes() > FULL {
+                            if tap.log().bytes() > Tap::FULL {
                                 black_box(tap.log()).clear();
                             }
                         }

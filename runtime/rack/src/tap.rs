@@ -17,7 +17,7 @@ pub enum Queue {
 /// What stands in front of a host's code and behind it: notes sampled packets as they come in and as they go out.
 ///
 /// A batch is looked at where it lies. What is noted stays in [`Tap::log`], from which somebody else makes
-/// records, and which is to be emptied between batches, before it grows beyond what caches hold.
+/// records, and which is to be emptied between batches, as soon as it has [`Tap::FULL`] bytes.
 pub struct Tap {
     sampler: BatchSampler,
     tags: Tags,
@@ -29,6 +29,10 @@ pub struct Tap {
 }
 
 impl Tap {
+    /// Bytes from which on the log is to be emptied: so many are still in a core's caches, beside packets, when they are
+    /// written again.
+    pub const FULL: usize = 16 << 10;
+
     /// A tap of a host; `tags` says what frames say. It keeps so many bytes of a packet, at most.
     #[must_use]
     pub fn new(sampler: Sampler, tags: Tags, snap: usize) -> Tap {

@@ -91,6 +91,15 @@ fn first(point: Point, port: u16, flags: u64, back: usize) -> u64 {
     u64::from(port) | point << 16 | flags | back << 32
 }
 
+/// Writes words to the first places and leaves the others.
+#[inline]
+fn write<const N: usize>(places: &mut &mut [[u8; WORD]], words: [u64; N]) {
+    if let Some((to, rest)) = std::mem::take(places).split_first_chunk_mut::<N>() {
+        *to = words.map(u64::to_le_bytes);
+        *places = rest;
+    }
+}
+
 impl Log {
     /// A log that keeps so many bytes of a frame, at most.
     #[must_use]
@@ -153,17 +162,13 @@ impl Log {
         let size = (words * WORD + kept.len()).next_multiple_of(WORD);
         let lengths = frame.len() as u64 | (kept.len() as u64) << 32;
         let beside = u64::from(beside.mark) | u64::from(beside.meta) << 32;
-        let common: [u64; COMMON] = [first, lengths, beside];
-        let (places, rest) = self.room(size).as_chunks_mut::<WORD>();
-        debug_assert!(rest.is_empty());
-        let (head, tail) = places.split_at_mut_checked(words).unwrap_or_default();
-        for (to, word) in head.iter_mut().zip(common.into_iter().chain(more)) {
-            *to = word.to_le_bytes();
+        let (mut places, _) = self.room(size).as_chunks_mut::<WORD>();
+        write(&mut places, [first, lengths, beside]);
+        write(&mut places, more);
+        if !whole {
+            write(&mut places, [digest(frame)]);
         }
-        if !whole && let Some(last) = head.last_mut() {
-            *last = digest(frame).to_le_bytes();
-        }
-        if let Some(to) = tail.as_flattened_mut().get_mut(..kept.len()) {
+        if let Some(to) = places.as_flattened_mut().get_mut(..kept.len()) {
             to.copy_from_slice(kept);
         }
         self.entries += 1;
