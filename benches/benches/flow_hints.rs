@@ -75,7 +75,7 @@ fn traffic(flows: u32) -> (Vec<Packet>, Vec<Packet>) {
     });
     let mut numbers = Numbers::new(7);
     let others = (0..PACKETS).map(|_| {
-        let flow = (u64::from(numbers.next_u32()) * u64::from(flows) >> 32) as u32;
+        let flow = ((u64::from(numbers.next_u32()) * u64::from(flows)) >> 32) as u32;
         let mut packet = Packet::new(&frame(flow)).at_time(1);
         packet.hint = flow + 1;
         packet
