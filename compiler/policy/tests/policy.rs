@@ -447,7 +447,7 @@ fn pipeline() -> impl Strategy<Value = Policy> {
                         filter: located(filter),
                         rate: Some(BitRate(u64::from(rate))),
                         flows: (rate % 2 == 1).then_some(Flows {
-                            at_once: u64::from(rate),
+                            at_once: 1 + u64::from(rate) % 1_000_000_000,
                             packets: 1 + u64::from(rate) % 100,
                         }),
                     },
