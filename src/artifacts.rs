@@ -1,14 +1,16 @@
 //! What each device of a plan is configured with.
 
 use trisect_plan::error::PlanError;
+use trisect_plan::flows::ServerFlows;
 use trisect_plan::machines::Machines;
 use trisect_plan::plan::Plan;
-use trisect_plan::site::Site;
+use trisect_plan::site::{ServerId, Site};
+use trisect_rte_flow::flows::with_numbers;
 use trisect_rte_flow::sampling::{self, KEY_BYTES, SamplingRefusal};
 use trisect_rte_flow::target::{self, RULES_JSON};
 use trisect_rte_flow::{Capabilities, RteFlow, RuleSet};
 use trisect_sample::{Algorithm, Field};
-use trisect_target::{Artifact, LowerError, Registry, Target};
+use trisect_target::{Artifact, LowerError, Registry, Resources, Target, resource};
 
 /// Why there are no artifacts.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +38,48 @@ enum NicSampling {
     HostLooks(SamplingRefusal),
 }
 
+/// What the NIC of a server can do, with the limits of the rack file.
+fn capabilities(plan: &Plan, server: ServerId) -> Option<Capabilities> {
+    let server = plan.rack.servers.get(usize::from(server.0))?;
+    let nic = server.nics.first()?;
+    let caps = match plan.rack.model_texts.get(&nic.model) {
+        Some(text) => Capabilities::parse(text, &nic.model).ok(),
+        None => Capabilities::named(&nic.model),
+    }?;
+    Some(caps.limited(&Resources::new().with(resource::RULES, nic.rules)))
+}
+
+/// The rules in a NIC's files; none if it has none.
+fn rules_in(files: &[Artifact]) -> Result<Option<RuleSet>, LowerError> {
+    let lowered = files.iter().find(|f| f.name == RULES_JSON);
+    let rules = lowered.map(|file| serde_json::from_slice(&file.bytes));
+    rules.transpose().map_err(|e| internal(e.to_string()))
+}
+
+/// A NIC's files with room for numbers of flows, if the plan has any there.
+fn with_flow_numbers(
+    plan: &Plan,
+    site: Site,
+    files: Vec<Artifact>,
+) -> Result<Vec<Artifact>, LowerError> {
+    let Site::Nic(server) = site else {
+        return Ok(files);
+    };
+    let flows = plan.flows.iter().find(|flows| flows.server == server);
+    let Some(most) = flows.and_then(ServerFlows::rules) else {
+        return Ok(files);
+    };
+    let Some(caps) = capabilities(plan, server) else {
+        return Ok(files);
+    };
+    let rules = rules_in(&files)?.unwrap_or_default();
+    let numbered = with_numbers(&rules, &caps, most).map_err(|why| LowerError::Refused {
+        node: String::new(),
+        refusal: why.refusal(plan.pieces.at(site).unwrap_or(&plan.uncut)),
+    })?;
+    target::artifacts(&numbered)
+}
+
 /// What the NIC in front of a host does about sampling, if that is compiled in and packets go to the host; `files` are what
 /// it does otherwise.
 fn nic_sampling(
@@ -46,20 +90,11 @@ fn nic_sampling(
     let (Site::Nic(server), Some(spec)) = (site, &plan.sampling.compiled) else {
         return Ok(None);
     };
-    let server_spec = plan.rack.servers.get(usize::from(server.0));
-    let nic = server_spec.and_then(|server| server.nics.first());
-    let caps = nic.and_then(|nic| match plan.rack.model_texts.get(&nic.model) {
-        Some(text) => Capabilities::parse(text, &nic.model).ok(),
-        None => Capabilities::named(&nic.model),
-    });
+    let caps = capabilities(plan, server);
     let (Some(_), Some(caps)) = (plan.pieces.at(Site::Host(server)), caps) else {
         return Ok(None);
     };
-    let lowered = files.iter().find(|f| f.name == RULES_JSON);
-    let lowered: Option<RuleSet> = lowered
-        .map(|file| serde_json::from_slice(&file.bytes))
-        .transpose()
-        .map_err(|e| internal(e.to_string()))?;
+    let lowered = rules_in(files)?;
     let flow = [Field::IpSrc, Field::IpDst, Field::SrcPort, Field::DstPort];
     let hashed = spec.hash == Algorithm::Toeplitz && spec.fields == flow;
     if hashed && spec.key.len() >= KEY_BYTES && caps.rss.is_some() {
@@ -155,6 +190,7 @@ pub fn all(plan: &Plan, registry: &Registry) -> Result<Vec<DeviceArtifacts>, Art
             .map_err(failed)?,
             None => Vec::new(),
         };
+        let files = with_flow_numbers(plan, site, files).map_err(failed)?;
         let files = match nic_sampling(plan, site, &files).map_err(failed)? {
             Some(NicSampling::Hashes(rules) | NicSampling::Carries(rules)) => {
                 target::artifacts(&rules).map_err(failed)?

@@ -6,10 +6,13 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use trisect_ir::diag::{Diagnostic, Span};
+use trisect_plan::flows::ServerFlows;
 use trisect_plan::plan::Plan;
 use trisect_policy::{Filter, Policy};
 use trisect_ports::{Capture, CaptureError};
-use trisect_rack::{Arrival, Compiled, Engine, Rack, Recorder, Role, Tags, arrivals, by_flow};
+use trisect_rack::{
+    Arrival, Compiled, Engine, FlowDriver, Rack, Recorder, Role, SharedNic, Tags, arrivals, by_flow,
+};
 use trisect_rte_flow::NicModel;
 use trisect_sample::{HashRange, SampleSpec, Sampler};
 use trisect_target::{Artifact, DeviceSpec, Resources};
@@ -233,6 +236,18 @@ pub fn rack(plan: &Plan, one_in: u32, records: bool) -> Result<Rack, RunError> {
         .map(|d| (d.device, d.files))
         .collect();
     let (switch, servers) = trisect_rack::specs(&plan.rack)?;
+    // NICs that number flows, by server: made when either they or their hosts are asked for.
+    let mut numbering: BTreeMap<usize, SharedNic> = BTreeMap::new();
+    for flows in plan.flows.iter().filter(|flows| flows.rules().is_some()) {
+        let load = |reason: String| RunError::Load {
+            device: flows.nic.clone(),
+            reason,
+        };
+        let server = usize::from(flows.server.0);
+        let files = artifacts.get(&flows.nic).map_or(&[][..], Vec::as_slice);
+        let nic = SharedNic::new(nic_model(plan, server, files).map_err(load)?);
+        numbering.insert(server, nic);
+    }
     let mut rack = trisect_rack::assemble(switch, servers, &plan.pieces, |asked| {
         let load = |reason: String| RunError::Load {
             device: asked.name.to_owned(),
@@ -246,16 +261,24 @@ pub fn rack(plan: &Plan, one_in: u32, records: bool) -> Result<Rack, RunError> {
             Role::Switch => switch_engine(&files).map_err(load)?,
             Role::Nic => nic_engine(plan, asked.server.unwrap_or(0), &files).map_err(load)?,
             Role::Host => {
-                let cycles = visit_cycles(plan, asked.server.unwrap_or(0));
-                let code = Compiled::new(asked.piece, cycles).map_err(|e| load(e.to_string()))?;
-                Box::new(code) as Box<dyn Engine>
+                let server = asked.server.unwrap_or(0);
+                let cycles = visit_cycles(plan, server);
+                let driver = numbering.get(&server).and_then(FlowDriver::new);
+                let code = match driver {
+                    Some(driver) => {
+                        let tables = hinted(plan, server);
+                        Compiled::with_flows(asked.piece, cycles, driver, tables)
+                    }
+                    None => Compiled::new(asked.piece, cycles),
+                };
+                Box::new(code.map_err(|e| load(e.to_string()))?) as Box<dyn Engine>
             }
         })
     })?;
     if plan.whole.is_some() {
         return Ok(rack);
     }
-    // A NIC without piece may still have rules: those that sample.
+    // A NIC without piece may still have rules: those that sample, or number flows.
     for (i, server) in rack.servers.iter_mut().enumerate() {
         let name = server.spec.nic.clone();
         if let Some(files) = artifacts.remove(&name) {
@@ -264,6 +287,9 @@ pub fn rack(plan: &Plan, one_in: u32, records: bool) -> Result<Rack, RunError> {
                 reason,
             };
             server.nic = nic_engine(plan, i, &files).map_err(load)?;
+        }
+        if let Some(nic) = numbering.remove(&i) {
+            server.nic = Box::new(nic);
         }
     }
     rack.sampler = Some(Sampler::new(sample_spec(plan, one_in)));
@@ -300,7 +326,21 @@ fn switch_engine(files: &[Artifact]) -> Result<Box<dyn Engine>, String> {
     ))
 }
 
+/// The tables of a server's host for whose entries numbers of flows stand.
+fn hinted(plan: &Plan, server: usize) -> Vec<String> {
+    let flows = plan.flows.iter();
+    let of_server = |flows: &&ServerFlows| usize::from(flows.server.0) == server;
+    flows
+        .filter(of_server)
+        .flat_map(ServerFlows::hinted)
+        .collect()
+}
+
 fn nic_engine(plan: &Plan, server: usize, files: &[Artifact]) -> Result<Box<dyn Engine>, String> {
+    Ok(Box::new(nic_model(plan, server, files)?))
+}
+
+fn nic_model(plan: &Plan, server: usize, files: &[Artifact]) -> Result<NicModel, String> {
     let nic = plan
         .rack
         .servers
@@ -316,8 +356,7 @@ fn nic_engine(plan: &Plan, server: usize, files: &[Artifact]) -> Result<Box<dyn 
     let device = trisect_rte_flow::Nic::new(&spec).map_err(|e| e.to_string())?;
     let rules = serde_json::from_slice(file(files, trisect_rte_flow::target::RULES_JSON)?)
         .map_err(|e| e.to_string())?;
-    let model = NicModel::new(device.capabilities(), &rules).map_err(|e| e.to_string())?;
-    Ok(Box::new(model))
+    NicModel::new(device.capabilities(), &rules).map_err(|e| e.to_string())
 }
 
 pub(crate) fn file<'a>(files: &'a [Artifact], name: &str) -> Result<&'a [u8], String> {

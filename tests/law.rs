@@ -89,7 +89,31 @@ fn keeps_the_law(project: &Project, rack: &str) {
 
 #[test]
 fn real_captures_through_central_office() {
-    project_keeps_the_law("central-office", "rack.toml");
+    // The same rack with NICs that number flows.
+    project_keeps_the_law("central-office", "rack-flows.toml");
+}
+
+/// The example's own traffic: numbers are used, and nothing else is different.
+#[test]
+fn flows_that_have_numbers_keep_the_law() {
+    let folder = example("central-office");
+    let rack = folder.join("rack-flows.toml");
+    let project = Project::load(&folder, Some(&rack)).expect("the example loads");
+    let registry = trisect::registry::registry().expect("targets");
+    let plan = Plan::make(&project.input(&registry, Strategy::E2)).expect("there is a plan");
+    let captures = project.traffic().expect("traffic");
+    let traffic = run::bundled(&captures).unwrap_or_else(|problems| panic!("{problems}"));
+    let mut embedded = run::rack(&plan, 64, false).expect("a rack");
+    let report = embedded.run(&traffic.arrivals, &mut |_| {}).expect("runs");
+    let expected = trisect_rack::expect(&plan.uncut, &traffic.arrivals);
+    let result = trisect_rack::check(&traffic.arrivals, &expected, &report);
+    assert!(result.holds(), "{result}");
+    let flows: Vec<_> = report.devices.iter().filter_map(|d| d.flows).collect();
+    assert!(!flows.is_empty(), "no NIC numbers flows");
+    let (hits, lookups) = flows
+        .iter()
+        .fold((0, 0), |(h, l), f| (h + f.hits, l + f.lookups));
+    assert!(hits * 2 > lookups, "{hits} of {lookups} look-ups by number");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use trisect_plan::explain::{Fix, NodePlan, WhyNot};
 use trisect_plan::pgraph::Traffic;
 use trisect_plan::site::Site;
 use trisect_plan::{Plan, Strategy, explain, svg};
-use trisect_policy::policy::{Latency, Located, Updates};
+use trisect_policy::policy::{Flows, Latency, Located, Updates};
 use trisect_ports::Capture;
 use trisect_rack::{
     Arrival, Engine, Interpreted, arrivals, assemble, by_flow, check, expect, specs,
@@ -226,6 +226,95 @@ fn devices_take_only_so_many_changes_of_tables() {
         "{}",
         of("s1.nic")
     );
+}
+
+/// nat-lb, every NF on the host, with so many flows per class of so many packets, on a rack whose NIC is of a model and
+/// has so many rules.
+fn with_flows(flows: Option<(u64, u64)>, model: &str, rules: u64) -> Plan {
+    let mut project = project("nat-lb");
+    let Pipeline::Policy { policy, .. } = &mut project.pipeline else {
+        panic!("no policy");
+    };
+    for pipeline in &mut policy.pipelines {
+        pipeline.class.flows = flows.map(|(at_once, packets)| Flows { at_once, packets });
+    }
+    let nic = &mut project.rack.servers[0].nics[0];
+    (nic.model, nic.rules) = (model.to_owned(), rules);
+    plan(&project, Strategy::Host)
+}
+
+#[test]
+fn flows_have_numbers_where_that_is_worth_it_and_explain_says_why_not() {
+    const MANY: u64 = 262_144;
+    let text = |plan: &Plan| -> String {
+        let all = explain::text(plan, Some("s1"));
+        let lines = all.lines().filter(|line| line.contains("numbers"));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    let numbered = with_flows(Some((60_000, 200)), "generic", MANY);
+    let shown = text(&numbered);
+    assert!(
+        shown.contains("lb.flows on s1: looked up by the numbers that s1.nic gives"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("s1.nic numbers flows for s1: 99.0 % of"),
+        "{shown}"
+    );
+    assert_eq!(numbered.flows[0].rules(), Some(120_000));
+    // Both tables of each NF, and what is asked for by an NF's name.
+    assert_eq!(numbered.flows[0].hinted().len(), 4);
+    let of_nat = explain::text(&numbered, Some("nat"));
+    assert!(
+        of_nat.contains("nat.mappings on s1: looked up by") && !of_nat.contains("lb.flows on s1")
+    );
+    // Nothing else of the plan is different.
+    let plain = with_flows(None, "generic", MANY);
+    assert_eq!(
+        (&plain.assignment, &plain.pieces),
+        (&numbered.assignment, &numbered.pieces)
+    );
+    assert_eq!(
+        (&plain.cost, &plain.prediction),
+        (&numbered.cost, &numbered.prediction)
+    );
+
+    for (flows, model, rules, why) in [
+        (
+            None,
+            "generic",
+            MANY,
+            "nothing says how many flows there are",
+        ),
+        (Some((60_000, 200)), "mlx5", MANY, "E0465"),
+        (
+            Some((60_000, 200)),
+            "generic",
+            4096,
+            "not worth it: too few rules are left",
+        ),
+        (
+            Some((60_000, 4)),
+            "generic",
+            MANY,
+            "not worth it: the NIC inserts too few rules per second",
+        ),
+        (Some((60_000, 2)), "generic", MANY, "not worth it"),
+        (
+            Some((100, 200)),
+            "generic",
+            MANY,
+            "s1.nic numbers no flows for s1: 99.0 %",
+        ),
+    ] {
+        let plan = with_flows(flows, model, rules);
+        assert_eq!(plan.flows[0].rules(), None);
+        let shown = text(&plan);
+        assert!(
+            shown.contains("not looked up by numbers of s1.nic") && shown.contains(why),
+            "{why}: {shown}"
+        );
+    }
 }
 
 #[test]

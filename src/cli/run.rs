@@ -282,6 +282,19 @@ fn text(plan: &Plan, summary: &Summary, traffic: &Traffic, work: Option<&HostWor
             work.node_cycles, work.io_cycles
         ));
     }
+    for (device, flows) in summary.devices.iter().filter_map(|d| Some((d, d.flows?))) {
+        out.push_str(&format!(
+            "Numbers of flows at {}: {} packets came with one, {} of {} look-ups found their entry by it; {} rules \
+             inserted, {} removed, {} packets refused one\n",
+            device.name,
+            flows.numbered,
+            flows.hits,
+            flows.lookups,
+            flows.inserted,
+            flows.removed,
+            flows.refused,
+        ));
+    }
     if let Some(busiest) = &summary.busiest {
         out.push_str(&format!("Busiest queue in this run: {busiest}\n"));
     }

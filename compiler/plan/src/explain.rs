@@ -414,6 +414,12 @@ pub fn text(plan: &Plan, subject: Option<&str>) -> String {
         }
         let _ = writeln!(out, "{}", plan.sampling.text());
     }
+    for flows in &plan.flows {
+        let lines = flows.text(subject);
+        if !lines.is_empty() {
+            let _ = writeln!(out, "{lines}");
+        }
+    }
     for node in shown {
         let of = if node.nf.is_empty() {
             String::new()

@@ -7,6 +7,7 @@
 //!                        -> place    which instance on which server
 //!                        -> cut      which node on switch, NIC or host
 //!                        -> split    one program per device
+//!                        -> flows    where NICs number flows for their hosts
 //!                        -> plan     all of it, with reasons
 //! ```
 //!
@@ -24,6 +25,7 @@ pub mod cut;
 pub mod error;
 pub mod explain;
 pub mod facts;
+pub mod flows;
 pub mod igraph;
 pub mod legal;
 pub mod machines;

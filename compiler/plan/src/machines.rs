@@ -5,11 +5,11 @@ use crate::site::{ServerId, Site};
 use crate::split::Ports;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use trisect_ir::{NodeId, Program};
+use trisect_ir::{NodeId, Program, TableId};
 use trisect_policy::rack::{self, Rack};
 use trisect_target::{
-    Artifact, Device, DeviceError, DeviceSpec, LowerError, Refusal, Registry, Resources, Target,
-    TargetKind, Use, Verdict, resource,
+    Artifact, Device, DeviceError, DeviceSpec, HintCycles, LowerError, Refusal, Registry,
+    Resources, Target, TargetKind, Use, Verdict, resource,
 };
 
 /// One server of the rack, in figures.
@@ -125,6 +125,9 @@ impl Device for Measured {
     }
     fn packet_cycles(&self) -> u64 {
         self.host.packet_cycles()
+    }
+    fn flow_hints(&self, program: &Program, table: TableId, flows: u64) -> Option<HintCycles> {
+        self.host.flow_hints(program, table, flows)
     }
     fn lower(&self, piece: &Program) -> Result<Vec<Artifact>, LowerError> {
         self.host.lower(piece)

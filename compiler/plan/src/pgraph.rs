@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use trisect_policy::Profile;
 use trisect_policy::filter::Filter;
 use trisect_policy::nf::{Affinity, NfDescription};
-use trisect_policy::policy::{self, Condition, Policy, Share, Updates};
+use trisect_policy::policy::{self, Condition, Flows, Policy, Share, Updates};
 use trisect_policy::rack::Rack;
 
 /// The policy graph.
@@ -66,6 +66,9 @@ pub struct PPipeline {
     pub filter: Filter,
     /// Offered load in packets per second.
     pub pps: f64,
+    /// How many flows there are, if the policy says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flows: Option<Flows>,
     /// What a plan has to reach for the class.
     #[serde(default, skip_serializing_if = "PSlo::is_empty")]
     pub slo: PSlo,
@@ -234,6 +237,7 @@ impl PGraph {
                 ports: Vec::new(),
                 filter: Filter::everything(),
                 pps,
+                flows: None,
                 slo: PSlo::default(),
                 edges: vec![
                     edge(PNode::In, PNode::Nf(0)),
@@ -331,6 +335,7 @@ impl PGraph {
             ports,
             filter: pipeline.class.filter.value.clone(),
             pps,
+            flows: pipeline.class.flows,
             slo: PSlo {
                 min_pps: pipeline
                     .slo

@@ -4,6 +4,7 @@ use crate::cut::{self, Cost, Objective, Problem, Proof, Search, Solution, Strate
 use crate::error::PlanError;
 use crate::explain::{self, NodePlan};
 use crate::facts::Facts;
+use crate::flows::{self, ServerFlows};
 use crate::igraph::IGraph;
 use crate::legal;
 use crate::machines::{Machines, ServerFigures};
@@ -86,6 +87,7 @@ struct Sketch {
     devices: Vec<DevicePlan>,
     crossings: Vec<Crossing>,
     prediction: Prediction,
+    flows: Vec<ServerFlows>,
 }
 
 /// A plan.
@@ -138,6 +140,9 @@ pub struct Plan {
     pub found_by: Strategy,
     /// What limits the rack.
     pub prediction: Prediction,
+    /// By server whose host has flow tables: whether its NIC numbers flows for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flows: Vec<ServerFlows>,
 }
 
 /// A device of the plan.
@@ -390,6 +395,7 @@ impl Plan {
             devices: devices(&facts, &search.problem, &machines, &solution),
             crossings: crossings(&facts, &search.problem, &solution.assignment),
             prediction: predict(&search, &solution),
+            flows: flows::flows(&facts, &search.problem, &machines, &pgraph, &solution),
         };
         drop(search);
         Ok(Self {
@@ -406,6 +412,7 @@ impl Plan {
             crossings: sketch.crossings,
             sampling,
             prediction: sketch.prediction,
+            flows: sketch.flows,
             uncut: facts.program.clone(),
             proof: solution.proof,
             found_by: solution.found_by,

@@ -109,6 +109,7 @@ pub(crate) fn plan(
         proof: proof(),
         found_by: input.strategy,
         prediction: prediction(input.rack, offered_pps),
+        flows: Vec::new(),
         assignment: Assignment::all(facts.effects.len(), Site::Switch),
         pieces: Pieces {
             switch: program.clone(),

@@ -13,7 +13,7 @@ use crate::codes;
 use crate::filter::Filter;
 use crate::filter::ast::Relation;
 use crate::policy::{
-    AttributeTest, AttributeValue, BitRate, Class, Condition, Edge, Latency, Located, Name,
+    AttributeTest, AttributeValue, BitRate, Class, Condition, Edge, Flows, Latency, Located, Name,
     NfInstance, Node, Pipeline, Policy, Setting, Share, Slo, Updates, scaled,
 };
 use crate::syntax::{Fault, Input, Parsed, bad_value, fail, sign, skip};
@@ -30,6 +30,8 @@ const STATEMENT_HELP: &str =
 const NAME_HELP: &str = "a name is a letter, then letters, digits, `_` and `-`";
 const UPDATES_HELP: &str =
     "write `updates 200` for entries per second, or `updates 0.1%` for one with so many packets";
+const FLOWS_HELP: &str =
+    "write `flows 100000 of 40 packets`: so many at a time, each with so many packets on average";
 const RATE_HELP: &str = "write it as 4Gbps, 250Mbps or (on edges) 12.5%";
 
 /// Reads the text as far as it follows the grammar.
@@ -334,7 +336,32 @@ impl<'a> Grammar<'a> {
             }
             rest = behind;
         }
+        if let Ok((behind, ())) = keyword("flows")(rest) {
+            let (behind, at_once) = self.amount(behind)?;
+            let (behind, ()) = expect(behind, "of", FLOWS_HELP)?;
+            let (behind, packets) = self.amount(behind)?;
+            let (behind, ()) = expect(behind, "packets", FLOWS_HELP)?;
+            class.flows = Some(Flows { at_once, packets });
+            rest = behind;
+        }
         Ok((rest, class))
+    }
+
+    /// A number of flows, or of their packets.
+    fn amount(&self, input: Input<'a>) -> Parsed<'a, u64> {
+        let start = skip(input);
+        let (behind, text) = digits(start)?;
+        match text
+            .parse()
+            .ok()
+            .filter(|n| (1..=1_000_000_000).contains(n))
+        {
+            Some(amount) => Ok((behind, amount)),
+            None => {
+                let message = format!("`{text}` is no number of flows or packets");
+                bad_value(start, message, "give a whole number from 1 to 1000000000")
+            }
+        }
     }
 
     fn slo(&self, input: Input<'a>) -> Parsed<'a, Slo> {

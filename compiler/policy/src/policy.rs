@@ -27,7 +27,8 @@
 //!   upstream declared for the packet.
 //! - Rates are estimates for sizing; they change no packet. `slo` says what a plan has to reach for the
 //!   class ([`Slo`]); it changes no packet either. Nor does `updates`: how often the control plane changes an entry of
-//!   the table ([`Updates`]), which devices must keep up with.
+//!   the table ([`Updates`]), which devices must keep up with. Nor does `flows`: how many flows of a class there are at a
+//!   time, and how long they are ([`Flows`]).
 //!
 //! # Grammar
 //!
@@ -39,7 +40,8 @@
 //! pipeline  = "pipeline" NAME "{" { statement ";" } "}"
 //! statement = class | slo | NAME edge NAME { edge NAME }
 //! slo       = "slo" [ "min" RATE ] [ "max" RATE ] [ "latency" TIME ] [ "weight" NUMBER ]
-//! class     = "class" [ "ports" NAME { "," NAME } ] [ "filter" STRING ] [ "rate" RATE ]
+//! class     = "class" [ "ports" NAME { "," NAME } ] [ "filter" STRING ] [ "rate" RATE ] [ flows ]
+//! flows     = "flows" NUMBER "of" NUMBER "packets"
 //! edge      = "->" | "-[" ( condition [ "," "rate" share ] | "rate" share ) "]->"
 //! share     = RATE | PERCENT                    4Gbps, 250Mbps, 12.5%
 //! TIME      = a number with `ns`, `us` or `ms`  200us
@@ -181,6 +183,18 @@ pub struct Class {
     /// Offered load.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<BitRate>,
+    /// Its flows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flows: Option<Flows>,
+}
+
+/// How many flows of a class there are, and how long they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flows {
+    /// Flows at a time; at least 1.
+    pub at_once: u64,
+    /// Packets of each, on average; at least 1.
+    pub packets: u64,
 }
 
 impl Default for Class {
@@ -190,6 +204,7 @@ impl Default for Class {
             ports: Vec::new(),
             filter,
             rate: None,
+            flows: None,
         }
     }
 }
@@ -435,6 +450,9 @@ impl fmt::Display for Pipeline {
         }
         if let Some(rate) = self.class.rate {
             write!(f, " rate {rate}")?;
+        }
+        if let Some(flows) = self.class.flows {
+            write!(f, " flows {} of {} packets", flows.at_once, flows.packets)?;
         }
         writeln!(f, ";")?;
         if !self.slo.is_empty() {

@@ -9,8 +9,8 @@ use proptest::sample::select;
 use trisect_ir::diag::{Diagnostic, Span};
 use trisect_policy::filter::ast::Relation;
 use trisect_policy::policy::{
-    AttributeTest, AttributeValue, BitRate, Class, Condition, Edge, Latency, Located, NfInstance,
-    Node, Pipeline, Setting, Share, Slo, Updates,
+    AttributeTest, AttributeValue, BitRate, Class, Condition, Edge, Flows, Latency, Located,
+    NfInstance, Node, Pipeline, Setting, Share, Slo, Updates,
 };
 use trisect_policy::{Filter, NfDescription, Policy, Rack, parse_policy};
 
@@ -446,6 +446,10 @@ fn pipeline() -> impl Strategy<Value = Policy> {
                         ports: ports.into_iter().map(located).collect(),
                         filter: located(filter),
                         rate: Some(BitRate(u64::from(rate))),
+                        flows: (rate % 2 == 1).then_some(Flows {
+                            at_once: 1 + u64::from(rate) % 1_000_000_000,
+                            packets: 1 + u64::from(rate) % 100,
+                        }),
                     },
                     edges: edges.collect(),
                 }],

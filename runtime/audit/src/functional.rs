@@ -69,6 +69,7 @@ fn pass_through(arrival: &Record) -> Fate {
         bytes: arrival.packet.clone(),
         mark: arrival.mark,
         meta: arrival.meta,
+        flow: 0,
     };
     let port = trisect_rack::NIC_TO_HOST;
     Fate::Emit { port, frame }
@@ -83,6 +84,7 @@ fn claimed(departure: &Record) -> Fate {
                 bytes: departure.packet.clone(),
                 mark: departure.mark,
                 meta: departure.meta,
+                flow: 0,
             },
         },
         Point::In | Point::Drop => Fate::Drop {

@@ -6,6 +6,8 @@ use trisect_ir::state::State;
 use trisect_ir::{Bits, MetaId, Program};
 use trisect_target::wire;
 
+use crate::FlowReport;
+
 /// A frame on its way through the rack.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Frame {
@@ -15,6 +17,9 @@ pub struct Frame {
     pub mark: u32,
     /// Live metadata that the NIC has set.
     pub meta: u32,
+    /// The number that the NIC has for the packet's flow; 0 for none. It says nothing about the packet, only where the
+    /// host's driver may look first.
+    pub flow: u32,
 }
 
 impl Frame {
@@ -25,6 +30,7 @@ impl Frame {
             bytes,
             mark: 0,
             meta: 0,
+            flow: 0,
         }
     }
 }
@@ -69,6 +75,11 @@ pub trait Engine {
 
     /// The state as seen at time `now_ns`, in canonical form.
     fn state(&self, now_ns: u64) -> State;
+
+    /// What the driver of a NIC that numbers flows has seen and done, if the device is a host that has one.
+    fn flows(&self) -> Option<FlowReport> {
+        None
+    }
 
     /// Puts the device into this state.
     ///
@@ -159,6 +170,7 @@ pub(crate) fn fate(
                 bytes,
                 mark: read(mark),
                 meta: read(meta),
+                flow: 0,
             };
             Fate::Emit { port, frame }
         }

@@ -29,6 +29,7 @@ mod compiled;
 mod egress;
 mod engine;
 mod event;
+mod flows;
 mod ingress;
 mod provider;
 mod queue;
@@ -47,6 +48,7 @@ pub use check::{CheckReport, Difference, Expected, Place, check, expect, expect_
 pub use compiled::Compiled;
 pub use egress::write_egress;
 pub use engine::{Engine, EngineError, Fate, Frame, Interpreted, PassThrough};
+pub use flows::{FlowDriver, FlowReport, SharedNic};
 pub use ingress::{Arrival, arrivals, by_flow};
 pub use provider::{At, Deed, Provider};
 pub use queue::{LinkSpec, wire_bytes};

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use trisect_ir::state::State;
 use trisect_sample::Record;
 
-use crate::ShimReport;
+use crate::{FlowReport, ShimReport};
 
 /// What a device is in the rack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -69,6 +69,9 @@ pub struct DeviceReport {
     pub cycles: u64,
     /// Packets of the capture that this device saw at least once, of all in the run: 0 to 1.
     pub share: f64,
+    /// What the driver of a NIC that numbers flows has seen and done; of hosts that have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flows: Option<FlowReport>,
 }
 
 /// What one queue measured.

@@ -1,7 +1,7 @@
 //! A NIC that runs flow rules.
 
 use trisect_ir::state::State;
-use trisect_rte_flow::{NicModel, Verdict};
+use trisect_rte_flow::{Carrier, NicModel, Verdict};
 use trisect_target::wire;
 
 use crate::{Engine, EngineError, Fate, Frame};
@@ -15,10 +15,21 @@ impl Engine for NicModel {
     ) -> Result<(Fate, u64), EngineError> {
         let fate = match self.receive(&mut frame.bytes) {
             Verdict::Host { mark, meta, .. } => {
-                let bytes = frame.bytes;
+                let carrier = self.flow_rules().map(|rules| rules.carrier);
+                // What carries the flow's number carries nothing else.
+                let (mark, meta, flow) = match carrier {
+                    Some(Carrier::Mark) => (0, meta, mark),
+                    Some(Carrier::Meta) => (mark, 0, meta),
+                    None => (mark, meta, 0),
+                };
                 Fate::Emit {
                     port: wire::NIC_TO_HOST,
-                    frame: Frame { bytes, mark, meta },
+                    frame: Frame {
+                        bytes: frame.bytes,
+                        mark,
+                        meta,
+                        flow,
+                    },
                 }
             }
             Verdict::Dropped {

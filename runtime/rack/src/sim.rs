@@ -438,6 +438,7 @@ impl Run<'_> {
         let bytes = flight.frame.bytes.len();
         flight.frame.mark = 0;
         flight.frame.meta = 0;
+        flight.frame.flow = 0;
         let at = send(
             &mut self.queues[server].up,
             spec.link,
@@ -717,6 +718,10 @@ impl Run<'_> {
                 ended: t.ended,
                 drops: t.drops.clone(),
                 cycles: t.cycles,
+                flows: match role {
+                    Role::Host => self.rack.servers[(i - 1) / 2].host.flows(),
+                    Role::Switch | Role::Nic => None,
+                },
                 share: t.seen.iter().filter(|s| **s).count() as f64 / total,
             }
         });

@@ -105,6 +105,7 @@ impl Witness {
             bytes: arrival.packet.clone(),
             mark: arrival.mark,
             meta: arrival.meta,
+            flow: 0,
         };
         let (mark, meta) = (self.mark, self.meta);
         let packet = engine::packet(arrival.port, arrival.time_ns, frame, mark, meta);

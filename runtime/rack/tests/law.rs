@@ -540,6 +540,7 @@ fn the_mark_reaches_an_interpreted_piece() {
         bytes: vec![1],
         mark: 77,
         meta: 0,
+        flow: 0,
     };
     let (fate, cycles) = engine.process(0, 0, frame.clone()).unwrap();
     assert_eq!((fate, cycles), (Fate::Emit { port: 77, frame }, 5));

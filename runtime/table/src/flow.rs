@@ -104,7 +104,27 @@ impl FlowTable {
     /// entry for [`Self::set_expire`].
     #[inline]
     pub fn lookup(&mut self, key: &[u8], now: u64) -> Option<&[u64]> {
-        if let Some(slot) = self.index.get(key) {
+        let slot = self.index.get(key);
+        self.hit(slot, key, now)
+    }
+    /// The same, for somebody who thinks that the entry is in the slot `hint`: if it is, nothing is hashed and
+    /// no bucket read. Whatever the hint, the answer is that of [`Self::lookup`]. Also gives the entry's slot.
+    #[inline]
+    pub fn lookup_at(&mut self, hint: u32, key: &[u8], now: u64) -> Option<(u32, &[u64])> {
+        let here =
+            self.slots.get(hint as usize).is_some_and(|s| s.live) && self.index.key(hint) == key;
+        let slot = if here {
+            Some(hint)
+        } else {
+            self.index.get(key)
+        };
+        let words = self.hit(slot, key, now)?;
+        slot.map(|slot| (slot, words))
+    }
+    /// A look-up whose key is in this slot, or in none.
+    #[inline]
+    fn hit(&mut self, slot: Option<u32>, key: &[u8], now: u64) -> Option<&[u64]> {
+        if let Some(slot) = slot {
             let state = &mut self.slots[slot as usize];
             if !state.expired(now) {
                 state.last_hit_ns = state.last_hit_ns.max(now);
@@ -118,6 +138,19 @@ impl FlowTable {
         self.pending.clear();
         self.pending.extend_from_slice(key);
         None
+    }
+    /// Where a look-up that finds its entry in this slot reads: state, first and last byte of the key, record. For
+    /// prefetching: nothing is promised about what is there. `None` if there is no such slot.
+    #[inline]
+    pub fn places(&self, slot: u32) -> Option<[*const u8; 4]> {
+        let state = self.slots.get(slot as usize)?;
+        let key = self.index.key(slot).as_ptr_range();
+        Some([
+            std::ptr::from_ref(state).cast(),
+            key.start,
+            key.end.wrapping_sub(1),
+            self.words(slot).as_ptr().cast(),
+        ])
     }
     /// Call when the look-up was answered elsewhere (by an entry of the program), so that adding and
     /// changing entries does nothing.

@@ -86,6 +86,18 @@ impl Runtime {
     pub fn lookup(&mut self, table: TableId, key: &[u8], now: u64) -> Option<Record<'_>> {
         Some(self.tables.get_mut(table)?.lookup(key, now))
     }
+    /// Looks up a key of which somebody thinks that its flow entry is in the slot `hint`; also gives the slot of
+    /// the flow entry that was found ([`MatchTable::lookup_at`]).
+    #[inline]
+    pub fn lookup_at(
+        &mut self,
+        table: TableId,
+        hint: u32,
+        key: &[u8],
+        now: u64,
+    ) -> Option<(Option<u32>, Record<'_>)> {
+        Some(self.tables.get_mut(table)?.lookup_at(hint, key, now))
+    }
     /// Adds a flow entry for the key whose look-up missed.
     pub fn add_entry(&mut self, table: TableId, action: u64, args: &[u64], profile: u64, now: u64) {
         let flow = self.tables.get_mut(table).and_then(|t| t.flow.as_mut());

@@ -256,6 +256,18 @@ impl MatchTable {
         }
         Record(&self.default)
     }
+    /// The same, for somebody who thinks that the key's flow entry is in the slot `hint`
+    /// ([`FlowTable::lookup_at`]). Also gives the slot of the flow entry that was found.
+    #[inline]
+    pub fn lookup_at(&mut self, hint: u32, key: &[u8], now: u64) -> (Option<u32>, Record<'_>) {
+        if !matches!(self.matcher, Matcher::Never) || self.layout.is_empty() {
+            return (None, self.lookup(key, now));
+        }
+        match self.flow.as_mut().and_then(|f| f.lookup_at(hint, key, now)) {
+            Some((slot, words)) => (Some(slot), Record(words)),
+            None => (None, Record(&self.default)),
+        }
+    }
     /// The record of an entry of the program.
     #[inline]
     pub fn entry(&self, entry: u32) -> Record<'_> {

@@ -11,6 +11,7 @@ use crate::pattern::{PatternSet, search_naive};
 use crate::table::{Lookup, Matcher, precedence};
 use crate::tuples::TupleSpace;
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use trisect_ir::{Bits, KeySet, MatchKind};
@@ -190,16 +191,23 @@ proptest! {
     #[test]
     fn flows_agree_with_scan(
         limit in 0usize..6,
-        ops in vec((0u8..10, 0u64..40, any::<bool>(), 0u64..3), 0..200),
+        ops in vec((0u8..10, 0u64..40, any::<bool>(), 0u64..3, option::of(0u32..8)), 0..200),
         backwards in any::<bool>(),
     ) {
         let timeouts = vec![30, 100, 0];
         let mut flow = FlowTable::new(1, limit, timeouts.clone(), 1);
         let mut naive: BTreeMap<u8, (u64, u64, u64)> = BTreeMap::new();
         let mut now = 1000u64;
-        for (key, step, add, profile) in ops {
+        for (key, step, add, profile, hint) in ops {
             now = if backwards && step > 30 { now - step / 2 } else { now + step };
-            let got = flow.lookup(&[key], now).map(|w| w[2]);
+            // A hint, right or wrong, changes nothing.
+            let got = match hint {
+                None => flow.lookup(&[key], now).map(|w| w[2]),
+                Some(hint) => flow.lookup_at(hint, &[key], now).map(|(slot, words)| {
+                    assert_eq!(words[1], crate::flow::FLOW | u64::from(slot));
+                    words[2]
+                }),
+            };
             let live = |e: &(u64, u64, u64), now: u64| now.saturating_sub(e.1) < e.2;
             let hit = naive.get_mut(&key).filter(|e| live(e, now)).map(|e| {
                 e.1 = e.1.max(now);

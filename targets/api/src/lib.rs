@@ -28,10 +28,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use trisect_ir::bridge::Bridge;
 use trisect_ir::diag::{Code, Diagnostic};
-use trisect_ir::{KeySet, NodeId, Program};
+use trisect_ir::{KeySet, NodeId, Program, TableId};
 
 /// A program that copies packets needs a traffic manager, and the device has none.
 pub const NO_TRAFFIC_MANAGER: Code = Code(400);
+
+/// For so many flow tables a number that a NIC gives to a flow can stand.
+pub const HINTED_TABLES: usize = 7;
 
 /// What role a device has in a rack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -178,6 +181,19 @@ pub trait Device: Send + Sync {
     fn packet_cycles(&self) -> u64 {
         0
     }
+    /// For how many flows the device can tell the host a number beside the packet, beside running the piece (none: it
+    /// passes everything on), by rules that the host's driver inserts while packets run; or what stands in the way.
+    /// `None`: it is no NIC.
+    fn flow_numbers(&self, piece: Option<&Program>) -> Option<Result<FlowNumbers, Refusal>> {
+        let _ = piece;
+        None
+    }
+    /// What numbers for flows are worth to this device, if it can use them: for `flows` entries in a table that packets
+    /// fill.
+    fn flow_hints(&self, program: &Program, table: TableId, flows: u64) -> Option<HintCycles> {
+        let _ = (program, table, flows);
+        None
+    }
     /// The configuration that makes the device run the piece.
     ///
     /// # Errors
@@ -228,6 +244,28 @@ fn no_traffic_manager() -> Refusal {
         capability: "only a switch has a traffic manager between ingress and egress".to_owned(),
         hint: String::new(),
     }
+}
+
+/// What a NIC offers for numbers of flows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowNumbers {
+    /// Flows at a time.
+    pub flows: u64,
+    /// Rules that can be inserted or removed in a second; `None`: not known, or no limit.
+    pub per_second: Option<u64>,
+}
+
+/// Host cycles with and without a number for a packet's flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HintCycles {
+    /// A look-up without number.
+    pub look_up: u64,
+    /// One whose entry is where the number says.
+    pub hinted: u64,
+    /// For each packet without number, whatever it looks up: the driver looks whether there is a number for its flow.
+    pub unnumbered: u64,
+    /// For each flow that gets a number: asking the NIC for a rule, and later for its removal.
+    pub insertion: u64,
 }
 
 /// What a node or a piece uses.

@@ -11,7 +11,8 @@
 //! cut, and so where control goes on. Live metadata lies in the context headers: MD type 1 (16
 //! bytes) if it fits in 128 bits, else MD type 2 with one TLV. A server-bound frame goes through
 //! the server's NIC, which does not strip it; the NIC may run a part of the pipeline on the inner
-//! frame and tells the host where it stopped by MARK, and what metadata it set by META.
+//! frame and tells the host where it stopped by MARK, and what metadata it set by META. Whichever of the two is not
+//! used may carry the NIC's number for the packet's flow, which the host's driver takes out before its piece runs.
 //!
 //! In a device piece all of these are ordinary headers and metadata with the names below. The
 //! outer headers stand in front of the standard ones in parser and deparser.

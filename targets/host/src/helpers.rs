@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 use crate::hash::HashFunction;
+use crate::hints::Hints;
 use crate::packet::Packet;
 use std::slice;
 use trisect_ir::eval;
@@ -24,6 +25,8 @@ pub struct Context {
     pub bases: *const *mut u8,
     /// Tables and objects.
     pub runtime: Runtime,
+    /// What packets' hints stand for.
+    pub hints: Hints,
     /// Hash functions, in the order of `Info::hashes`.
     pub hashes: Vec<HashFunction>,
     /// Where frames are put together.
@@ -72,6 +75,7 @@ helpers! {
     Lookup = lookup(4) 1;
     LookupSmall = lookup_small(4) 1;
     LookupMedium = lookup_medium(5) 1;
+    LookupHinted = lookup_hinted(5) 1;
     Select = select(4) 1;
     AddEntry = add_entry(7) 0;
     SetExpire = set_expire(3) 0;
@@ -149,6 +153,34 @@ unsafe extern "C" fn lookup_medium(
         .len();
     let key = (u128::from(high) << 64 | u128::from(low)).to_be_bytes();
     find(context, table, &key[16 - len.min(16)..], now)
+}
+
+/// Looks up a key in the table at position `at` of those with hints; gives the record.
+unsafe extern "C" fn lookup_hinted(
+    context: *mut Context,
+    at: u64,
+    key: *const u8,
+    now: u64,
+    packet: *const Packet,
+) -> *const u64 {
+    // SAFETY: the caller passes the context of the running batch, which nobody else uses now, a packet of the batch, and a
+    // key of the length that the table's keys have.
+    unsafe {
+        let context = &mut *context;
+        let (at, hint) = (at as usize, (*packet).hint);
+        let Some(table) = context.hints.tables.get(at).copied() else {
+            return std::ptr::null();
+        };
+        let key = slice::from_raw_parts(key, context.runtime.tables[table].layout.len());
+        let slot = context.hints.slot(hint, at);
+        match context.runtime.lookup_at(table, slot, key, now) {
+            Some((found, record)) => {
+                context.hints.found(hint, at, slot, found);
+                record.0.as_ptr()
+            }
+            None => std::ptr::null(),
+        }
+    }
 }
 
 /// The record of the member that a hash chooses, instead of that of an entry.

@@ -41,6 +41,8 @@ pub struct Info {
     pub hashes: Vec<(HashAlgorithm, usize)>,
     /// Arrays, in order.
     pub bases: Vec<Base>,
+    /// Flow tables for which packets may bring hints, by position in a line of these.
+    pub hinted: Vec<TableId>,
     /// Words of the largest value that code keeps in memory, and bytes of the largest header.
     pub zero_bytes: usize,
 }

@@ -60,7 +60,23 @@ fn uses(program: &Program, node: NodeId, objects: &mut BTreeSet<ObjectId>) -> Op
     }
 }
 
+/// Bytes that one entry of a flow table has of its own and that a look-up may read.
+pub(crate) fn flow_entry(program: &Program, id: TableId) -> u64 {
+    entry(program, id) + FLOW_ENTRY / 2
+}
+
 fn of_table(program: &Program, id: TableId) -> u64 {
+    let table = &program.tables[id];
+    let each = entry(program, id) + ENTRY;
+    match table.flow {
+        // Two slots per entry.
+        Some(_) => u64::from(table.size).saturating_mul(2 * each + FLOW_ENTRY),
+        None => (table.entries.len() as u64).saturating_mul(2 * each),
+    }
+}
+
+/// Bytes of a key and of the largest arguments.
+fn entry(program: &Program, id: TableId) -> u64 {
     let table = &program.tables[id];
     let key: u64 = table
         .keys
@@ -73,12 +89,7 @@ fn of_table(program: &Program, id: TableId) -> u64 {
             .map(|p| u64::from(p.width.div_ceil(64)) * 8)
             .sum::<u64>()
     });
-    let each = key + data.max().unwrap_or(0) + ENTRY;
-    match table.flow {
-        // Two slots per entry.
-        Some(_) => u64::from(table.size).saturating_mul(2 * each + FLOW_ENTRY),
-        None => (table.entries.len() as u64).saturating_mul(2 * each),
-    }
+    key + data.max().unwrap_or(0)
 }
 
 fn of_object(program: &Program, id: ObjectId) -> u64 {

@@ -44,6 +44,9 @@ pub struct Packet {
     pub mark: u32,
     /// META from the NIC, and what the program leaves there.
     pub meta: u32,
+    /// The NIC's number for the packet's flow, by which its entries may be found sooner; 0 for none
+    /// ([`crate::HostProgram::clear_hint`]).
+    pub hint: u32,
     pub(crate) drop_reason: u16,
     pub(crate) outcome: u8,
 }
@@ -69,6 +72,7 @@ impl Packet {
             time_ns: 0,
             mark: 0,
             meta: 0,
+            hint: 0,
             drop_reason: 0,
             outcome: PENDING,
         };
@@ -214,6 +218,7 @@ impl Clone for Packet {
         copy.time_ns = self.time_ns;
         copy.mark = self.mark;
         copy.meta = self.meta;
+        copy.hint = self.hint;
         copy.drop_reason = self.drop_reason;
         copy.outcome = self.outcome;
         copy

@@ -5,6 +5,7 @@
 use crate::build;
 use crate::hash::HashFunction;
 use crate::helpers::{Context, Helper};
+use crate::hints::{HintCounts, Hints, MOST_TABLES};
 use crate::info::{Base, Info};
 use crate::packet::Packet;
 use cranelift_codegen::ir::types::I64;
@@ -16,7 +17,7 @@ use cranelift_module::{FuncId, Linkage, Module, default_libcall_names};
 use std::collections::BTreeMap;
 use trisect_ir::state::State;
 use trisect_ir::transform::prune_parser;
-use trisect_ir::{FieldKind, Program, RestoreError};
+use trisect_ir::{FieldKind, Program, RestoreError, TableId};
 use trisect_table::Runtime;
 use trisect_table::runtime::{ObjectState, RuntimeError};
 
@@ -28,6 +29,9 @@ pub const MAX_WIDTH: u32 = 16_384;
 pub struct Options {
     /// Keep the Cranelift IR and the disassembly, for people.
     pub keep_text: bool,
+    /// Flow tables, by name, whose look-ups packets' hints may shorten: at most [`MOST_TABLES`]. What is no table of the
+    /// program that packets fill, or one too many, is looked up as always.
+    pub hinted: Vec<String>,
 }
 
 /// Why a program was not compiled.
@@ -128,7 +132,8 @@ impl HostProgram {
         }
         let mut program = program.clone();
         prune_parser(&mut program);
-        let info = Info::new(&program);
+        let mut info = Info::new(&program);
+        info.hinted = hinted(&program, &options.hinted);
         let runtime = Runtime::new(&program)?;
         let mut module = new_module()?;
         let helper_ids = declare_helpers(&mut module)?;
@@ -185,6 +190,7 @@ impl HostProgram {
                 sink: sink.as_mut_ptr().cast(),
                 bases: std::ptr::null(),
                 runtime,
+                hints: Hints::new(info.hinted.clone()),
                 hashes,
                 scratch: Vec::new(),
             }),
@@ -224,6 +230,9 @@ impl HostProgram {
             self.bases.push(pointer);
         }
         self.context.bases = self.bases.as_ptr();
+        if !self.info.hinted.is_empty() {
+            self.context.hints.prefetch(packets, &self.context.runtime);
+        }
         // SAFETY: the context belongs to the code that `compile` built for this program, and its
         // arrays stay where they are while it runs; packets keep their invariants, and both are
         // borrowed exclusively. The module that holds the code lives as long as `self`.
@@ -249,6 +258,32 @@ impl HostProgram {
     pub fn restore(&mut self, state: &State, now_ns: u64) -> Result<(), RestoreError> {
         self.context.runtime.restore(&self.program, state, now_ns)
     }
+    /// Forgets what a number in [`Packet::hint`] stands for. From then on the slots in which look-ups of packets with
+    /// this number find their entries are kept for the next ones. Memory goes with the largest number.
+    pub fn clear_hint(&mut self, hint: u32) {
+        self.context.hints.clear(hint);
+    }
+    /// Lets a number in [`Packet::hint`] stand for what another one stands for.
+    pub fn copy_hint(&mut self, from: u32, to: u32) {
+        self.context.hints.copy(from, to);
+    }
+    /// Whether look-ups of packets with this hint have found entries.
+    pub fn hint_known(&self, hint: u32) -> bool {
+        self.context.hints.knows(hint)
+    }
+    /// Whether they have since this was asked last.
+    pub fn hint_used(&mut self, hint: u32) -> bool {
+        self.context.hints.used(hint)
+    }
+    /// Whether, at a time in nanoseconds, there are entries where they were found.
+    pub fn hint_live(&self, hint: u32, now_ns: u64) -> bool {
+        let context = &self.context;
+        context.hints.live(hint, &context.runtime, now_ns)
+    }
+    /// How look-ups in tables with hints were answered since the program was compiled.
+    pub fn hint_counts(&self) -> HintCounts {
+        self.context.hints.counts
+    }
     /// The code as text, if [`Options::keep_text`] was set: the same for the same program.
     pub fn text(&self) -> CodeText {
         CodeText {
@@ -273,6 +308,15 @@ impl std::fmt::Debug for HostProgram {
             .field("program", &self.program.name)
             .finish_non_exhaustive()
     }
+}
+
+/// The flow tables with these names.
+fn hinted(program: &Program, names: &[String]) -> Vec<TableId> {
+    let tables = names.iter().filter_map(|name| {
+        let id = program.tables.find(|table| table.name == *name)?;
+        program.tables[id].flow.is_some().then_some(id)
+    });
+    tables.take(MOST_TABLES).collect()
 }
 
 /// An error of the code generator, which is a bug.

@@ -2,10 +2,10 @@
 
 use crate::program::{CompileError, HostProgram, Options};
 use crate::{cost, memory};
-use trisect_ir::{NodeId, NodeKind, Program};
+use trisect_ir::{NodeId, NodeKind, Program, TableId};
 use trisect_target::{
-    Artifact, Capability, Device, DeviceError, DeviceSpec, LowerError, Model, Refusal, Resources,
-    Support, Target, TargetKind, Use, Verdict, resource,
+    Artifact, Capability, Device, DeviceError, DeviceSpec, HintCycles, LowerError, Model, Refusal,
+    Resources, Support, Target, TargetKind, Use, Verdict, resource,
 };
 
 /// The only model: a core that Cranelift generates code for.
@@ -134,8 +134,14 @@ impl Device for Host {
     fn packet_cycles(&self) -> u64 {
         cost::PACKET
     }
+    fn flow_hints(&self, program: &Program, table: TableId, flows: u64) -> Option<HintCycles> {
+        cost::hints(program, table, flows)
+    }
     fn lower(&self, piece: &Program) -> Result<Vec<Artifact>, LowerError> {
-        let options = Options { keep_text: true };
+        let options = Options {
+            keep_text: true,
+            ..Options::default()
+        };
         let compiled = HostProgram::compile(piece, &options).map_err(lower_error)?;
         let text = compiled.text();
         Ok(vec![

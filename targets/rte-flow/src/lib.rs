@@ -9,6 +9,7 @@
 //!   what the packet decides becomes an ordered list of patterns;
 //! - `effects`: changed fields as actions, with their checksums;
 //! - `lower`: lists as rules in groups, within the limits;
+//! - [`flows`]: rules that number flows, which the host's driver inserts while packets run;
 //! - [`sampling`]: packets that are sampled, told apart by the card;
 //! - [`target`]: the target and its devices;
 //! - [`model`]: a NIC that runs rules.
@@ -25,6 +26,7 @@ pub mod caps;
 pub mod codes;
 mod decide;
 mod effects;
+pub mod flows;
 mod item;
 mod live;
 mod lower;
@@ -39,7 +41,8 @@ pub mod testpmd;
 mod walk;
 
 pub use caps::Capabilities;
+pub use flows::{Carrier, Flow, FlowRules};
 pub use item::{ItemField, ItemKind, Notation};
-pub use model::{NicModel, RuleError, Verdict};
+pub use model::{Change, FlowMatcher, NicModel, RuleError, Verdict};
 pub use rule::{Action, CounterUse, Item, Rule, RuleSet};
 pub use target::{Nic, RteFlow};

@@ -447,7 +447,7 @@ fn finish(
 }
 
 /// The longest chain of jumps. Groups come from an acyclic graph.
-fn deepest(set: &RuleSet) -> u32 {
+pub(crate) fn deepest(set: &RuleSet) -> u32 {
     let mut next: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for rule in &set.rules {
         for action in &rule.actions {

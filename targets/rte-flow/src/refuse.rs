@@ -44,6 +44,8 @@ pub enum Why {
     WithoutNsh,
     /// A header without its standard layout.
     Nonstandard(String),
+    /// MARK and META both tell the host something else.
+    CarriersTaken,
     /// Too much of a quantity.
     Limit(&'static str, u64, u64),
 }
@@ -177,6 +179,12 @@ impl Why {
                 what.clone(),
                 "the NIC parses the standard headers only".to_owned(),
                 host,
+            ),
+            Self::CarriersTaken => (
+                codes::RESOURCES,
+                "numbers for flows".to_owned(),
+                "MARK and META both tell the host something else".to_owned(),
+                "put less on this NIC",
             ),
             Self::Limit(quantity, needed, available) => (
                 codes::RESOURCES,

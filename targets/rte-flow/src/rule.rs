@@ -2,6 +2,7 @@
 //! to `rte_flow_create`.
 
 use crate::ItemKind;
+use crate::flows::FlowRules;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -343,4 +344,7 @@ pub struct RuleSet {
     pub counters: Vec<CounterUse>,
     /// Texts of the drop reasons by number.
     pub drop_reasons: BTreeMap<u16, String>,
+    /// What the host's driver may insert while packets run, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flows: Option<FlowRules>,
 }

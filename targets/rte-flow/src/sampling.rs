@@ -78,14 +78,7 @@ pub fn sampled(
         .collect();
     let queues = table(rss, first, last);
     let mut rules = rules.clone();
-    for action in rules.rules.iter_mut().flat_map(|rule| &mut rule.actions) {
-        if *action == (Action::Queue { index: PLAIN_QUEUE }) {
-            *action = Action::Rss {
-                queues: queues.clone(),
-                key: key.clone(),
-            };
-        }
-    }
+    deliver(&mut rules, &Action::Rss { queues, key });
     Ok(rules)
 }
 
@@ -108,11 +101,7 @@ pub fn carried(rules: &RuleSet, caps: &Capabilities) -> Result<RuleSet, Sampling
         return Err(SamplingRefusal::NoGroup(caps.name.clone()));
     }
     let mut rules = rules.clone();
-    for action in rules.rules.iter_mut().flat_map(|rule| &mut rule.actions) {
-        if *action == (Action::Queue { index: PLAIN_QUEUE }) {
-            *action = Action::Jump { group };
-        }
-    }
+    deliver(&mut rules, &Action::Jump { group });
     let says = u128::from(wire::SERVICE_INDEX_SAMPLED);
     let field = "sindex";
     let sampled = Item::any(ItemKind::Nsh).with(field, says, u128::from(u8::MAX));
@@ -129,6 +118,17 @@ pub fn carried(rules: &RuleSet, caps: &Capabilities) -> Result<RuleSet, Sampling
         });
     }
     Ok(rules)
+}
+
+/// Does something else where the rules, and those that are inserted later, deliver to the host.
+fn deliver(rules: &mut RuleSet, otherwise: &Action) {
+    let later = rules.flows.iter_mut().map(|flows| &mut flows.fate);
+    let now = rules.rules.iter_mut().flat_map(|rule| &mut rule.actions);
+    for action in now.chain(later) {
+        if *action == (Action::Queue { index: PLAIN_QUEUE }) {
+            *action = otherwise.clone();
+        }
+    }
 }
 
 /// The queue of each bucket.

@@ -1,14 +1,15 @@
 //! The target `rte-flow`.
 
 use crate::caps::Capabilities;
+use crate::flows::with_numbers;
 use crate::lower::{estimate, lower, node_name, uses};
 use crate::rule::RuleSet;
 use crate::testpmd;
 use trisect_ir::diag::Diagnostic;
 use trisect_ir::{NodeId, Program};
 use trisect_target::{
-    Artifact, Capability, Device, DeviceError, DeviceSpec, LowerError, Model, Refusal, Resources,
-    Target, TargetKind, Use, Verdict,
+    Artifact, Capability, Device, DeviceError, DeviceSpec, FlowNumbers, LowerError, Model, Refusal,
+    Resources, Target, TargetKind, Use, Verdict, resource,
 };
 
 /// Name of the artifact with the rules as data.
@@ -117,6 +118,20 @@ impl Device for Nic {
             }),
             Err(why) => Err(vec![why.refusal(piece)]),
         }
+    }
+
+    fn flow_numbers(&self, piece: Option<&Program>) -> Option<Result<FlowNumbers, Refusal>> {
+        let empty = Program::new("");
+        let piece = piece.unwrap_or(&empty);
+        let rules =
+            lower(piece, &self.caps).and_then(|rules| with_numbers(&rules, &self.caps, u32::MAX));
+        Some(match rules {
+            Ok(rules) => Ok(FlowNumbers {
+                flows: rules.flows.map_or(0, |flows| u64::from(flows.most)),
+                per_second: self.budget.get(resource::INSERTIONS),
+            }),
+            Err(why) => Err(why.refusal(piece)),
+        })
     }
 
     fn lower(&self, piece: &Program) -> Result<Vec<Artifact>, LowerError> {

@@ -1,11 +1,15 @@
 //! Rules as lines for testpmd (DPDK's test application): `flow create 0 group G ...`.
 
+use crate::flows::{Carrier, FlowRules};
 use crate::item::{ItemField, ItemKind, Notation};
 use crate::rule::{Action, Item, Rule, RuleSet};
 use std::fmt::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// All rules, one a line, after a comment that says what they are for.
+///
+/// Behind them stands the template for rules that are inserted while packets run, if there is one; a driver inserts with
+/// `flow queue 0 create 0 template_table 0 pattern_template P actions_template 0 postpone no pattern ... actions ...`.
 ///
 /// Two things that testpmd's `flow create` has no words for are written otherwise than in the data:
 /// fields of `nsh` become an item `raw` behind `eth` (a masked byte string at an offset), and the
@@ -16,6 +20,60 @@ pub fn render(set: &RuleSet) -> String {
     for rule in &set.rules {
         out.push_str(&line(rule));
         out.push('\n');
+    }
+    if let Some(flows) = &set.flows {
+        out.push_str(&template(flows));
+    }
+    out
+}
+
+/// What the host's driver inserts rules by, with the line that inserts one.
+fn template(flows: &FlowRules) -> String {
+    let mut out = String::from(
+        "# rules that number flows, which the host's driver inserts while packets run\n",
+    );
+    let (carry, mask) = match flows.carrier {
+        Carrier::Mark => (Action::Mark { id: 0 }, "mark"),
+        Carrier::Meta => {
+            let mask = u32::MAX;
+            (Action::SetMeta { data: 0, mask }, "set_meta")
+        }
+    };
+    let mut patterns = String::new();
+    for (id, pattern) in flows.patterns.iter().enumerate() {
+        let items: Vec<String> = pattern.iter().map(masked).collect();
+        let items = items.join(" /");
+        let _ = writeln!(
+            out,
+            "flow pattern_template 0 create ingress pattern_template_id {id} relaxed no template{items} / end",
+        );
+        let _ = write!(patterns, " pattern_template {id}");
+    }
+    let fate = action_text(&flows.fate);
+    let _ = writeln!(
+        out,
+        "flow actions_template 0 create ingress actions_template_id 0 template {} / {fate} / end mask {mask} / {fate} / end",
+        action_text(&carry),
+    );
+    let _ = writeln!(
+        out,
+        "flow template_table 0 create table_id 0 group {} priority 0 ingress rules_number {}{patterns} \
+         actions_template 0",
+        flows.group, flows.most,
+    );
+    out
+}
+
+/// An item whose values are filled in later.
+fn masked(item: &Item) -> String {
+    if item.kind == ItemKind::Nsh && !item.mask.is_empty() {
+        return raw_text(item);
+    }
+    let mut out = format!(" {}", item.kind);
+    for (name, mask) in &item.mask {
+        if let Some(field) = item.kind.field(name) {
+            let _ = write!(out, " {name} mask {}", value_text(field, mask.0));
+        }
     }
     out
 }

@@ -109,6 +109,16 @@ impl Build<'_, '_> {
         let table = self.number(id.index() as u64);
         let now = self.now();
         let context = self.context;
+        if let Some(position) = self.info.hinted.iter().position(|t| *t == id) {
+            let position = self.number(position as u64);
+            let at = self.big_endian(&key);
+            let packet = self.b.use_var(self.packet);
+            let args = [context, position, at, now, packet];
+            return match self.call(Helper::LookupHinted, &args) {
+                Some(record) => record,
+                None => self.number(0),
+            };
+        }
         let record = match key.limbs[..] {
             [word] => self.call(Helper::LookupSmall, &[context, table, word, now]),
             [low, high] => self.call(Helper::LookupMedium, &[context, table, high, low, now]),

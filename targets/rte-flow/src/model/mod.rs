@@ -8,6 +8,7 @@
 //! Rules are looked up by tuple space search (Srinivasan, Suri and Varghese, SIGCOMM 1999): rules
 //! with the same items and masks share a hash table.
 
+mod flows;
 mod parse;
 mod rewrite;
 mod rss;
@@ -18,6 +19,8 @@ use crate::rule::{Action, CounterUse, Item, Rule, RuleSet};
 use parse::{Depth, Layer};
 use std::collections::{BTreeMap, HashMap};
 use trisect_ir::state::{Count, State};
+
+pub use flows::{Change, FlowMatcher};
 
 /// What is wrong with a rule, after `enum rte_flow_error_type`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +49,12 @@ pub enum RuleError {
     /// `RTE_FLOW_ERROR_TYPE_UNSPECIFIED`, ENOSPC
     #[error("rule {0}: the NIC has no room for more than {2} {1}")]
     Full(usize, &'static str, u32),
+    /// There is no template table.
+    #[error("the rules of this NIC have no template for rules that number flows")]
+    NoTemplate,
+    /// `RTE_FLOW_ERROR_TYPE_ACTION_CONF`, EEXIST or ENOENT
+    #[error("number {0} {1}")]
+    Number(u32, &'static str),
 }
 
 /// What became of a packet.
@@ -108,6 +117,7 @@ pub struct NicModel {
     drop_reasons: BTreeMap<u16, String>,
     drops: BTreeMap<u16, u64>,
     hits: Vec<u64>,
+    inserted: flows::Inserted,
 }
 
 impl NicModel {
@@ -125,18 +135,24 @@ impl NicModel {
             drop_reasons: set.drop_reasons.clone(),
             drops: BTreeMap::new(),
             hits: Vec::new(),
+            inserted: flows::Inserted::default(),
         };
-        for rule in &set.rules {
-            nic.insert(rule.clone())?;
+        for (n, rule) in set.rules.iter().enumerate() {
+            let checks = nic.check(n, rule)?;
+            nic.put(n, rule.clone());
+            nic.index(n, rule, checks);
         }
-        for templates in nic.groups.values_mut() {
-            templates.sort_by_key(|t| t.best);
-        }
+        nic.take_template(set.flows.as_ref())?;
         Ok(nic)
     }
 
-    fn insert(&mut self, rule: Rule) -> Result<(), RuleError> {
-        let n = self.rules.len();
+    /// What the NIC can do.
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.caps
+    }
+
+    /// Whether the NIC can have the rule at this position.
+    fn check(&mut self, n: usize, rule: &Rule) -> Result<Vec<Check>, RuleError> {
         let limits = &self.caps.limits;
         match (limits.rules, limits.groups, limits.priorities) {
             (Some(most), ..) if n as u64 >= u64::from(most) => {
@@ -151,11 +167,19 @@ impl NicModel {
             _ => {}
         }
         let checks = self.checks(n, &rule.pattern)?;
-        self.check_actions(n, &rule)?;
-        self.index(n, &rule, checks);
-        self.hits.push(0);
-        self.rules.push(rule);
-        Ok(())
+        self.check_actions(n, rule)?;
+        Ok(checks)
+    }
+
+    /// Puts a rule at a position, where it does nothing before it is indexed.
+    fn put(&mut self, n: usize, rule: Rule) {
+        if n < self.rules.len() {
+            self.rules[n] = rule;
+            self.hits[n] = 0;
+        } else {
+            self.rules.push(rule);
+            self.hits.push(0);
+        }
     }
 
     fn checks(&self, n: usize, pattern: &[Item]) -> Result<Vec<Check>, RuleError> {
@@ -257,28 +281,23 @@ impl NicModel {
     }
 
     fn index(&mut self, n: usize, rule: &Rule, checks: Vec<Check>) {
-        let items: Vec<ItemKind> = rule.pattern.iter().map(|i| i.kind).collect();
-        let masks: Vec<_> = checks.iter().map(|c| (c.item, c.field, c.mask)).collect();
         let templates = self.groups.entry(rule.group).or_default();
-        let at = match templates
-            .iter()
-            .position(|t| t.items == items && t.masks == masks)
-        {
-            Some(at) => at,
-            None => {
-                templates.push(Template {
-                    pass_tags: rule.pattern.iter().map(passes_tags).collect(),
-                    items,
-                    masks,
-                    best: rule.priority,
-                    exact: HashMap::new(),
-                    ranged: Vec::new(),
-                });
-                templates.len() - 1
+        let known = templates.iter().position(|t| t.is_of(rule, &checks));
+        let at = match known {
+            Some(at) if templates[at].best <= rule.priority => at,
+            // Templates are in the order of their best priorities.
+            other => {
+                let mut template = match other {
+                    Some(at) => templates.remove(at),
+                    None => Template::new(&rule.pattern, &checks, rule.priority),
+                };
+                template.best = rule.priority;
+                let at = templates.partition_point(|t| t.best <= rule.priority);
+                templates.insert(at, template);
+                at
             }
         };
         let template = &mut templates[at];
-        template.best = template.best.min(rule.priority);
         let here = (rule.priority, n);
         if checks.iter().any(|c| c.last.is_some()) {
             template.ranged.push((rule.priority, n, checks));
@@ -291,10 +310,7 @@ impl NicModel {
 
     /// Processes one frame; it is changed as the rules say.
     pub fn receive(&mut self, frame: &mut Vec<u8>) -> Verdict {
-        let depth = Depth {
-            vlan: usize::from(self.caps.matching.max_vlan),
-            mpls: usize::from(self.caps.matching.max_mpls),
-        };
+        let depth = Depth::of(&self.caps);
         let arrived = frame.len() as u64;
         let mut layers = parse::parse(frame, depth);
         let (mut mark, mut meta, mut group) = (0, 0, 0);
@@ -428,12 +444,37 @@ fn passes_tags(item: &Item) -> bool {
 }
 
 impl Template {
-    fn find(&self, frame: &[u8], layers: &[Layer]) -> Option<(u32, usize)> {
+    /// For rules with this pattern, whatever its values.
+    fn new(pattern: &[Item], checks: &[Check], best: u32) -> Self {
+        Self {
+            pass_tags: pattern.iter().map(passes_tags).collect(),
+            items: pattern.iter().map(|i| i.kind).collect(),
+            masks: checks.iter().map(|c| (c.item, c.field, c.mask)).collect(),
+            best,
+            exact: HashMap::new(),
+            ranged: Vec::new(),
+        }
+    }
+
+    /// Whether a rule has its pattern.
+    fn is_of(&self, rule: &Rule, checks: &[Check]) -> bool {
+        let items = rule.pattern.iter().map(|i| i.kind);
+        let masks = checks.iter().map(|c| (c.item, c.field, c.mask));
+        self.items.iter().copied().eq(items) && self.masks.iter().copied().eq(masks)
+    }
+
+    /// What the frame has where the rules have values, if it has the headers.
+    fn values(&self, frame: &[u8], layers: &[Layer]) -> Option<Vec<u128>> {
         let offsets = self.align(layers)?;
         let mut values = Vec::with_capacity(self.masks.len());
         for (item, field, mask) in &self.masks {
             values.push(read(frame, offsets[*item], field)? & mask);
         }
+        Some(values)
+    }
+
+    fn find(&self, frame: &[u8], layers: &[Layer]) -> Option<(u32, usize)> {
+        let values = self.values(frame, layers)?;
         let exact = self.exact.get(&values).copied();
         let ranged = self
             .ranged

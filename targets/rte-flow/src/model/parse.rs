@@ -7,6 +7,7 @@
 //! tests hold two readings of the same text against each other.
 
 use crate::ItemKind;
+use crate::caps::Capabilities;
 use trisect_target::wire;
 
 /// One header that is seen.
@@ -25,6 +26,16 @@ pub struct Depth {
     pub vlan: usize,
     /// MPLS entries.
     pub mpls: usize,
+}
+
+impl Depth {
+    /// As deep as a NIC of this model does.
+    pub fn of(caps: &Capabilities) -> Self {
+        Self {
+            vlan: usize::from(caps.matching.max_vlan),
+            mpls: usize::from(caps.matching.max_mpls),
+        }
+    }
 }
 
 /// The headers of a frame, outermost first: with the encapsulation if there is one.
