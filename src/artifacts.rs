@@ -4,13 +4,13 @@ use trisect_plan::error::PlanError;
 use trisect_plan::flows::ServerFlows;
 use trisect_plan::machines::Machines;
 use trisect_plan::plan::Plan;
-use trisect_plan::site::{ServerId, Site};
+use trisect_plan::site::Site;
 use trisect_rte_flow::flows::with_numbers;
 use trisect_rte_flow::sampling::{self, KEY_BYTES, SamplingRefusal};
 use trisect_rte_flow::target::{self, RULES_JSON};
-use trisect_rte_flow::{Capabilities, RteFlow, RuleSet};
+use trisect_rte_flow::{Nic, RteFlow, RuleSet};
 use trisect_sample::{Algorithm, Field};
-use trisect_target::{Artifact, LowerError, Registry, Resources, Target, resource};
+use trisect_target::{Artifact, DeviceSpec, LowerError, Registry, Resources, Target, resource};
 
 /// Why there are no artifacts.
 #[derive(Debug, thiserror::Error)]
@@ -38,15 +38,19 @@ enum NicSampling {
     HostLooks(SamplingRefusal),
 }
 
-/// What the NIC of a server can do, with the limits of the rack file.
-fn capabilities(plan: &Plan, server: ServerId) -> Option<Capabilities> {
-    let server = plan.rack.servers.get(usize::from(server.0))?;
-    let nic = server.nics.first()?;
-    let caps = match plan.rack.model_texts.get(&nic.model) {
-        Some(text) => Capabilities::parse(text, &nic.model).ok(),
-        None => Capabilities::named(&nic.model),
-    }?;
-    Some(caps.limited(&Resources::new().with(resource::RULES, nic.rules)))
+/// The NIC of a server as the rack file describes it.
+pub(crate) fn nic(plan: &Plan, server: usize) -> Result<Nic, String> {
+    let server = plan.rack.servers.get(server);
+    let nic = server
+        .and_then(|s| s.nics.first())
+        .ok_or("the rack file gives the server no NIC")?;
+    Nic::new(&DeviceSpec {
+        name: nic.name.clone(),
+        model: nic.model.clone(),
+        text: plan.rack.model_texts.get(&nic.model).cloned(),
+        limits: Resources::new().with(resource::RULES, nic.rules),
+    })
+    .map_err(|e| e.to_string())
 }
 
 /// The rules in a NIC's files; none if it has none.
@@ -69,14 +73,13 @@ fn with_flow_numbers(
     let Some(most) = flows.and_then(ServerFlows::rules) else {
         return Ok(files);
     };
-    let Some(caps) = capabilities(plan, server) else {
-        return Ok(files);
-    };
+    let nic = nic(plan, usize::from(server.0)).map_err(internal)?;
     let rules = rules_in(&files)?.unwrap_or_default();
-    let numbered = with_numbers(&rules, &caps, most).map_err(|why| LowerError::Refused {
-        node: String::new(),
-        refusal: why.refusal(plan.pieces.at(site).unwrap_or(&plan.uncut)),
-    })?;
+    let numbered =
+        with_numbers(&rules, nic.capabilities(), most).map_err(|why| LowerError::Refused {
+            node: String::new(),
+            refusal: why.refusal(plan.pieces.at(site).unwrap_or(&plan.uncut)),
+        })?;
     target::artifacts(&numbered)
 }
 
@@ -90,22 +93,23 @@ fn nic_sampling(
     let (Site::Nic(server), Some(spec)) = (site, &plan.sampling.compiled) else {
         return Ok(None);
     };
-    let caps = capabilities(plan, server);
-    let (Some(_), Some(caps)) = (plan.pieces.at(Site::Host(server)), caps) else {
+    if plan.pieces.at(Site::Host(server)).is_none() {
         return Ok(None);
-    };
+    }
+    let nic = nic(plan, usize::from(server.0)).map_err(internal)?;
+    let caps = nic.capabilities();
     let lowered = rules_in(files)?;
     let flow = [Field::IpSrc, Field::IpDst, Field::SrcPort, Field::DstPort];
     let hashed = spec.hash == Algorithm::Toeplitz && spec.fields == flow;
     if hashed && spec.key.len() >= KEY_BYTES && caps.rss.is_some() {
         let rules = lowered.unwrap_or_else(sampling::passing);
         let range = (spec.range.first, spec.range.last);
-        let rules = sampling::sampled(&rules, &caps, &spec.key, range);
+        let rules = sampling::sampled(&rules, caps, &spec.key, range);
         let rules = rules.map_err(|e| internal(e.to_string()))?;
         return Ok(Some(NicSampling::Hashes(rules)));
     }
     Ok(Some(
-        match sampling::carried(&lowered.unwrap_or_default(), &caps) {
+        match sampling::carried(&lowered.unwrap_or_default(), caps) {
             Ok(rules) => NicSampling::Carries(rules),
             Err(why) => NicSampling::HostLooks(why),
         },

@@ -15,7 +15,7 @@ use trisect_rack::{
 };
 use trisect_rte_flow::NicModel;
 use trisect_sample::{HashRange, SampleSpec, Sampler};
-use trisect_target::{Artifact, DeviceSpec, Resources};
+use trisect_target::Artifact;
 
 /// A capture cannot be played.
 pub const BAD_CAPTURE: trisect_ir::diag::Code = trisect_ir::diag::Code(501);
@@ -341,22 +341,10 @@ fn nic_engine(plan: &Plan, server: usize, files: &[Artifact]) -> Result<Box<dyn 
 }
 
 fn nic_model(plan: &Plan, server: usize, files: &[Artifact]) -> Result<NicModel, String> {
-    let nic = plan
-        .rack
-        .servers
-        .get(server)
-        .and_then(|s| s.nics.first())
-        .ok_or("the rack file gives the server no NIC")?;
-    let spec = DeviceSpec {
-        name: nic.name.clone(),
-        model: nic.model.clone(),
-        text: plan.rack.model_texts.get(&nic.model).cloned(),
-        limits: Resources::new().with(trisect_target::resource::RULES, nic.rules),
-    };
-    let device = trisect_rte_flow::Nic::new(&spec).map_err(|e| e.to_string())?;
+    let nic = crate::artifacts::nic(plan, server)?;
     let rules = serde_json::from_slice(file(files, trisect_rte_flow::target::RULES_JSON)?)
         .map_err(|e| e.to_string())?;
-    NicModel::new(device.capabilities(), &rules).map_err(|e| e.to_string())
+    NicModel::new(nic.capabilities(), &rules).map_err(|e| e.to_string())
 }
 
 pub(crate) fn file<'a>(files: &'a [Artifact], name: &str) -> Result<&'a [u8], String> {

@@ -39,8 +39,8 @@ pub fn collect(
     keys: &SealKeys,
 ) -> Result<Vec<Evidence>, Problems> {
     let images = images(plan)?;
-    let periods = report.periods.iter().enumerate();
-    let evidence = periods.map(|(number, period)| {
+    let periods = report.periods.iter().zip(report.by_period());
+    let evidence = periods.map(|(period, records)| {
         let billed = |resource| {
             let used = match resource {
                 Resource::Packets => period.packets,
@@ -53,7 +53,7 @@ pub fn collect(
         Ok(Evidence {
             shim: period.shim.clone(),
             bill: manifest.map(|m| Bill::new(&m.billed, billed)),
-            seals: seals(report.records_of(number), keys)?,
+            seals: seals(&records, keys)?,
             images: images.clone(),
         })
     });
@@ -73,16 +73,18 @@ pub fn write_run(
     evidence: &[Evidence],
 ) -> Result<Vec<PathBuf>, Problems> {
     let divided = manifest.is_some_and(|m| m.period_ns > 0);
+    let chain = manifest.and_then(periods::chain);
     let mut written = Vec::new();
-    for (number, evidence) in evidence.iter().enumerate() {
-        let period = number + 1;
-        let told = periods::told(manifest, key, period);
-        let records: Vec<Record> = report.records_of(number).cloned().collect();
+    let periods = (1..).zip(evidence).zip(report.by_period());
+    for ((period, evidence), records) in periods {
+        // The period's key, or that of the sampling hash.
+        let own = chain.as_ref().and_then(|chain| chain.key(period));
+        let told = own.as_ref().map_or(key, <[u8; 32]>::as_slice);
         let folder = match divided {
             true => periods::folder(dir, period),
             false => dir.to_owned(),
         };
-        written.extend(write(&folder, &records, &told, evidence)?);
+        written.extend(write(&folder, records, told, evidence)?);
     }
     Ok(written)
 }
@@ -91,9 +93,9 @@ pub fn write_run(
 ///
 /// # Errors
 /// If a file cannot be written.
-pub fn write(
+pub fn write<'a>(
     dir: &Path,
-    records: &[Record],
+    records: impl IntoIterator<Item = &'a Record>,
     key: &[u8],
     evidence: &Evidence,
 ) -> Result<Vec<PathBuf>, Problems> {
@@ -118,14 +120,11 @@ pub fn write(
 }
 
 /// Seals the records of each element but the shim, which is the customer's.
-fn seals<'a>(
-    records: impl Iterator<Item = &'a Record>,
-    keys: &SealKeys,
-) -> Result<BTreeMap<String, Vec<Seal>>, Problems> {
+fn seals(records: &[&Record], keys: &SealKeys) -> Result<BTreeMap<String, Vec<Seal>>, Problems> {
     /// Records between two seals.
     const EVERY: usize = 4096;
     let mut sealers: BTreeMap<&str, (Sealer, Vec<Seal>)> = BTreeMap::new();
-    for record in records.filter(|r| r.element != super::SHIM) {
+    for record in records.iter().filter(|r| r.element != super::SHIM) {
         let sealer = sealers.entry(&record.element).or_insert_with(|| {
             let key = keys.of(&record.element);
             (Sealer::new(&record.element, key), Vec::new())

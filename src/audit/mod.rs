@@ -16,7 +16,8 @@ mod keys;
 mod manifest;
 mod periods;
 
-pub use evidence::{KEY_FILE, audit, collect, read_bill, write, write_run};
+use evidence::KEY_FILE;
+pub use evidence::{audit, collect, read_bill, write, write_run};
 pub use keys::{SealKeys, new_signing_key, signing_key};
 pub use manifest::{Asked, MANIFEST_FILE, agreed, load, make, own, sign, signatures};
 pub use periods::{Handed, enough, handed, key_of, periods};

@@ -44,10 +44,9 @@ pub fn commitment(plan: &Plan, key: &[u8], periods: u32) -> Commitment {
 }
 
 /// The embedded rack's keys for a manifest, by period.
-fn chain(manifest: &Manifest) -> Option<KeyChain> {
-    let chain = KeyChain::new(&SECRET, manifest.periods as usize);
+pub(super) fn chain(manifest: &Manifest) -> Option<KeyChain> {
     let agreed = matches!(manifest.sampling.commitment, Commitment::Chain(_));
-    agreed.then_some(chain)
+    agreed.then(|| KeyChain::new(&SECRET, manifest.periods as usize))
 }
 
 /// How a run under a manifest is divided; `None` if it is not.
@@ -122,13 +121,6 @@ fn keyed(spec: &SampleSpec, key: &PeriodKey) -> SampleSpec {
         key: sampling_key(key, KEY_BYTES),
         ..spec.clone()
     }
-}
-
-/// What the customer tells after a period, so that the records can be audited: the period's key, or the key of the sampling hash.
-pub(super) fn told(manifest: Option<&Manifest>, key: &[u8], period: usize) -> Vec<u8> {
-    let chain = manifest.and_then(chain);
-    let own = chain.and_then(|c| c.key(period));
-    own.map_or_else(|| key.to_vec(), |own| own.to_vec())
 }
 
 /// Where what is handed over of a period lies.

@@ -210,7 +210,7 @@ fn new(args: &NewManifest) -> anyhow::Result<Ended> {
         one_in: args.sample,
         slack: args.slack,
         granularity: args.granularity.into(),
-        period_ns: args.period.map_or(0, |s| (s * 1e9).ceil() as u64),
+        period_ns: args.period.map_or(0, |s| ((s * 1e9).round() as u64).max(1)),
         periods: args.period.map_or(0, |_| args.periods),
         folder: args
             .output

@@ -98,7 +98,8 @@ fn row(strategy: Strategy, made: anyhow::Result<trisect_plan::plan::Plan>, solve
             row.scale = Some(plan.prediction.load_factor);
             let rates = plan.prediction.rates.iter();
             let above = rates.map(|r| r.weight * (r.gbps - r.least_gbps));
-            row.above_least_gbps = Some(above.sum());
+            let known = !plan.prediction.rates.is_empty();
+            row.above_least_gbps = known.then(|| above.sum());
             let bottleneck = Some(plan.prediction.bottleneck.clone());
             row.bottleneck = bottleneck.filter(|name| !name.is_empty());
             row.cores = Some(plan.prediction.cores);

@@ -73,7 +73,7 @@ pub fn main(args: &Run) -> anyhow::Result<Ended> {
         if changing.is_some() && args.export.is_some() {
             let message = "records cannot be exported under this manifest";
             let reason = "an export names one key, and each report period has its own";
-            let help = "write records with --records, and send a period's with `trisect collect`";
+            let help = "write records with --records; `trisect collect DIR/period-0001` reads those of a period";
             return Err(Problems::error(CONTRADICTION, message, reason, help).into());
         }
     }

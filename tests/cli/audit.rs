@@ -5,6 +5,49 @@ use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
 
+fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+/// The command that makes a manifest of an example whose NFs are all on hosts.
+fn new_manifest(name: &str, manifest: &str, more: &[&str]) -> Vec<String> {
+    let project = example(name).display().to_string();
+    let args = [
+        "manifest",
+        "new",
+        &project,
+        "--strategy",
+        "host",
+        "-o",
+        manifest,
+    ];
+    [&args[..], more]
+        .concat()
+        .into_iter()
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The command that runs it and records that.
+fn recorded(name: &str, manifest: &str, records: &str, more: &[&str]) -> Vec<String> {
+    let project = example(name).display().to_string();
+    let args = [
+        "run",
+        &project,
+        "--strategy",
+        "host",
+        "--manifest",
+        manifest,
+        "--records",
+        records,
+    ];
+    [&args[..], more]
+        .concat()
+        .into_iter()
+        .map(str::to_owned)
+        .collect()
+}
+
 struct Run {
     folder: tempfile::TempDir,
 }
@@ -15,32 +58,9 @@ impl Run {
         let run = Run {
             folder: tempfile::tempdir().expect("a folder"),
         };
-        let project = example("l3-firewall").display().to_string();
         let (manifest, records) = (run.file("manifest.toml"), run.file("records"));
-        let args = ["--strategy", "host"];
-        good(
-            &[
-                &[
-                    "manifest", "new", &project, "-o", &manifest, "--sample", "2",
-                ],
-                &args[..],
-            ]
-            .concat(),
-        );
-        good(
-            &[
-                &[
-                    "run",
-                    &project,
-                    "--records",
-                    &records,
-                    "--manifest",
-                    &manifest,
-                ],
-                &args[..],
-            ]
-            .concat(),
-        );
+        good(&new_manifest("l3-firewall", &manifest, &["--sample", "2"]));
+        good(&recorded("l3-firewall", &manifest, &records, &[]));
         run
     }
 
@@ -197,7 +217,7 @@ fn keys_in_a_tpm_sign_and_seal() {
         eprintln!("SKIPPED: swtpm is not installed, keys in a TPM are not tested");
         return;
     };
-    let with_tpm = |args: &[&str]| {
+    let with_tpm = |args: &[String]| {
         std::process::Command::new(env!("CARGO_BIN_EXE_trisect"))
             .args(args)
             .env("TCTI", &software.tcti)
@@ -205,70 +225,48 @@ fn keys_in_a_tpm_sign_and_seal() {
             .expect("the command starts")
     };
     let place = "tpm:0x81010001+8,14";
-    let made = with_tpm(&["manifest", "key", "--new", place]);
+    let made = with_tpm(&words(&format!("manifest key --new {place}")));
     if stderr(&made).contains("without support for TPMs") {
         eprintln!("SKIPPED: built without the feature tpm, keys in a TPM are not tested");
         return;
     }
-    let good = |args: &[&str]| -> String {
+    let good = |args: &[String]| -> String {
         let output = with_tpm(args);
         assert!(output.status.success(), "{}", stderr(&output));
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     let public = String::from_utf8_lossy(&made.stdout).trim().to_owned();
-    assert_eq!(good(&["manifest", "key", place]).trim(), public);
+    assert_eq!(
+        good(&words(&format!("manifest key {place}"))).trim(),
+        public
+    );
     // There is none elsewhere, and no second one there.
-    for (place, new) in [("tpm:0x81010002", None), (place, Some("--new"))] {
-        let args: Vec<&str> = ["manifest", "key", place].into_iter().chain(new).collect();
-        let refused = with_tpm(&args);
+    for args in ["tpm:0x81010002", &format!("--new {place}")] {
+        let refused = with_tpm(&words(&format!("manifest key {args}")));
         assert_eq!(refused.status.code(), Some(1));
         assert!(stderr(&refused).contains("E0532"), "{}", stderr(&refused));
     }
 
     let run = Run::new();
     let (manifest, records) = (run.file("manifest.toml"), run.file("records"));
-    let project = example("l3-firewall").display().to_string();
     let seal = format!("s1={place}");
-    let args = [
-        "manifest",
-        "new",
-        &project,
-        "-o",
-        &manifest,
-        "--sample",
-        "2",
-        "--strategy",
-        "host",
-        "--seal-key",
-        &seal,
-    ];
-    good(&args);
+    let sealed = ["--seal-key", seal.as_str()];
+    let more = [&["--sample", "2"][..], &sealed].concat();
+    good(&new_manifest("l3-firewall", &manifest, &more));
     assert!(
         fs::read_to_string(&manifest)
             .expect("a text")
             .contains(&public)
     );
-    good(&[
-        "manifest", "sign", &manifest, "--party", "provider", "--key", place,
-    ]);
-    assert_eq!(
-        good(&["manifest", "verify", &manifest]).trim(),
-        "signed by provider"
-    );
-    let args = [
-        "run",
-        &project,
-        "--strategy",
-        "host",
-        "--manifest",
-        &manifest,
-        "--records",
-        &records,
-    ];
-    good(&[&args[..], &["--seal-key", &seal]].concat());
+    good(&words(&format!(
+        "manifest sign {manifest} --party provider --key {place}"
+    )));
+    let text = good(&words(&format!("manifest verify {manifest}")));
+    assert_eq!(text.trim(), "signed by provider");
+    good(&recorded("l3-firewall", &manifest, &records, &sealed));
     assert_eq!(run.failed(&[]), Vec::<String>::new());
     // Sealed by another key than the manifest's.
-    good(&args);
+    good(&recorded("l3-firewall", &manifest, &records, &[]));
     assert_eq!(run.failed(&[]), ["seals"]);
 }
 
@@ -277,34 +275,11 @@ fn report_periods_are_audited_by_themselves() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = |name: &str| folder.path().join(name).display().to_string();
     let (manifest, records) = (file("manifest.toml"), file("records"));
-    let project = example("nat-lb").display().to_string();
     let new = |periods: &str| {
-        let args = [
-            "manifest",
-            "new",
-            &project,
-            "--sample",
-            "4",
-            "-o",
-            &manifest,
-            "--strategy",
-            "host",
-        ];
-        good(&[&args[..], &["--period", "0.15", "--periods", periods]].concat());
+        let more = ["--sample", "4", "--period", "0.15", "--periods", periods];
+        good(&new_manifest("nat-lb", &manifest, &more));
     };
-    let run = |records: &str, cheat: &[&str]| {
-        let args = [
-            "run",
-            &project,
-            "--strategy",
-            "host",
-            "--manifest",
-            &manifest,
-            "--records",
-            records,
-        ];
-        trisect(&[&args[..], cheat].concat())
-    };
+    let run = |records: &str, more: &[&str]| trisect(&recorded("nat-lb", &manifest, records, more));
     let audit = |more: &[&str]| -> Value {
         let args = [
             "audit",

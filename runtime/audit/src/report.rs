@@ -137,16 +137,4 @@ impl Report {
         let outcomes = self.checks.iter().map(|c| c.outcome);
         outcomes.max().unwrap_or(Outcome::Undecided)
     }
-
-    /// Whether the agreement was broken.
-    #[must_use]
-    pub fn failed(&self) -> bool {
-        self.checks.iter().any(|c| c.outcome == Outcome::Failed)
-    }
-    /// Whether there was not enough to tell.
-    #[must_use]
-    pub fn undecided(&self) -> bool {
-        let mut checks = self.checks.iter();
-        checks.any(|c| c.outcome == Outcome::Undecided)
-    }
 }

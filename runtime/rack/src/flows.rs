@@ -117,9 +117,10 @@ impl FlowDriver {
         }
     }
 
-    /// The number by which slots are noted of a flow that has none.
+    /// The number by which slots are noted of a flow that has none: the first that was never given, so that there are lines
+    /// for those in use only.
     fn spare(&self) -> u32 {
-        self.most.saturating_add(1)
+        self.flows.len() as u32 + 1
     }
 
     /// The hint of a frame that the NIC has handed over, and its flow if that has no number.
@@ -147,7 +148,8 @@ impl FlowDriver {
         flow: Flow,
         now_ns: u64,
     ) -> Result<(), RuleError> {
-        if !code.hint_known(self.spare()) {
+        let spare = self.spare();
+        if !code.hint_known(spare) {
             return Ok(());
         }
         let behind_ns = self.nic.0.borrow().busy_until_ns();
@@ -159,7 +161,7 @@ impl FlowDriver {
             self.report.refused += 1;
             return Ok(());
         };
-        code.copy_hint(self.spare(), number);
+        code.copy_hint(spare, number);
         self.ask(Change::Insert(flow.clone(), number), now_ns)?;
         self.report.inserted += 1;
         self.flows[number as usize - 1] = Some(flow.clone());

@@ -129,10 +129,16 @@ pub struct Report {
 }
 
 impl Report {
-    /// The records of a report period, by position in `periods`.
-    pub fn records_of(&self, period: usize) -> impl Iterator<Item = &Record> {
-        let numbered = self.records.iter().zip(&self.period_of);
-        numbered.filter_map(move |(r, p)| (*p as usize == period).then_some(r))
+    /// The records of each report period, by position in `periods`.
+    #[must_use]
+    pub fn by_period(&self) -> Vec<Vec<&Record>> {
+        let mut all = vec![Vec::new(); self.periods.len()];
+        for (record, period) in self.records.iter().zip(&self.period_of) {
+            if let Some(records) = all.get_mut(*period as usize) {
+                records.push(record);
+            }
+        }
+        all
     }
 
     /// The state of all devices as one.

@@ -41,7 +41,10 @@ pub enum FileError {
 ///
 /// # Errors
 /// If a file cannot be written.
-pub fn write(dir: &Path, records: &[Record]) -> Result<Vec<PathBuf>, FileError> {
+pub fn write<'a>(
+    dir: &Path,
+    records: impl IntoIterator<Item = &'a Record>,
+) -> Result<Vec<PathBuf>, FileError> {
     let mut writer = Writer::new(dir)?;
     writer.append(records)?;
     writer.finish()
@@ -70,7 +73,10 @@ impl Writer {
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn append(&mut self, records: &[Record]) -> Result<(), FileError> {
+    pub fn append<'a>(
+        &mut self,
+        records: impl IntoIterator<Item = &'a Record>,
+    ) -> Result<(), FileError> {
         for record in records {
             let element = record.element.as_str();
             if !self.by_element.contains_key(element) {

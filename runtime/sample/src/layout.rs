@@ -121,7 +121,6 @@ impl Layouts {
 
     /// Whether a frame is a usual one, and what of it is.
     // Within a loop over packets, or it is a call that takes as long as what it does.
-    #[allow(clippy::inline_always)]
     #[inline(always)]
     #[must_use]
     pub fn usual<'a>(&self, frame: &'a [u8]) -> Option<Usual<'a>> {

@@ -94,6 +94,9 @@ impl Hints {
     }
     /// Lets a number stand for what another one stands for.
     pub fn copy(&mut self, from: u32, to: u32) {
+        if from == to {
+            return;
+        }
         self.clear(to);
         if let Some(line) = self.lines.get(from as usize) {
             self.lines[to as usize] = *line;

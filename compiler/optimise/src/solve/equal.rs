@@ -286,13 +286,12 @@ impl Search<'_> {
         }
         let moves = (MOVES * open * open) as u64;
         let [first, second] = ANNEALINGS;
-        let annealed = both(
+        let (first, second) = both(
             || anneal(self.problem, &found, moves, first),
             || anneal(self.problem, &found, moves, second),
         );
-        let annealed = [annealed.0, annealed.1];
         let most = |choice: &Vec<usize>| Tally::new(self.problem, choice).most();
-        let best = annealed
+        let best = [first, second]
             .into_iter()
             .min_by(|a, b| most(a).total_cmp(&most(b)));
         Ok(best.unwrap_or(found))

@@ -1,7 +1,7 @@
 //! Which packets of a batch are sampled, in as little time as a host can find that out.
 //!
 //! What frames say themselves comes first; only those that say nothing are hashed. What is hashed of a usual frame lies at
-//! known places ([`Layouts`](trisect_sample::Layouts)), so that a processor with SSSE3 puts it together by shuffling the
+//! known places ([`Layouts`](trisect_sample::Layouts)), so that a processor with AVX2 puts it together by shuffling the
 //! headers' bytes. The Toeplitz hash of that is a sum of carry-less products; HalfSipHash is computed for many packets at once, one
 //! in each lane of vectors (`x86`). On other processors, and for other frames and hashes, it is [`Sampler::look`] that says; the
 //! result is always the same.
