@@ -161,6 +161,8 @@ pub fn handed(
     if last == 0 || !(1..=last).contains(asked.start()) {
         let message = format!("there are no records of that period in {}", dir.display());
         let reason = format!("it has those of {last} periods");
+        let range = format!("give a period from 1 to {last}");
+        let help = if last == 0 { help } else { &range };
         return Err(Problems::error(NOT_RECORDS, message, reason, help));
     }
     let handed = asked.map(|period| Handed {
