@@ -12,6 +12,7 @@
 
 mod dual;
 mod fractions;
+mod label;
 mod look;
 mod price;
 mod rows;
@@ -23,12 +24,12 @@ mod tree;
 use crate::both::both;
 use crate::problem::{Problem, Row};
 use crate::relax::Relaxed;
-use crate::symmetry::{equal_servers, own_quantities};
+use crate::symmetry::{equal_servers, outside_quantities, own_quantities};
 use look::{Done, Look, Node};
 use microlp::SolveOutcome;
 use price::Multipliers;
-use rows::{Amounts, SharedRows};
-use server::{Frame, Pattern};
+use rows::SharedRows;
+use server::{Frame, LIMITS, Pattern, is_limit};
 use std::time::Instant;
 
 /// A pattern that is looked at: its group and its place there.
@@ -86,20 +87,25 @@ pub(crate) struct Division<'a> {
     relaxed: &'a Problem,
     shared: &'a SharedRows<'a>,
     groups: Vec<Group<'a>>,
-    /// By unit: its choices that are no server's, by position, with what they take.
-    outside: Vec<Vec<(usize, Amounts)>>,
     effort: Effort,
     made: u64,
 }
 
-/// Servers that are equal, or one that has no equal.
+/// Servers that are equal, or one that has no equal; or all that is no server's, as if it were one.
 struct Group<'a> {
-    /// The servers.
-    servers: Vec<usize>,
+    /// The servers; `None` is what is no server's.
+    servers: Vec<Option<usize>>,
     frame: Frame<'a>,
     /// All that were found.
     patterns: Vec<Pattern>,
     multipliers: Multipliers,
+}
+
+impl Group<'_> {
+    /// Whether it is what is no server's.
+    fn is_outside(&self) -> bool {
+        self.frame.server.is_none()
+    }
 }
 
 /// Divides what is on servers among them. `rules` are all rules of the real problem, and `accept` says what part of what
@@ -113,10 +119,11 @@ pub(crate) fn divide<E>(
     accept: &mut Accept<'_, E>,
 ) -> Result<Divided, E> {
     let groups = groups(real);
-    let firsts: Vec<usize> = groups.iter().map(|group| group[0]).collect();
-    let own: Vec<Vec<usize>> = firsts.iter().map(|s| own_quantities(real, *s)).collect();
+    let own: Vec<Vec<usize>> = groups.iter().map(|group| own(real, group[0])).collect();
     let shared = SharedRows::new(&relaxed.problem, &own, &relaxed.rows(rules));
-    let alone: Vec<Vec<Row>> = firsts.iter().map(|s| relaxed.alone(*s, rules)).collect();
+    let alone =
+        |group: &Vec<Option<usize>>| group[0].map_or(Vec::new(), |s| relaxed.alone(s, rules));
+    let alone: Vec<Vec<Row>> = groups.iter().map(alone).collect();
     let frames = groups.into_iter().zip(own.iter().zip(&alone));
     let groups = frames.map(|(servers, (own, rules))| Group {
         frame: Frame {
@@ -130,34 +137,49 @@ pub(crate) fn divide<E>(
         patterns: Vec::new(),
         multipliers: Multipliers::default(),
     });
-    let outside = real.units.iter().enumerate().map(|(u, unit)| {
-        let choices = unit.choices.iter().enumerate();
-        let outside = choices.filter(|(_, choice)| real.sites[choice.site].server.is_none());
-        outside
-            .map(|(c, choice)| (c, shared.choice(u, choice)))
-            .collect()
-    });
     let mut division = Division {
         real,
         relaxed: &relaxed.problem,
         shared: &shared,
         groups: groups.collect(),
-        outside: outside.collect(),
         effort,
         made: 0,
     };
     division.run(known, accept)
 }
 
-/// All servers, those that are equal together.
-fn groups(real: &Problem) -> Vec<Vec<usize>> {
+/// All servers, those that are equal together, and what is no server's.
+fn groups(real: &Problem) -> Vec<Vec<Option<usize>>> {
     let mut groups = equal_servers(real);
     let mut servers: Vec<usize> = real.sites.iter().filter_map(|site| site.server).collect();
     servers.sort_unstable();
     servers.dedup();
     servers.retain(|server| !groups.iter().any(|group| group.contains(server)));
     groups.extend(servers.into_iter().map(|server| vec![server]));
+    let groups = groups.into_iter();
+    let mut groups: Vec<Vec<Option<usize>>> = groups
+        .map(|group| group.into_iter().map(Some).collect())
+        .collect();
+    if real.sites.iter().any(|site| site.server.is_none()) {
+        groups.push(vec![None]);
+    }
     groups
+}
+
+/// The quantities that only a server uses, or only what is no server's.
+fn own(real: &Problem, server: Option<usize>) -> Vec<usize> {
+    match server {
+        Some(server) => own_quantities(real, server),
+        // The others stay with what servers share.
+        None => {
+            let limited = |q: &usize| is_limit(real, *q);
+            outside_quantities(real)
+                .into_iter()
+                .filter(limited)
+                .take(LIMITS / 2)
+                .collect()
+        }
+    }
 }
 
 impl Division<'_> {

@@ -34,6 +34,31 @@ pub(crate) fn own_quantities(problem: &Problem, server: usize) -> Vec<usize> {
     signature(problem, server, &shared(problem)).1
 }
 
+/// The quantities that only choices of sites that are no server's use, and borders of those only.
+pub(crate) fn outside_quantities(problem: &Problem) -> Vec<usize> {
+    let outside = |site: usize| problem.sites[site].server.is_none();
+    let mut own: BTreeSet<usize> = BTreeSet::new();
+    let mut others: BTreeSet<usize> = BTreeSet::new();
+    for choice in problem.units.iter().flat_map(|unit| &unit.choices) {
+        let of = if outside(choice.site) {
+            &mut own
+        } else {
+            &mut others
+        };
+        of.extend(choice.demands.iter().map(|demand| demand.quantity));
+    }
+    for crossing in problem.edges.iter().flat_map(|edge| &edge.crossings) {
+        let mut sites = problem.regions[crossing.region].sites.iter();
+        let of = if sites.all(|site| outside(*site)) {
+            &mut own
+        } else {
+            &mut others
+        };
+        of.extend(crossing.demands.iter().map(|demand| demand.quantity));
+    }
+    own.difference(&others).copied().collect()
+}
+
 /// The sites of a server, those of equal servers in the same order.
 pub(crate) fn sites_of(problem: &Problem, server: usize) -> Vec<usize> {
     let mut sites: Vec<usize> = (0..problem.sites.len())

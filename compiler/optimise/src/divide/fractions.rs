@@ -16,12 +16,10 @@ const SIZE: f64 = 0.1;
 /// How much more what crossing borders takes decides than what a unit takes.
 const CROSSING: f64 = 2.0;
 
-/// Fractions of patterns and of choices that are no server's.
+/// Fractions of patterns.
 pub(super) struct Fractions<'p> {
     /// Patterns and how much of each.
     pub patterns: Vec<(Taken, &'p Pattern, f64)>,
-    /// By unit: choices by position, and how much of each.
-    outside: Vec<Vec<(usize, f64)>>,
 }
 
 impl Look<'_> {
@@ -32,22 +30,9 @@ impl Look<'_> {
         let right = self.right();
         let mut rows: Vec<Vec<(Variable, f64)>> = vec![Vec::new(); right.len()];
         let mut units: Vec<Vec<(Variable, f64)>> = Vec::new();
-        for _ in 0..division.outside.len() {
+        for _ in 0..division.real.units.len() {
             let mut slack = |sign| (program.add_var(SLACK, (0.0, f64::INFINITY)), sign);
             units.push(vec![slack(1.0), slack(-1.0)]);
-        }
-        let mut outside: Vec<Vec<(usize, Variable)>> = Vec::new();
-        for (u, choices) in division.outside.iter().enumerate() {
-            let choices = choices.iter().filter(|(c, _)| self.allows(u, *c));
-            let columns = choices.map(|(c, amounts)| {
-                let column = program.add_var(0.0, (0.0, 1.0));
-                units[u].push((column, 1.0));
-                for (row, amount) in amounts {
-                    rows[*row].push((column, *amount));
-                }
-                (*c, column)
-            });
-            outside.push(columns.collect());
         }
         for amounts in &division.shared.helpers {
             let column = program.add_var(0.0, (0.0, 1.0));
@@ -71,8 +56,14 @@ impl Look<'_> {
             patterns.push((*taken, pattern, column));
         }
         for (group, mut times) in times.into_iter().enumerate() {
-            times.push((servers, -(self.left(group) as f64)));
-            program.add_constraint(times, ComparisonOp::Le, 0.0);
+            let left = self.left(group) as f64;
+            match division.groups[group].is_outside() {
+                true => program.add_constraint(times, ComparisonOp::Le, left),
+                false => {
+                    times.push((servers, -left));
+                    program.add_constraint(times, ComparisonOp::Le, 0.0);
+                }
+            }
         }
         for (terms, right) in rows.into_iter().zip(right) {
             program.add_constraint(terms, ComparisonOp::Le, right);
@@ -85,17 +76,10 @@ impl Look<'_> {
         let patterns = patterns
             .into_iter()
             .map(|(taken, pattern, column)| (taken, pattern, solution[column]));
-        let outside = outside.into_iter().map(|choices| {
-            choices
-                .into_iter()
-                .map(|(choice, column)| (choice, solution[column]))
-                .collect()
-        });
         Some(Fractions {
             patterns: patterns
                 .filter(|(.., much)| *much > FRACTION * 0.1)
                 .collect(),
-            outside: outside.collect(),
         })
     }
     /// The decision of which the fractions are furthest from either, by how much it is about: about the place of a unit, or whether
@@ -105,17 +89,12 @@ impl Look<'_> {
         let units = &self.division.real.units;
         let mut places: BTreeMap<(usize, usize), f64> = BTreeMap::new();
         let mut pairs: BTreeMap<(usize, usize), f64> = BTreeMap::new();
-        for (u, choices) in fractions.outside.iter().enumerate() {
-            for (choice, part) in choices {
-                let site = units[u].choices[*choice].site;
-                *places.entry((u, site)).or_default() += part;
-            }
-        }
-        for (_, pattern, part) in &fractions.patterns {
+        for ((group, _), pattern, part) in &fractions.patterns {
+            let outside = self.division.groups[*group].is_outside();
             for (k, (unit, choice)) in pattern.at.iter().enumerate() {
                 let site = units[*unit].choices[*choice].site;
                 *places.entry((*unit, site)).or_default() += part;
-                for (other, _) in &pattern.at[k + 1..] {
+                for (other, _) in pattern.at[k + 1..].iter().filter(|_| !outside) {
                     *pairs.entry((*unit, *other)).or_default() += part;
                 }
             }
@@ -168,10 +147,6 @@ impl Look<'_> {
     pub fn whole(&self, fractions: &Fractions<'_>) -> Option<Vec<usize>> {
         let (real, groups) = (self.division.real, &self.division.groups);
         let mut choice: Vec<Option<usize>> = vec![None; real.units.len()];
-        for (u, choices) in fractions.outside.iter().enumerate() {
-            let taken = choices.iter().find(|(_, part)| *part > 0.5);
-            choice[u] = taken.map(|(choice, _)| *choice);
-        }
         let mut next = vec![0; groups.len()];
         let decided = self.node.servers.iter();
         let decided = decided.map(|taken| (*taken, self.pattern(*taken), 1.0));
@@ -185,7 +160,10 @@ impl Look<'_> {
             next[g] += 1;
             for (unit, c) in &pattern.at {
                 let site = real.units[*unit].choices[*c].site;
-                let twin = crate::symmetry::twin(real, site, server)?;
+                let twin = match server {
+                    Some(server) => crate::symmetry::twin(real, site, server)?,
+                    None => site,
+                };
                 choice[*unit] = real.choice_of(*unit, twin);
             }
         }

@@ -1,9 +1,9 @@
 //! A look at one node of the search: whether fractions of patterns do what is asked for, with what was decided.
 
 use super::dual::{Dual, Measure};
-use super::price::{Multipliers, Priced, Question, price};
+use super::price::{Multipliers, Priced, Question, dot, price};
 use super::rows::cost;
-use super::server::{Decision, Pattern, Server};
+use super::server::{Decision, Pattern, Server, Uses};
 use super::{Division, NOTHING, Taken, Verdict};
 
 /// Which part of what is left over patterns have to gain, to be looked for.
@@ -110,17 +110,17 @@ impl<'a> Look<'a> {
         self.made += moves as u64;
         let right = self.right();
         let mut taken = std::mem::take(&mut self.node.taken);
-        taken.retain(|taken| self.is_open(self.pattern(*taken)));
+        taken.retain(|taken| self.is_open(taken.0, self.pattern(*taken)));
         self.node.taken = taken;
         let groups = 0..servers.len();
         let mut open: Vec<Taken> = groups.flat_map(|g| self.open(g, 0)).collect();
-        let Some(mut dual) = Dual::new(self, &right, Measure::Servers) else {
+        let Some(mut dual) = Dual::new(self, &servers, &right, Measure::Part) else {
             return Verdict::Unknown;
         };
         for _ in 0..ROUNDS {
             let over = dual.over();
             if over <= NOTHING && dual.hides() {
-                dual = match Dual::new(self, &right, Measure::Units) {
+                dual = match Dual::new(self, &servers, &right, Measure::Units) {
                     Some(dual) => dual,
                     None => return Verdict::Unknown,
                 };
@@ -134,7 +134,8 @@ impl<'a> Look<'a> {
             }
             let (units, prices) = (dual.values(&dual.units), dual.values(&dual.rows));
             let worth = dual.values(&dual.servers);
-            let mut news = self.broken(&open, &units, &prices, &worth);
+            let limits = dual.prices();
+            let mut news = self.broken(&open, &units, &prices, &worth, &limits);
             if news.is_empty() {
                 // The bound is what is left over, less what patterns could still gain.
                 let mut bound = self.without_servers(&units, &prices, &right);
@@ -144,20 +145,24 @@ impl<'a> Look<'a> {
                     let question = Question {
                         units: &units,
                         rows: &prices,
+                        limits: &limits[g],
                         room: server.room(self.part),
                         more: worth[g].max(0.0) + gain,
                         labels: LABELS.0,
+                        until: self.division.effort.until,
                     };
                     let priced = self.priced(g, server, question);
-                    bound -= self.left(g) as f64 * priced.most.max(0.0);
+                    let base = server.limits.iter().zip(&limits[g]);
+                    let base: f64 = base.map(|(limit, price)| limit.base * price).sum();
+                    bound -= self.left(g) as f64 * (priced.most.max(0.0) - base);
                     let known = self.division.groups[g].patterns.len() + self.news[g].len();
                     self.news[g].extend(priced.patterns);
                     open.extend(self.open(g, known));
                 }
-                if bound > NOTHING {
+                if bound - dual.aim() > NOTHING {
                     return Verdict::Nothing;
                 }
-                news = self.broken(&open, &units, &prices, &worth);
+                news = self.broken(&open, &units, &prices, &worth, &limits);
                 if news.is_empty() {
                     return Verdict::Unknown;
                 }
@@ -173,11 +178,22 @@ impl<'a> Look<'a> {
         Verdict::Unknown
     }
     /// The patterns that are open and worth most more than they may be.
-    fn broken(&self, open: &[Taken], units: &[f64], prices: &[f64], worth: &[f64]) -> Vec<Taken> {
+    fn broken(
+        &self,
+        open: &[Taken],
+        units: &[f64],
+        prices: &[f64],
+        worth: &[f64],
+        limits: &[Uses],
+    ) -> Vec<Taken> {
         let over = |taken: Taken| {
             let pattern = self.pattern(taken);
             let sum: f64 = pattern.at.iter().map(|(unit, _)| units[*unit]).sum();
-            (sum - cost(&pattern.rows, prices) - worth[taken.0], taken)
+            let used = dot(&pattern.uses, &limits[taken.0]);
+            (
+                sum - cost(&pattern.rows, prices) - used - worth[taken.0],
+                taken,
+            )
         };
         let broken = open.iter().map(|taken| over(*taken));
         let mut broken: Vec<(f64, Taken)> = broken.filter(|(over, _)| *over > BROKEN).collect();
@@ -189,7 +205,7 @@ impl<'a> Look<'a> {
     fn open(&self, group: usize, from: usize) -> impl Iterator<Item = Taken> + '_ {
         let all = self.division.groups[group].patterns.len() + self.news[group].len();
         let patterns = (from..all).map(move |p| (group, p));
-        patterns.filter(|taken| self.is_open(self.pattern(*taken)))
+        patterns.filter(|taken| self.is_open(taken.0, self.pattern(*taken)))
     }
     /// New patterns of a group that are worth more than asked for, with ever more partial sets until there
     /// are some or it is certain that there are none.
@@ -217,25 +233,15 @@ impl<'a> Look<'a> {
             .zip(right)
             .map(|(price, right)| price * right)
             .sum();
-        let mut left = units.iter().sum::<f64>() - limits;
-        for (u, choices) in self.division.outside.iter().enumerate() {
-            let choices = choices.iter().filter(|(c, _)| self.allows(u, *c));
-            let worth = choices.map(|(_, amounts)| units[u] - cost(amounts, prices));
-            left -= worth.fold(0.0, f64::max);
-        }
+        let left = units.iter().sum::<f64>() - limits;
         let helpers = self.division.shared.helpers.iter();
         left - helpers
             .map(|amounts| (-cost(amounts, prices)).max(0.0))
             .sum::<f64>()
     }
-    /// Whether a choice that is no server's is open.
-    pub fn allows(&self, unit: usize, choice: usize) -> bool {
-        let site = self.division.real.units[unit].choices[choice].site;
-        let mut decided = self.node.decided.iter();
-        decided.all(|decision| decision.allows_outside(unit, site))
-    }
-    /// Whether a pattern fits and keeps what was decided.
-    fn is_open(&self, pattern: &Pattern) -> bool {
+    /// Whether a pattern of a group fits and keeps what was decided.
+    fn is_open(&self, group: usize, pattern: &Pattern) -> bool {
+        let outside = self.division.groups[group].is_outside();
         let units = &self.division.real.units;
         let keeps = |decision: &Decision| match *decision {
             Decision::At(unit, ..) => pattern
@@ -243,7 +249,11 @@ impl<'a> Look<'a> {
                 .is_none_or(|choice| decision.allows(unit, Some(units[unit].choices[choice].site))),
             Decision::Together(a, b, are) => {
                 let (a, b) = (pattern.choice(a).is_some(), pattern.choice(b).is_some());
-                if are { a == b } else { !(a && b) }
+                match are {
+                    true if outside => !a && !b,
+                    true => a == b,
+                    false => outside || !(a && b),
+                }
             }
             Decision::Done(unit) => pattern.choice(unit).is_none(),
         };

@@ -6,25 +6,23 @@
 //! shortest paths with limited resources: Righini and Salani 2006): partial sets that cannot become
 //! better than what is known, or that another one beats in everything, are left out; where the ends meet, what fits together is joined.
 
+use super::label::label;
 use super::rows::cost;
 use super::server::{LIMITS, Move, Pattern, Server, Uses};
+use std::time::Instant;
 
 /// Steps towards the best multipliers.
 const STEPS: usize = 60;
 /// Of how many things that the server has what is left is counted for a bound of its own; the dearest first.
 const COUNTED: usize = 2;
 /// Into how many cells each is divided for that.
-const CELLS: usize = 128;
-/// How many sets are compared with each.
-const RIVALS: usize = 64;
+const CELLS: usize = 1024;
 /// How many sets are handed back at most.
-const PATTERNS: usize = 30;
+pub(super) const PATTERNS: usize = 30;
 /// How many moves are looked at, on the way to multipliers, in the time of a partial set.
 const MOVES: u64 = 16;
-/// Pairs looked at where the ends meet, at most.
-const PAIRS: u64 = 200_000_000;
 /// Room for rounding, in parts of what there is and in prices.
-const ROOM: f64 = 1e-9;
+pub(super) const ROOM: f64 = 1e-9;
 
 /// What is asked for.
 pub(super) struct Question<'q> {
@@ -32,11 +30,15 @@ pub(super) struct Question<'q> {
     pub units: &'q [f64],
     /// By shared row: what an amount of 1 costs.
     pub rows: &'q [f64],
+    /// By limit: what an amount of 1 of what the server has costs.
+    pub limits: &'q Uses,
     pub room: Uses,
     /// Only what is worth more than this counts.
     pub more: f64,
     /// How many partial sets are kept per step at most.
     pub labels: usize,
+    /// When to stop in any case.
+    pub until: Option<Instant>,
 }
 
 /// What a search came to.
@@ -52,11 +54,11 @@ pub(super) struct Priced {
 }
 
 /// A whole set: what it is worth, and its moves.
-type Found = (f64, Vec<u8>);
+pub(super) type Found = (f64, Vec<u8>);
 /// By step, state and move: what it is worth.
-type Values = Vec<Vec<Vec<f64>>>;
+pub(super) type Values = Vec<Vec<Vec<f64>>>;
 /// By step and state.
-type ByState = Vec<Vec<f64>>;
+pub(super) type ByState = Vec<Vec<f64>>;
 
 /// The multipliers of an earlier search, to begin with.
 #[derive(Clone, Copy, Default)]
@@ -92,13 +94,12 @@ pub(super) fn price(server: &Server, question: &Question<'_>, known: &mut Multip
             .iter()
             .map(|(value, _)| *value)
             .fold(question.more, f64::max);
-        let mut labelling = Labelling::new(server, &values, question, &views, least);
-        labelling.meet();
-        found.extend(labelling.joined());
-        priced.made += labelling.made + (COUNTED * CELLS / 4 * server.moves()) as u64 / MOVES;
-        priced.whole = labelling.lost == f64::NEG_INFINITY;
+        let labelled = label(server, &values, question, &views, least);
+        found.extend(labelled.found);
+        priced.made += labelled.made + (COUNTED * CELLS / 4 * server.moves()) as u64 / MOVES;
+        priced.whole = labelled.lost == f64::NEG_INFINITY;
         let best = found.iter().map(|(value, _)| *value).fold(least, f64::max);
-        priced.most = best.max(labelling.lost).min(bound);
+        priced.most = best.max(labelled.lost).min(bound);
     }
     found.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     found.dedup_by(|a, b| a.1 == b.1);
@@ -117,7 +118,7 @@ fn values(server: &Server, question: &Question<'_>) -> Values {
                 } else {
                     0.0
                 };
-                unit - cost(&m.rows, question.rows)
+                unit - cost(&m.rows, question.rows) - dot(&m.uses, question.limits)
             };
             let states = step.from.iter();
             states
@@ -127,7 +128,7 @@ fn values(server: &Server, question: &Question<'_>) -> Values {
         .collect()
 }
 
-fn dot(a: &Uses, b: &Uses) -> f64 {
+pub(super) fn dot(a: &Uses, b: &Uses) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
@@ -241,17 +242,17 @@ impl Multiply<'_> {
 
 /// A bound on what partial sets can become: all that the server has is priced by multipliers, but for at most one
 /// limit, of which what is left is counted, in cells. Each move takes its whole cells only, so that the bound holds.
-struct View {
-    w: Uses,
+pub(super) struct View {
+    pub w: Uses,
     /// The limit that is counted, with what there is of it and the size of a cell.
-    counted: Option<(usize, f64, f64)>,
+    pub counted: Option<(usize, f64, f64)>,
     /// How many numbers of cells can be left.
-    cells: usize,
+    pub cells: usize,
     /// By step, and by state and cells left: what can be won from there on, and until there, less what it costs.
-    ahead: ByState,
-    behind: ByState,
+    pub ahead: ByState,
+    pub behind: ByState,
     /// What all that there is costs.
-    room: f64,
+    pub room: f64,
 }
 
 impl View {
@@ -318,13 +319,6 @@ impl View {
             *to = f64::max(*to, won + from);
         }
     }
-    /// What a table of one step says about a state, where this much is used already.
-    fn won(&self, table: &[f64], state: usize, uses: &Uses) -> f64 {
-        let left = self
-            .counted
-            .map_or(0, |(limit, all, cell)| whole(all - uses[limit], cell));
-        table[state * self.cells + left.min(self.cells - 1)]
-    }
 }
 
 /// How many whole cells an amount is.
@@ -335,265 +329,4 @@ fn whole(amount: f64, cell: f64) -> usize {
     } else {
         0
     }
-}
-
-/// A partial set.
-#[derive(Clone, Copy)]
-struct Label {
-    value: f64,
-    uses: Uses,
-    /// What it can become is worth no more.
-    bound: f64,
-    /// The set that it came from: position and state, with the move.
-    before: u32,
-    state: u32,
-    moved: u8,
-}
-
-/// By state.
-type Labels = Vec<Vec<Label>>;
-
-/// Partial sets from the first unit on, and from the last one back, until they meet.
-struct Labelling<'a> {
-    server: &'a Server,
-    values: &'a Values,
-    question: &'a Question<'a>,
-    views: &'a [View],
-    /// What is known to be possible, or asked for.
-    least: f64,
-    /// By step: sets of the units before it.
-    front: Vec<Labels>,
-    /// Sets of the units from a step on; the last step first.
-    back: Vec<Labels>,
-    /// What was left out for want of space is worth no more.
-    lost: f64,
-    made: u64,
-}
-
-impl<'a> Labelling<'a> {
-    fn new(
-        server: &'a Server,
-        values: &'a Values,
-        question: &'a Question<'a>,
-        views: &'a [View],
-        least: f64,
-    ) -> Self {
-        let nothing = Label {
-            value: 0.0,
-            uses: [0.0; LIMITS],
-            bound: f64::INFINITY,
-            before: 0,
-            state: 0,
-            moved: 0,
-        };
-        let ends = views[0].ahead[server.steps.len()].len();
-        Self {
-            server,
-            values,
-            question,
-            views,
-            least,
-            front: vec![vec![vec![nothing]]],
-            back: vec![vec![vec![nothing]; ends]],
-            lost: f64::NEG_INFINITY,
-            made: 0,
-        }
-    }
-    fn meet(&mut self) {
-        let count = |labels: &[Labels]| -> usize {
-            labels
-                .last()
-                .map_or(0, |states| states.iter().map(Vec::len).sum())
-        };
-        while self.front.len() + self.back.len() < self.server.steps.len() + 2 {
-            match count(&self.front) <= count(&self.back) {
-                true => self.forward(),
-                false => self.backward(),
-            }
-        }
-    }
-    fn forward(&mut self) {
-        let k = self.front.len() - 1;
-        let mut next: Labels = vec![Vec::new(); self.views[0].ahead[k + 1].len()];
-        for (s, labels) in self.front[k].iter().enumerate() {
-            for (l, label) in labels.iter().enumerate() {
-                for (m, moved) in self.server.steps[k].from[s].iter().enumerate() {
-                    let won =
-                        |view: &View, uses: &Uses| view.won(&view.ahead[k + 1], moved.to, uses);
-                    if let Some(to) = self.with(label, self.values[k][s][m], &moved.uses, won) {
-                        let (before, state, moved_by) = (l as u32, s as u32, m as u8);
-                        next[moved.to].push(Label {
-                            before,
-                            state,
-                            moved: moved_by,
-                            ..to
-                        });
-                    }
-                }
-            }
-        }
-        let next = self.thinned(next);
-        self.front.push(next);
-    }
-    fn backward(&mut self) {
-        let k = self.server.steps.len() - self.back.len();
-        let after = &self.back[self.back.len() - 1];
-        let mut next: Labels = vec![Vec::new(); self.server.steps[k].from.len()];
-        for (s, moves) in self.server.steps[k].from.iter().enumerate() {
-            for (m, moved) in moves.iter().enumerate() {
-                for (l, label) in after[moved.to].iter().enumerate() {
-                    let won = |view: &View, uses: &Uses| view.won(&view.behind[k], s, uses);
-                    if let Some(to) = self.with(label, self.values[k][s][m], &moved.uses, won) {
-                        let (before, state, moved_by) = (l as u32, moved.to as u32, m as u8);
-                        next[s].push(Label {
-                            before,
-                            state,
-                            moved: moved_by,
-                            ..to
-                        });
-                    }
-                }
-            }
-        }
-        let next = self.thinned(next);
-        self.back.push(next);
-    }
-    /// A set with one more move; `None` if that does not fit or cannot become better than what is known.
-    fn with(
-        &self,
-        label: &Label,
-        value: f64,
-        uses: &Uses,
-        won: impl Fn(&View, &Uses) -> f64,
-    ) -> Option<Label> {
-        let limits = self.server.limits.len();
-        let mut to = Label {
-            value: label.value + value,
-            bound: f64::INFINITY,
-            ..*label
-        };
-        let room = self.question.room.iter();
-        for ((sum, used), room) in to.uses.iter_mut().zip(uses).zip(room).take(limits) {
-            *sum += used;
-            if *sum > room + ROOM {
-                return None;
-            }
-        }
-        for view in self.views {
-            let used: f64 = (0..limits)
-                .map(|limit| view.w[limit] * to.uses[limit])
-                .sum();
-            to.bound = to
-                .bound
-                .min(to.value - used + won(view, &to.uses) + view.room);
-            if to.bound <= self.least + ROOM {
-                return None;
-            }
-        }
-        Some(to)
-    }
-    /// Without sets that another beats in everything, and not too many.
-    fn thinned(&mut self, mut states: Labels) -> Labels {
-        let limits = self.server.limits.len();
-        for labels in &mut states {
-            // Whoever beats another can become worth more.
-            labels.sort_by(|a, b| b.bound.total_cmp(&a.bound));
-            let mut kept: Vec<Label> = Vec::with_capacity(labels.len());
-            for label in labels.drain(..) {
-                let beats = |rival: &Label| {
-                    rival.value >= label.value
-                        && (0..limits).all(|limit| rival.uses[limit] <= label.uses[limit])
-                };
-                if !kept.iter().take(RIVALS).any(beats) {
-                    kept.push(label);
-                }
-            }
-            *labels = kept;
-        }
-        let count: usize = states.iter().map(Vec::len).sum();
-        self.made += count as u64;
-        if count > self.question.labels {
-            let mut bounds: Vec<f64> = states.iter().flatten().map(|l| l.bound).collect();
-            bounds.sort_by(|a, b| b.total_cmp(a));
-            let most = bounds[self.question.labels];
-            self.lost = self.lost.max(most);
-            for labels in &mut states {
-                labels.retain(|label| label.bound > most);
-            }
-        }
-        states
-    }
-    /// The best of what fits together.
-    fn joined(&mut self) -> Vec<Found> {
-        let limits = self.server.limits.len();
-        let view = &self.views[0];
-        let (front, back) = (self.front.len() - 1, self.back.len() - 1);
-        let mut best: Vec<(f64, usize, usize, usize)> = Vec::new();
-        let mut least = self.least;
-        let mut pairs = 0;
-        for state in 0..self.front[front].len() {
-            let firsts = by_worth(&self.front[front][state], &view.w);
-            let seconds = by_worth(&self.back[back][state], &view.w);
-            let Some((most, ..)) = seconds.first() else {
-                continue;
-            };
-            for (worth, position, label) in &firsts {
-                if pairs > PAIRS {
-                    self.lost = self.lost.max(worth + most + view.room);
-                    break;
-                }
-                let left: Uses =
-                    std::array::from_fn(|l| self.question.room[l] + ROOM - label.uses[l]);
-                for (other_worth, other_position, other) in &seconds {
-                    if worth + other_worth + view.room <= least + ROOM {
-                        break;
-                    }
-                    pairs += 1;
-                    let value = label.value + other.value;
-                    if value > least + ROOM && (0..limits).all(|l| other.uses[l] <= left[l]) {
-                        best.push((value, state, *position, *other_position));
-                        if best.len() >= 2 * PATTERNS {
-                            best.sort_by(|a, b| b.0.total_cmp(&a.0));
-                            best.truncate(PATTERNS);
-                            least = best[PATTERNS - 1].0;
-                        }
-                    }
-                }
-            }
-        }
-        self.made += pairs / 64;
-        best.sort_by(|a, b| b.0.total_cmp(&a.0));
-        best.truncate(PATTERNS);
-        let best = best.into_iter();
-        best.map(|(value, state, a, b)| (value, self.path(state, a, b)))
-            .collect()
-    }
-    /// The moves of two partial sets that meet in a state.
-    fn path(&self, state: usize, front: usize, back: usize) -> Vec<u8> {
-        let mut path = Vec::with_capacity(self.server.steps.len());
-        let (mut s, mut l) = (state, front);
-        for labels in self.front.iter().skip(1).rev() {
-            let label = &labels[s][l];
-            path.push(label.moved);
-            (s, l) = (label.state as usize, label.before as usize);
-        }
-        path.reverse();
-        (s, l) = (state, back);
-        for labels in self.back.iter().skip(1).rev() {
-            let label = &labels[s][l];
-            path.push(label.moved);
-            (s, l) = (label.state as usize, label.before as usize);
-        }
-        path
-    }
-}
-
-/// Sets by what they are worth less what they use at these multipliers, with their positions.
-fn by_worth(labels: &[Label], w: &Uses) -> Vec<(f64, usize, Label)> {
-    let labels = labels.iter().enumerate();
-    let mut sorted: Vec<(f64, usize, Label)> = labels
-        .map(|(position, label)| (label.value - dot(w, &label.uses), position, *label))
-        .collect();
-    sorted.sort_by(|a, b| b.0.total_cmp(&a.0));
-    sorted
 }

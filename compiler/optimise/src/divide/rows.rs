@@ -1,6 +1,5 @@
 //! What servers share: quantities of which all use, and rules about more than one server.
 
-use crate::milp::summed;
 use crate::problem::{Demand, Problem, Row, Var};
 use std::collections::BTreeMap;
 
@@ -103,15 +102,6 @@ impl<'a> SharedRows<'a> {
     /// Adds what a unit at a site means to rules.
     pub fn place(&self, unit: usize, site: usize, out: &mut Amounts) {
         out.extend(self.places.get(&(unit, site)).into_iter().flatten());
-    }
-    /// What a unit takes at a site that is no server's.
-    pub fn choice(&self, unit: usize, choice: &crate::Choice) -> Amounts {
-        let mut amounts = Vec::new();
-        for demand in &choice.demands {
-            self.demand(demand, &mut amounts);
-        }
-        self.place(unit, choice.site, &mut amounts);
-        summed(amounts)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::rows::{Amounts, SharedRows, parts};
 use crate::milp::summed;
-use crate::problem::{Demand, Problem, Row, Var};
+use crate::problem::{Crossing, Demand, Problem, Row, Var};
 use std::collections::BTreeMap;
 
 /// How many limits of a server are looked at; further ones are left out, and bounds hold all the same.
@@ -44,14 +44,6 @@ impl Decision {
             Self::Done(u) => u != unit || site.is_none(),
         }
     }
-    /// Whether a unit may be at a site that is no server's.
-    pub fn allows_outside(self, unit: usize, site: usize) -> bool {
-        match self {
-            Self::Together(a, b, are) => !are || (a != unit && b != unit),
-            Self::Done(u) => u != unit,
-            at @ Self::At(..) => at.allows(unit, Some(site)),
-        }
-    }
 }
 
 /// Something that a server has.
@@ -61,9 +53,9 @@ pub(super) struct Limit {
     /// Whether it is about the least rates.
     least: bool,
     /// Whether what is used of it is in proportion to the rates.
-    grows: bool,
+    pub grows: bool,
     /// What is used anyhow, in parts of what there is.
-    base: f64,
+    pub base: f64,
 }
 
 impl Limit {
@@ -100,6 +92,8 @@ pub(super) struct Pattern {
     /// Units with the positions of their choices, ascending.
     pub at: Vec<(usize, usize)>,
     pub rows: Amounts,
+    /// What it uses, without what is used anyhow.
+    pub uses: Uses,
     /// The part that it uses of what grows with the rates, at the offered rates.
     pub part: f64,
 }
@@ -121,7 +115,8 @@ pub(super) struct Server {
 /// What a server is made from.
 pub(super) struct Frame<'a> {
     pub problem: &'a Problem,
-    pub server: usize,
+    /// `None`: all that is no server's.
+    pub server: Option<usize>,
     /// The quantities that only this server uses.
     pub own: &'a [usize],
     pub shared: &'a SharedRows<'a>,
@@ -131,7 +126,12 @@ pub(super) struct Frame<'a> {
 
 impl Frame<'_> {
     fn local(&self, site: usize) -> bool {
-        self.problem.sites[site].server == Some(self.server)
+        self.problem.sites[site].server == self.server
+    }
+    /// Whether the border that is crossed is within this server.
+    fn holds(&self, crossing: &Crossing) -> bool {
+        let mut sites = self.problem.regions[crossing.region].sites.iter();
+        sites.all(|site| self.local(*site))
     }
     fn site(&self, unit: usize, choice: Option<usize>) -> Option<usize> {
         choice.map(|c| self.problem.units[unit].choices[c].site)
@@ -147,11 +147,20 @@ impl Frame<'_> {
                     .map(|(c, _)| Some(c));
                 let allowed = |choice: &Option<usize>| {
                     let site = self.site(u, *choice);
-                    decided.iter().all(|d| d.allows(u, site)) && self.alone(u, site)
+                    decided.iter().all(|d| d.allows(u, site))
+                        && self.near(u, site, decided)
+                        && self.alone(u, site)
                 };
                 std::iter::once(None).chain(here).filter(allowed).collect()
             })
             .collect()
+    }
+    /// Whether a unit may be here, though it is to be together with others: on a server, that is.
+    fn near(&self, unit: usize, site: Option<usize>, decided: &[Decision]) -> bool {
+        let apart = self.server.is_some() || site.is_none();
+        let together =
+            |d: &Decision| matches!(d, Decision::Together(a, b, true) if *a == unit || *b == unit);
+        apart || !decided.iter().any(together)
     }
     /// Whether rules about one unit allow a place.
     fn alone(&self, unit: usize, site: Option<usize>) -> bool {
@@ -216,7 +225,9 @@ impl Memory {
         for (e, edge) in frame.problem.edges.iter().enumerate() {
             let ends = [edge.from, edge.to].into_iter().flatten();
             let ends: Vec<usize> = ends.filter(|unit| open[*unit]).collect();
-            let (false, Some(later)) = (edge.from == edge.to, ends.iter().copied().max()) else {
+            let seen = edge.crossings.iter().any(|crossing| frame.holds(crossing));
+            let (true, Some(later)) = (edge.from != edge.to && seen, ends.iter().copied().max())
+            else {
                 continue;
             };
             memory.edges[later].push(e);
@@ -236,6 +247,7 @@ impl Memory {
         }
         for decision in decided {
             if let Decision::Together(a, b, are) = *decision
+                && frame.server.is_some()
                 && open[a]
                 && open[b]
             {
@@ -355,11 +367,8 @@ impl Server {
                 continue;
             };
             for crossing in &edge.crossings {
-                let region = &frame.problem.regions[crossing.region];
                 let inside = |site| frame.problem.inside(crossing.region, site);
-                if region.sites.iter().all(|site| frame.local(*site))
-                    && crossing.way.crosses(inside(from), inside(to))
-                {
+                if frame.holds(crossing) && crossing.way.crosses(inside(from), inside(to)) {
                     add(&crossing.demands);
                 }
             }
@@ -418,6 +427,7 @@ impl Server {
         Pattern {
             at,
             rows: summed(rows),
+            uses,
             part,
         }
     }
@@ -448,18 +458,24 @@ fn allowed(
     pairs && rules
 }
 
+/// Whether there is some of a quantity and nothing gives some of it back.
+pub(super) fn is_limit(problem: &Problem, quantity: usize) -> bool {
+    let choices = problem.units.iter().flat_map(|unit| &unit.choices);
+    let mut demands = choices
+        .flat_map(|c| &c.demands)
+        .filter(|d| d.quantity == quantity);
+    let capacity = problem.quantities[quantity].capacity;
+    let limited = capacity.is_finite() && capacity > 0.0;
+    limited && demands.all(|demand| demand.amount >= 0.0)
+}
+
 /// What a server has, as far as nothing gives some of it back.
 fn limits(frame: &Frame<'_>, parts: &[[f64; 2]]) -> Vec<Limit> {
     let promised = parts.iter().any(|[_, least]| *least > 0.0);
     let mut limits = Vec::new();
     for q in frame.own {
         let quantity = &frame.problem.quantities[*q];
-        let choices = frame.problem.units.iter().flat_map(|unit| &unit.choices);
-        let mut demands = choices
-            .flat_map(|c| &c.demands)
-            .filter(|d| d.quantity == *q);
-        let limited = quantity.capacity.is_finite() && quantity.capacity > 0.0;
-        if !limited || demands.any(|demand| demand.amount < 0.0) {
+        if !is_limit(frame.problem, *q) {
             continue;
         }
         let grows = quantity.kind.grows();

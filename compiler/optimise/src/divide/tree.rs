@@ -11,7 +11,7 @@ use crate::both::both;
 /// How many patterns are tried for the first server, for further ones, and for the last but one.
 const TRIED: [usize; 3] = [6, 3, 2];
 /// How much is asked of dives: by what part of the way from what is proven to what is known more may be used than is proven.
-const AMBITIONS: [f64; 8] = [0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
+const AMBITIONS: [f64; 3] = [0.5, 0.75, 1.0];
 /// How many nodes a dive looks at.
 const DIVE: usize = 30;
 
