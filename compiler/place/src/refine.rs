@@ -1,10 +1,9 @@
 //! E2's heuristic: from a packing, the best moves and swaps.
 
-use crate::connectivity::Tie;
 use crate::packing::{capacity, depth_first, pack};
 use crate::problem::{Placement, Problem};
 use crate::state::State;
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 /// E2's placement (section 4.4): the depth-first packing, then moves and swaps of two units after
@@ -38,26 +37,36 @@ enum Step {
 /// For how many steps a pass goes on without a new least.
 const PATIENCE: usize = 16;
 
-/// A step of a pass, not yet taken; the largest gain first.
-#[derive(PartialEq)]
+/// A unit by the gain of its best step when that was last computed; the largest gain first, of equal ones the first unit.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Planned {
-    gain: f64,
-    unit: u32,
+    /// The gain's bits, so that they are ordered as the gains are.
+    bits: i64,
+    unit: Reverse<u32>,
 }
 
-impl Eq for Planned {}
-
-impl Ord for Planned {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let gains = self.gain.total_cmp(&other.gain);
-        gains.then(other.unit.cmp(&self.unit))
+impl Planned {
+    fn new(gain: f64, unit: u32) -> Self {
+        Self {
+            bits: ordered(gain.to_bits() as i64),
+            unit: Reverse(unit),
+        }
+    }
+    fn gain(self) -> f64 {
+        f64::from_bits(ordered(self.bits) as u64)
     }
 }
 
-impl PartialOrd for Planned {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
+/// Turns bits of floating-point numbers into integers of the same order, and back (as `f64::total_cmp` does).
+fn ordered(bits: i64) -> i64 {
+    bits ^ ((bits >> 63) as u64 >> 1) as i64
+}
+
+/// A unit's traffic with its server, and the most that it has with another one.
+#[derive(Clone, Copy, Default)]
+struct Pull {
+    stays: f64,
+    elsewhere: f64,
 }
 
 struct Refinement<'a> {
@@ -66,33 +75,44 @@ struct Refinement<'a> {
     capacity: Vec<f64>,
     /// Gains that count for nothing: rounding errors.
     little: f64,
-    /// Units by the gain of their best step when it was last computed; gains are positive, so that
-    /// their bits are ordered as they are. An entry that is not what `queued` says is stale.
-    queue: BinaryHeap<(u64, Reverse<u32>)>,
+    /// By unit, up to date but while steps are taken back.
+    pulls: Vec<Pull>,
+    /// Units with a step that gains. An entry that is not what `queued` says is stale.
+    queue: BinaryHeap<Planned>,
     queued: Vec<f64>,
-    /// Traffic of the unit at hand with each other unit, zero outside [`Refinement::best_step`].
-    with: Vec<f64>,
-    /// Units that a pass has moved.
+    /// Units with any step, for a pass.
+    planned: BinaryHeap<Planned>,
+    /// Units that a pass has moved, and from where.
+    taken: Vec<(u32, u32)>,
     moved: Vec<bool>,
+    /// Whom the last step concerns: what has moved, and its neighbours, each once.
+    around: Vec<u32>,
+    is_around: Vec<bool>,
 }
 
 impl<'a> Refinement<'a> {
     fn new(state: State<'a>, growth: f64) -> Self {
         let problem = state.problem;
         let units = problem.units();
-        Self {
+        let mut refinement = Self {
             capacity: problem
                 .servers
                 .iter()
                 .map(|s| capacity(s.cycles, growth))
                 .collect(),
             little: 1e-9 * problem.sent.iter().sum::<f64>() / units.max(1) as f64,
+            pulls: vec![Pull::default(); units],
             queue: BinaryHeap::with_capacity(2 * units),
             queued: vec![0.0; units],
-            with: vec![0.0; units],
+            planned: BinaryHeap::with_capacity(4 * units),
+            taken: Vec::with_capacity(units),
             moved: vec![false; units],
+            around: Vec::with_capacity(units),
+            is_around: vec![false; units],
             state,
-        }
+        };
+        refinement.measure_all();
+        refinement
     }
     /// Descends, and passes over what does not gain by itself, until nothing gains.
     fn run(&mut self) {
@@ -106,29 +126,25 @@ impl<'a> Refinement<'a> {
     /// A pass: the best steps of units that have not moved in it, whatever they gain, until [`PATIENCE`] ends; back to
     /// where the traffic was least. Whether that is less than before.
     fn pass(&mut self) -> bool {
-        let mut planned = BinaryHeap::with_capacity(2 * self.moved.len());
+        self.planned.clear();
         for unit in 0..self.moved.len() as u32 {
-            self.plan(unit, &mut planned);
+            self.plan(unit);
         }
-        let mut taken: Vec<(u32, u32)> = Vec::new();
         let (mut gained, mut most, mut keep) = (0.0, self.little, 0);
         let mut since = 0;
-        while let Some(Planned {
-            gain: promised,
-            unit,
-        }) = planned.pop()
-        {
+        while let Some(next) = self.planned.pop() {
             if since == PATIENCE {
                 break;
             }
+            let Reverse(unit) = next.unit;
             if self.moved[unit as usize] {
                 continue;
             }
             let Some((step, gain)) = self.best_step(unit, true) else {
                 continue;
             };
-            if gain < promised - self.little {
-                planned.push(Planned { gain, unit });
+            if gain < next.gain() - self.little {
+                self.planned.push(Planned::new(gain, unit));
                 continue;
             }
             let from = self.state.at[unit as usize];
@@ -137,32 +153,30 @@ impl<'a> Refinement<'a> {
             since += 1;
             for (unit, was) in [Some((unit, from)), other].into_iter().flatten() {
                 self.moved[unit as usize] = true;
-                taken.push((unit, was));
+                self.taken.push((unit, was));
             }
             if gained > most {
-                (most, keep, since) = (gained, taken.len(), 0);
+                (most, keep, since) = (gained, self.taken.len(), 0);
             }
-            for (unit, _) in [Some((unit, from)), other].into_iter().flatten() {
-                for (neighbour, _) in self.state.problem.row(unit) {
-                    self.plan(neighbour, &mut planned);
-                }
+            for i in 0..self.around.len() {
+                self.plan(self.around[i]);
             }
         }
-        for (unit, _) in &taken {
+        for (unit, _) in &self.taken {
             self.moved[*unit as usize] = false;
         }
-        while taken.len() > keep {
-            if let Some((unit, was)) = taken.pop() {
-                self.state.shift(unit, was);
-            }
+        for (unit, was) in self.taken.drain(keep..).rev() {
+            self.state.shift(unit, was);
         }
+        self.taken.clear();
+        self.measure_all();
         keep > 0
     }
-    fn plan(&mut self, unit: u32, planned: &mut BinaryHeap<Planned>) {
+    fn plan(&mut self, unit: u32) {
         if !self.moved[unit as usize]
             && let Some((_, gain)) = self.best_step(unit, true)
         {
-            planned.push(Planned { gain, unit });
+            self.planned.push(Planned::new(gain, unit));
         }
     }
     /// Sweeps until nothing gains. In between, a step makes its neighbours be looked at again; what
@@ -175,14 +189,19 @@ impl<'a> Refinement<'a> {
             if self.queue.is_empty() {
                 return;
             }
-            while let Some((bits, Reverse(unit))) = self.queue.pop() {
-                let promised = f64::from_bits(bits);
+            while let Some(next) = self.queue.pop() {
+                let (Reverse(unit), promised) = (next.unit, next.gain());
                 if self.queued[unit as usize] != promised {
                     continue;
                 }
                 self.queued[unit as usize] = 0.0;
                 match self.best_step(unit, false) {
-                    Some((step, gain)) if gain >= promised - self.little => self.take(unit, step),
+                    Some((step, gain)) if gain >= promised - self.little => {
+                        self.shift(unit, step);
+                        for i in 0..self.around.len() {
+                            self.look(self.around[i]);
+                        }
+                    }
                     Some((_, gain)) => self.enqueue(unit, gain),
                     None => {}
                 }
@@ -198,17 +217,7 @@ impl<'a> Refinement<'a> {
     fn enqueue(&mut self, unit: u32, gain: f64) {
         if self.queued[unit as usize] != gain {
             self.queued[unit as usize] = gain;
-            self.queue.push((gain.to_bits(), Reverse(unit)));
-        }
-    }
-    fn take(&mut self, unit: u32, step: Step) {
-        let other = self.shift(unit, step).map(|(other, _)| other);
-        let problem = self.state.problem;
-        for moved in [Some(unit), other].into_iter().flatten() {
-            self.look(moved);
-            for (neighbour, _) in problem.row(moved) {
-                self.look(neighbour);
-            }
+            self.queue.push(Planned::new(gain, unit));
         }
     }
     /// Takes a step. The unit that was swapped with, if one was, and where it was.
@@ -219,66 +228,107 @@ impl<'a> Refinement<'a> {
             Step::Swap(other) => (self.state.at[other as usize], Some(other)),
         };
         self.state.shift(unit, to);
-        let other = other?;
-        self.state.shift(other, from);
-        Some((other, to))
+        if let Some(other) = other {
+            self.state.shift(other, from);
+        }
+        for unit in self.around.drain(..) {
+            self.is_around[unit as usize] = false;
+        }
+        let problem = self.state.problem;
+        for moved in [Some(unit), other].into_iter().flatten() {
+            self.concerns(moved);
+            for (neighbour, _) in problem.row(moved) {
+                self.concerns(neighbour);
+            }
+        }
+        other.map(|other| (other, to))
+    }
+    fn concerns(&mut self, unit: u32) {
+        if !std::mem::replace(&mut self.is_around[unit as usize], true) {
+            self.around.push(unit);
+            self.measure(unit);
+        }
+    }
+    fn measure_all(&mut self) {
+        for unit in 0..self.pulls.len() as u32 {
+            self.measure(unit);
+        }
+    }
+    fn measure(&mut self, unit: u32) {
+        let at = self.state.at[unit as usize];
+        let mut pull = Pull::default();
+        for tie in self.state.connectivity.of(unit) {
+            if tie.server == at {
+                pull.stays = tie.rate;
+            } else if tie.rate > pull.elsewhere {
+                pull.elsewhere = tie.rate;
+            }
+        }
+        self.pulls[unit as usize] = pull;
     }
     /// The step of a unit that gains most; with `any` also if that is less than nothing. Only servers that the unit has more
     /// traffic with than with its own are looked at: of two units whose swap gains, one has such a server, namely the
     /// other's. With `any` there is also the one that it has most traffic with.
-    fn best_step(&mut self, unit: u32, any: bool) -> Option<(Step, f64)> {
+    fn best_step(&self, unit: u32, any: bool) -> Option<(Step, f64)> {
         let state = &self.state;
         let problem = state.problem;
-        let from = state.at[unit as usize];
-        let stays = state.connectivity.rate(unit, from);
-        let ties = state.connectivity.of(unit);
-        let elsewhere = ties.iter().filter(|tie| tie.server != from);
-        let strongest = elsewhere.map(|tie| tie.rate).fold(0.0, f64::max);
-        let (pull, least) = match any {
-            true => (strongest.min(stays + self.little), f64::NEG_INFINITY),
+        let Pull { stays, elsewhere } = self.pulls[unit as usize];
+        let (least_rate, mut most) = match any {
+            true => (elsewhere.min(stays + self.little), f64::NEG_INFINITY),
             false => (stays + self.little, self.little),
         };
-        if strongest < pull || strongest == 0.0 {
+        if elsewhere < least_rate || elsewhere == 0.0 {
             return None;
         }
-        for (v, rate) in problem.row(unit) {
-            self.with[v as usize] = rate;
-        }
+        let from = state.at[unit as usize];
         let load = problem.load[unit as usize];
         let room =
             |server: u32| self.capacity[server as usize] - state.carried[server as usize].load;
-        let mut best: Option<(Step, f64)> = None;
-        let mut consider = |step, gain: f64| {
-            if gain > best.map_or(least, |b| b.1) {
-                best = Some((step, gain));
-            }
-        };
-        let pulls = |tie: &&Tie| tie.server != from && tie.rate >= pull;
-        for tie in ties.iter().filter(pulls) {
-            let (to, pull) = (tie.server, tie.rate - stays);
-            if room(to) >= load {
-                consider(Step::Move(to), pull);
+        let room_here = room(from);
+        let mut best = None;
+        for tie in state.connectivity.of(unit) {
+            if tie.server == from || tie.rate < least_rate {
                 continue;
             }
-            for other in state.members(to).filter(|o| !self.moved[*o as usize]) {
+            let (to, gain) = (tie.server, tie.rate - stays);
+            let room_there = room(to);
+            if room_there >= load {
+                if gain > most {
+                    (best, most) = (Some(Step::Move(to)), gain);
+                }
+                continue;
+            }
+            for other in state.members(to) {
+                // What no swap with this unit exceeds, even by rounding.
+                let pull = self.pulls[other as usize];
+                if gain + pull.elsewhere - pull.stays <= most || self.moved[other as usize] {
+                    continue;
+                }
                 let more = problem.load[other as usize] - load;
                 // The server that takes the larger one must have room for the difference.
                 let fits = if more > 0.0 {
-                    room(from) >= more
+                    room_here >= more
                 } else {
-                    room(to) >= -more || more == 0.0
+                    room_there >= -more || more == 0.0
                 };
-                if fits {
-                    let gain = pull + state.connectivity.rate(other, from)
-                        - state.connectivity.rate(other, to)
-                        - 2.0 * self.with[other as usize];
-                    consider(Step::Swap(other), gain);
+                if !fits {
+                    continue;
+                }
+                let drawn = state.connectivity.rate(other, from);
+                let gain = gain + drawn - pull.stays;
+                if gain > most {
+                    let between = if drawn > 0.0 {
+                        problem.between(unit, other)
+                    } else {
+                        0.0
+                    };
+                    let gain = gain - 2.0 * between;
+                    if gain > most {
+                        (best, most) = (Some(Step::Swap(other)), gain);
+                    }
                 }
             }
         }
-        for (v, _) in problem.row(unit) {
-            self.with[v as usize] = 0.0;
-        }
-        best
+        best.map(|step| (step, most))
     }
 }
