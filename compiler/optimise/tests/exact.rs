@@ -499,9 +499,9 @@ fn free_rates_reach_what_the_best_assignment_allows() {
                 assert!((got - best).abs() <= room, "seed {seed}: {got} {best}");
                 assert!(solved.gap(1e-5) == 0.0, "seed {seed}: {:?}", solved.reached);
                 reached += 1;
-                let alone = problem.classes.iter().zip(&solved.rates);
+                let mut pairs = problem.classes.iter().zip(&solved.rates);
                 let full = |(c, rate): (&Class, &f64)| c.weight == 0.0 || *rate >= c.max * 0.999;
-                contested += u32::from(!alone.map(full).all(|full| full));
+                contested += u32::from(!pairs.all(full));
             }
             for (class, rate) in problem.classes.iter().zip(&solved.rates) {
                 assert!(*rate >= class.min * (1.0 - 1e-6) && *rate <= class.max * (1.0 + 1e-6));

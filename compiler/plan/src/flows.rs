@@ -105,6 +105,9 @@ pub struct Gain {
     pub spent: f64,
 }
 
+/// By server: what its NIC's numbers change, if it has any.
+pub(crate) type ByServer = Vec<Option<Numbered>>;
+
 /// What numbers of flows depend on.
 #[derive(Clone, Copy)]
 pub(crate) struct Sources<'a, 'f> {
@@ -276,9 +279,7 @@ pub(crate) fn flows(
 
 /// By server: numbers taken for granted, if all flows came to each server and its NIC had nothing else to do; and what
 /// they could change at most. `None` if no NIC can number flows, or nothing says how many there are.
-pub(crate) fn expected(
-    sources: Sources<'_, '_>,
-) -> Option<(Vec<Option<Numbered>>, Vec<Option<Numbered>>)> {
+pub(crate) fn expected(sources: Sources<'_, '_>) -> Option<(ByServer, ByServer)> {
     if sources.graph.pipelines.iter().all(|p| p.flows.is_none()) {
         return None;
     }

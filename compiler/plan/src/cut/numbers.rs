@@ -158,7 +158,8 @@ impl<'a> Search<'a> {
             }
         };
         // What is no number is that of a class of which nothing is offered.
-        growth.iter().map(|g| g.max(1.0).min(MOST_GROWTH)).collect()
+        let growth = growth.iter().map(|g| if g.is_nan() { 1.0 } else { *g });
+        growth.map(|g| g.clamp(1.0, MOST_GROWTH)).collect()
     }
     /// A cut with its figures here.
     fn judged(&self, found: Solution) -> Solution {
