@@ -2,7 +2,7 @@
 
 use trisect_plan::error::PlanError;
 use trisect_plan::flows::ServerFlows;
-use trisect_plan::machines::Machines;
+use trisect_plan::machines::{Machines, nic_limits};
 use trisect_plan::plan::Plan;
 use trisect_plan::site::Site;
 use trisect_rte_flow::flows::with_numbers;
@@ -10,7 +10,7 @@ use trisect_rte_flow::sampling::{self, KEY_BYTES, SamplingRefusal};
 use trisect_rte_flow::target::{self, RULES_JSON};
 use trisect_rte_flow::{Nic, RteFlow, RuleSet};
 use trisect_sample::{Algorithm, Field};
-use trisect_target::{Artifact, DeviceSpec, LowerError, Registry, Resources, Target, resource};
+use trisect_target::{Artifact, DeviceSpec, LowerError, Registry, Target};
 
 /// Why there are no artifacts.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +48,8 @@ pub(crate) fn nic(plan: &Plan, server: usize) -> Result<Nic, String> {
         name: nic.name.clone(),
         model: nic.model.clone(),
         text: plan.rack.model_texts.get(&nic.model).cloned(),
-        limits: Resources::new().with(resource::RULES, nic.rules),
+        look_ups: Vec::new(),
+        limits: nic_limits(nic),
     })
     .map_err(|e| e.to_string())
 }

@@ -1,9 +1,13 @@
-//! Measuring on the machine at hand: its clock, what packet I/O costs, what a program costs.
+//! Measuring on the machine at hand: its clock, what packet I/O and look-ups in flow tables cost, what a program costs.
 //!
 //! Times are the least of several rounds, so that what else the machine does counts as little as
 //! possible. Cycles are time multiplied by the clock. Machine code is the same in every build of
 //! Trisect; the code around it (look-ups, ports, copies) is not, so figures other than the clock are those of an
 //! optimised build only ([`optimised`]).
+
+mod look_ups;
+
+pub use look_ups::look_ups;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

@@ -51,6 +51,7 @@ pub fn of_project(project: &Project, traffic: &Traffic) -> Result<Profile, Probl
             .first()
             .map_or_else(String::new, |m| m.name.clone()),
         text: None,
+        look_ups: Vec::new(),
         limits: Resources::new(),
     };
     let host = HostTarget

@@ -10,9 +10,11 @@ use std::time::Instant;
 use trisect::project::{Pipeline, Project};
 use trisect_ir::diag::Span;
 use trisect_ir::{NodeId, NodeKind};
+use trisect_plan::cut::Proven;
 use trisect_plan::explain::{Fix, NodePlan, WhyNot};
+use trisect_plan::flows::Numbers;
 use trisect_plan::pgraph::Traffic;
-use trisect_plan::site::Site;
+use trisect_plan::site::{ServerId, Site};
 use trisect_plan::{Plan, Strategy, explain, svg};
 use trisect_policy::policy::{Flows, Latency, Located, Updates};
 use trisect_ports::Capture;
@@ -231,6 +233,11 @@ fn devices_take_only_so_many_changes_of_tables() {
 /// nat-lb, every NF on the host, with so many flows per class of so many packets, on a rack whose NIC is of a model and
 /// has so many rules.
 fn with_flows(flows: Option<(u64, u64)>, model: &str, rules: u64) -> Plan {
+    flows_by(Strategy::Host, flows, model, rules)
+}
+
+/// The same, cut by a strategy.
+fn flows_by(strategy: Strategy, flows: Option<(u64, u64)>, model: &str, rules: u64) -> Plan {
     let mut project = project("nat-lb");
     let Pipeline::Policy { policy, .. } = &mut project.pipeline else {
         panic!("no policy");
@@ -240,7 +247,40 @@ fn with_flows(flows: Option<(u64, u64)>, model: &str, rules: u64) -> Plan {
     }
     let nic = &mut project.rack.servers[0].nics[0];
     (nic.model, nic.rules) = (model.to_owned(), rules);
-    plan(&project, Strategy::Host)
+    plan(&project, strategy)
+}
+
+/// Whatever the strategy, and however many rules are left for flows: no figure is better than what is proven of all cuts.
+#[test]
+fn what_is_proven_holds_with_numbers_too() {
+    for rules in [2_000, 30_000, 262_144] {
+        let of = |strategy| flows_by(strategy, Some((60_000, 200)), "generic", rules);
+        let best = of(Strategy::Best);
+        let proof = &best.proof;
+        let bound = |figure: Proven| figure.bound.expect("a bound");
+        for plan in [Strategy::Host, Strategy::Greedy, Strategy::NicFirst]
+            .map(of)
+            .iter()
+            .chain([&best])
+        {
+            let found = (plan.proof.scale.value, plan.proof.cores.value);
+            assert!(
+                found.0 <= bound(proof.scale) * (1.0 + 1e-6),
+                "{rules}: {found:?}"
+            );
+            if found.0 >= proof.scale.value * (1.0 - 1e-6) {
+                assert!(
+                    found.1 >= bound(proof.cores) * (1.0 - 1e-6),
+                    "{rules}: {found:?}"
+                );
+                assert!(
+                    found.1 >= proof.cores.value * (1.0 - 1e-4),
+                    "{rules}: {found:?}"
+                );
+            }
+        }
+        assert!(best.gap() < 0.12, "{rules}: {}", best.gap());
+    }
 }
 
 #[test]
@@ -268,16 +308,30 @@ fn flows_have_numbers_where_that_is_worth_it_and_explain_says_why_not() {
     assert!(
         of_nat.contains("nat.mappings on s1: looked up by") && !of_nat.contains("lb.flows on s1")
     );
-    // Nothing else of the plan is different.
+    // What runs where is the same; what look-ups cost, and what numbers change, is in all figures.
     let plain = with_flows(None, "generic", MANY);
+    let unable = with_flows(Some((60_000, 200)), "mlx5", MANY);
     assert_eq!(
-        (&plain.assignment, &plain.pieces),
-        (&numbered.assignment, &numbered.pieces)
+        (&plain.assignment, &plain.pieces, &plain.assignment),
+        (&numbered.assignment, &numbered.pieces, &unable.assignment)
     );
-    assert_eq!(
-        (&plain.cost, &plain.prediction),
-        (&numbered.cost, &numbered.prediction)
+    let Numbers::Yes(gain) = numbered.flows[0].numbers else {
+        panic!("{:?}", numbered.flows);
+    };
+    let less = unable.cost.cycles - numbered.cost.cycles;
+    assert!((less - (gain.saved - gain.spent)).abs() < 1e-6, "{less}");
+    assert!(unable.cost.cycles > plain.cost.cycles + 50.0);
+    let (few, many) = (&numbered.prediction, &unable.prediction);
+    let work = |cycles: f64| cycles * few.offered_pps / numbered.servers[0].hz;
+    assert!((few.cores - work(numbered.cost.cycles)).abs() < 1e-9);
+    assert!((many.cores - few.cores - work(less)).abs() < 1e-9);
+    assert!(
+        few.load_factor >= many.load_factor && many.load_factor <= plain.prediction.load_factor
     );
+    // The longest way is that of a packet without number, which takes more.
+    assert!(few.longest_us > many.longest_us && many.longest_us > plain.prediction.longest_us);
+    let nic = numbered.device(Site::Nic(ServerId(0))).unwrap();
+    assert_eq!(nic.uses.get(resource::RULES), Some(120_000));
 
     for (flows, model, rules, why) in [
         (

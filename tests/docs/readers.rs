@@ -170,6 +170,7 @@ fn refusals(target: &dyn Target, model: &str, control: &str) -> Vec<Diagnostic> 
         name: "device".to_owned(),
         model: model.to_owned(),
         text: None,
+        look_ups: Vec::new(),
         limits: Resources::new(),
     };
     let device = target.device(&spec).expect("a model of the target");

@@ -15,6 +15,7 @@ pub mod arbitrary;
 mod both;
 mod conflict;
 mod divide;
+mod marginal;
 mod milp;
 mod model;
 mod problem;
@@ -22,17 +23,19 @@ mod relax;
 mod search;
 mod share;
 mod solve;
+mod spread;
 mod symmetry;
 mod tally;
 mod ways;
 
 pub use conflict::{Promise, conflict};
+pub use marginal::solve;
 pub use milp::{Limits, solver};
 pub use problem::{
     Choice, Class, Crossing, Demand, Edge, Kind, Malformed, Problem, Quantity, Region, Role, Row,
     Rules, Site, Unit, Var, Way,
 };
 pub use search::{greedy, search};
-pub use solve::{BEST, Goal, Learnt, NoSolution, Reached, Solved, bounds, rates, solve};
+pub use solve::{BEST, Goal, Learnt, NoSolution, Reached, Solved, bounds, rates};
 pub use tally::{Outcome, evaluate};
 pub use ways::{Point, Step, Ways};

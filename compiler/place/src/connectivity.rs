@@ -55,8 +55,39 @@ impl Connectivity {
     }
     /// A neighbour of `unit` moves from one server to another.
     pub(crate) fn neighbour_moved(&mut self, unit: u32, from: u32, to: u32, rate: f64) {
-        self.remove(unit, from, rate);
-        self.add(unit, to, rate);
+        let (start, count) = &mut self.rows[unit as usize];
+        let row = &mut self.ties[*start as usize..];
+        let (mut old, mut new) = (None, None);
+        for (i, tie) in row[..*count as usize].iter().enumerate() {
+            if tie.server == from {
+                old = Some(i);
+            } else if tie.server == to {
+                new = Some(i);
+            }
+        }
+        let joined = match new {
+            Some(i) => {
+                row[i].neighbours += 1;
+                row[i].rate += rate;
+                None
+            }
+            None => Some(Tie {
+                server: to,
+                neighbours: 1,
+                rate,
+            }),
+        };
+        let Some(i) = old else { return };
+        row[i].neighbours -= 1;
+        row[i].rate -= rate;
+        if row[i].neighbours == 0 {
+            *count -= 1;
+            row.swap(i, *count as usize);
+        }
+        if let Some(tie) = joined {
+            row[*count as usize] = tie;
+            *count += 1;
+        }
     }
     fn add(&mut self, unit: u32, server: u32, rate: f64) {
         let (start, count) = self.rows[unit as usize];
@@ -74,18 +105,5 @@ impl Connectivity {
             rate,
         };
         self.rows[unit as usize].1 += 1;
-    }
-    fn remove(&mut self, unit: u32, server: u32, rate: f64) {
-        let (start, count) = self.rows[unit as usize];
-        let row = &mut self.ties[start as usize..(start + count) as usize];
-        let Some(position) = row.iter().position(|t| t.server == server) else {
-            return;
-        };
-        row[position].neighbours -= 1;
-        row[position].rate -= rate;
-        if row[position].neighbours == 0 {
-            row.swap(position, count as usize - 1);
-            self.rows[unit as usize].1 -= 1;
-        }
     }
 }

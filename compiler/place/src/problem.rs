@@ -183,6 +183,12 @@ impl Problem {
             .copied()
             .zip(self.rate[range].iter().copied())
     }
+    /// Traffic of both directions between two units.
+    pub(crate) fn between(&self, a: u32, b: u32) -> f64 {
+        let range = self.range(a);
+        let found = self.neighbour[range.clone()].binary_search(&b);
+        found.map_or(0.0, |i| self.rate[range.start + i])
+    }
     /// How many entries all rows have.
     pub(crate) fn half_edges(&self) -> usize {
         self.neighbour.len()

@@ -268,10 +268,9 @@ impl Context<'_, '_> {
             device: self.machines.name(site),
             frequency: self.problem.frequency[node.index()],
             uses: used.resources,
-            cycles: if matches!(site, Site::Host(_)) {
-                used.cycles
-            } else {
-                0
+            cycles: match site {
+                Site::Host(server) => self.problem.mean_cycles(node, server).round() as u64,
+                Site::Switch | Site::Nic(_) => 0,
             },
             with: mates
                 .iter()

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use trisect_ir::{NodeId, Program, TableId};
 use trisect_policy::rack::{self, Rack};
 use trisect_target::{
-    Artifact, Device, DeviceError, DeviceSpec, HintCycles, LowerError, Refusal, Registry,
-    Resources, Target, TargetKind, Use, Verdict, resource,
+    Artifact, Device, DeviceError, DeviceSpec, HintCycles, LookUpCycles, LowerError, Refusal,
+    Registry, Resources, Target, TargetKind, Use, Verdict, resource,
 };
 
 /// One server of the rack, in figures.
@@ -38,6 +38,23 @@ impl ServerFigures {
     /// Cycles per second of the cores that run NFs.
     pub fn capacity(&self) -> f64 {
         f64::from(self.cores) * self.hz
+    }
+}
+
+/// What the rack file says a NIC has, in place of its model's figures.
+pub fn nic_limits(nic: &rack::Nic) -> Resources {
+    let limits = Resources::new().with(resource::RULES, nic.rules);
+    match nic.insertions_per_second {
+        Some(insertions) => limits.with(resource::INSERTIONS, insertions),
+        None => limits,
+    }
+}
+
+fn look_up_cycles(measured: &rack::LookUp) -> LookUpCycles {
+    LookUpCycles {
+        bytes: measured.bytes,
+        cycles: measured.cycles,
+        by_number: measured.by_number,
     }
 }
 
@@ -91,6 +108,7 @@ fn others<'r>(
                 name: own.name.clone(),
                 model: model.clone(),
                 text: None,
+                look_ups: Vec::new(),
                 limits: limits.clone(),
             };
             Some((model, target.device(&spec).ok()?))
@@ -175,6 +193,7 @@ impl Machines {
             (resource::STAGE_SRAM_BITS, switch.sram_kib.map(bits)),
             (resource::STAGE_TCAM_BITS, switch.tcam_kib.map(bits)),
             (resource::ENTRIES, switch.entries),
+            (resource::UPDATES, switch.updates_per_second),
         ];
         let stated = limits.into_iter();
         let stated = stated.filter_map(|(name, amount)| Some((name.to_owned(), amount?)));
@@ -182,6 +201,7 @@ impl Machines {
             name: switch.name.clone(),
             model: switch.model.clone(),
             text: rack.model_texts.get(&switch.model).cloned(),
+            look_ups: Vec::new(),
             limits: stated.collect(),
         };
         let device = target_of_switch.device(&spec)?;
@@ -216,17 +236,20 @@ impl Machines {
                 name: format!("{}.{}", server.name, nic.name),
                 model: nic.model.clone(),
                 text: rack.model_texts.get(&nic.model).cloned(),
-                limits: Resources::new().with(resource::RULES, nic.rules),
+                look_ups: Vec::new(),
+                limits: nic_limits(nic),
             };
             machines.nics.push(target_of_nics.device(&spec)?);
             let only = std::iter::once(target_of_nics);
-            machines.other_nics.push(others(only, &spec, &spec.limits));
+            let rules = Resources::new().with(resource::RULES, nic.rules);
+            machines.other_nics.push(others(only, &spec, &rules));
             let hosts = target(TargetKind::Host)?;
             machines.hosts.push(
                 hosts.device(&DeviceSpec {
                     name: server.name.clone(),
                     model: default(hosts),
                     text: None,
+                    look_ups: server.look_ups.iter().map(look_up_cycles).collect(),
                     limits: server
                         .memory_gib
                         .map(|gib| (resource::MEMORY_BYTES.to_owned(), u64::from(gib) << 30))

@@ -4,7 +4,7 @@ use crate::cut::{self, Cost, Objective, Problem, Proof, Search, Solution, Strate
 use crate::error::PlanError;
 use crate::explain::{self, NodePlan};
 use crate::facts::Facts;
-use crate::flows::{self, ServerFlows};
+use crate::flows::ServerFlows;
 use crate::igraph::IGraph;
 use crate::legal;
 use crate::machines::{Machines, ServerFigures};
@@ -87,7 +87,6 @@ struct Sketch {
     devices: Vec<DevicePlan>,
     crossings: Vec<Crossing>,
     prediction: Prediction,
-    flows: Vec<ServerFlows>,
 }
 
 /// A plan.
@@ -395,7 +394,6 @@ impl Plan {
             devices: devices(&facts, &search.problem, &machines, &solution),
             crossings: crossings(&facts, &search.problem, &solution.assignment),
             prediction: predict(&search, &solution),
-            flows: flows::flows(&facts, &search.problem, &machines, &pgraph, &solution),
         };
         drop(search);
         Ok(Self {
@@ -412,7 +410,7 @@ impl Plan {
             crossings: sketch.crossings,
             sampling,
             prediction: sketch.prediction,
-            flows: sketch.flows,
+            flows: solution.flows,
             uncut: facts.program.clone(),
             proof: solution.proof,
             found_by: solution.found_by,
@@ -562,7 +560,12 @@ fn devices(
                 .and_then(|p| device.fit(p).ok())
                 .map(|u| u.resources)
                 .unwrap_or_default();
-            // Of changes by the control plane the piece says nothing.
+            // Of changes by the control plane, and of rules of flows, the piece says nothing.
+            if let Site::Nic(server) = site
+                && let Some(numbered) = problem.numbered(server)
+            {
+                uses.add(&numbered.holds);
+            }
             let planned = problem.uses(facts, &solution.assignment, site);
             for name in [resource::UPDATES, resource::INSERTIONS] {
                 if let Some(amount) = planned.get(name) {

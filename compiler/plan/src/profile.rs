@@ -7,7 +7,7 @@ use crate::pgraph::{PGraph, Traffic};
 use crate::plan::Source;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use trisect_ir::{NodeId, Program};
+use trisect_ir::{NodeId, NodeKind, Program, TableId};
 use trisect_policy::profile::{NodeProfile, Profile};
 use trisect_policy::rack::Rack;
 
@@ -111,6 +111,7 @@ pub(crate) fn counted(
         parted: 0,
     };
     let mut cycles = BTreeMap::new();
+    let mut entries: BTreeMap<TableId, u64> = BTreeMap::new();
     let mut shares: BTreeMap<(NodeId, NodeId), f64> = BTreeMap::new();
     for (id, node) in merged.program.control.nodes.iter() {
         let Some(seen) = known.get(single(&node.name, graph, instances).as_str()) else {
@@ -118,6 +119,13 @@ pub(crate) fn counted(
         };
         if let Some(measured) = seen.cycles {
             cycles.insert(node.name.clone(), measured);
+            if let NodeKind::Apply(table, _) = node.kind {
+                // A look-up that finds nothing adds an entry.
+                let added = seen
+                    .packets
+                    .saturating_sub(seen.hits.unwrap_or(seen.packets));
+                *entries.entry(table).or_default() += added;
+            }
         }
         let successors = node.kind.successors();
         if node.nf.is_empty() || seen.packets == 0 || seen.ways.len() != successors.len() {
@@ -129,6 +137,7 @@ pub(crate) fn counted(
         }
     }
     merged.shares.extend(shares);
+    merged.measured_entries = entries;
     (taken, cycles)
 }
 

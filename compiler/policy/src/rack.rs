@@ -11,6 +11,7 @@
 //! sram_kib = 1280           # per stage
 //! tcam_kib = 66             # per stage
 //! entries = 100000          # table entries, all tables together
+//! updates_per_second = 100000   # table entries that the control plane changes
 //!
 //! [[switch.external]]       # a port to the outside, as policies name it
 //! name = "p0"
@@ -24,11 +25,16 @@
 //! io_cores = 1              # cores that do nothing but packet I/O
 //! io_cycles = 150           # cycles that receiving and sending one packet takes
 //! memory_gib = 64           # for tables and state; absent: any amount
+//! look_ups = [              # in flow tables, as measured; absent: estimates
+//!     { bytes = 262144, cycles = 38, by_number = 30 },
+//!     { bytes = 67108864, cycles = 520, by_number = 140 },
+//! ]
 //!
 //! [[server.nic]]
 //! name = "nic0"
 //! model = "generic"         # capability file of the rte-flow target
 //! rules = 65536             # flow rules it holds
+//! insertions_per_second = 100000   # rules; absent: the model's
 //! rate = "40Gbps"
 //! pcie = "50Gbps"           # NIC to host memory, each direction
 //! link = { switch = "tor", port = 8, rate = "40Gbps", latency_ns = 500 }
@@ -89,6 +95,11 @@ pub struct Sampling {
     pub key: Option<String>,
 }
 
+/// Changes of entries and rules in a second at most, as in models.
+const MOST_CHANGES: u64 = 1_000_000_000;
+/// Cycles that a look-up takes at most: a thousand times what memory takes.
+const MOST_LOOK_UP: u64 = 1_000_000;
+
 /// From which the built-in sampling key grows. A deployment gives its own.
 const BUILT_IN_KEY: u64 = 0x7315_ec70;
 
@@ -144,6 +155,9 @@ pub struct Switch {
     /// Table entries of all tables together; without it, as many as the memories hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entries: Option<u64>,
+    /// Table entries that the control plane can change in a second, in place of the model's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updates_per_second: Option<u64>,
     /// Ports to the outside.
     #[serde(default)]
     pub external: Vec<ExternalPort>,
@@ -179,9 +193,24 @@ pub struct Server {
     /// Memory for tables and state in GiB; absent: any amount.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_gib: Option<u32>,
+    /// What look-ups in flow tables take, by the size of the table, ascending; absent: estimates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub look_ups: Vec<LookUp>,
     /// NICs, in the order of the text.
     #[serde(default, rename = "nic")]
     pub nics: Vec<Nic>,
+}
+
+/// What a look-up in a flow table of a size takes. Between sizes it grows with their logarithm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LookUp {
+    /// Bytes that the entries take.
+    pub bytes: u64,
+    /// Cycles of a look-up.
+    pub cycles: u64,
+    /// Cycles of one whose entry is where the number says that a NIC gave to the packet's flow.
+    pub by_number: u64,
 }
 
 /// A NIC of a server.
@@ -194,6 +223,9 @@ pub struct Nic {
     pub model: String,
     /// Flow rules that it holds.
     pub rules: u64,
+    /// Flow rules that it can insert or remove in a second, in place of the model's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub insertions_per_second: Option<u64>,
     /// Line rate.
     pub rate: BitRate,
     /// Rate between NIC and host memory, each direction.
@@ -329,6 +361,10 @@ impl Check<'_> {
                 let path = [at[0], at[1], Step::Key("stages")];
                 self.report(&path, "a pipeline of 0 stages runs nothing", help);
             }
+            self.changes(
+                switch.updates_per_second,
+                &[at[0], at[1], Step::Key("updates_per_second")],
+            );
             for (index, port) in switch.external.iter().enumerate() {
                 let at = [at[0], at[1], Step::Key("external"), Step::Index(index)];
                 let of = |key| [at[0], at[1], at[2], at[3], Step::Key(key)];
@@ -404,6 +440,7 @@ impl Check<'_> {
                 help,
             );
         }
+        self.look_ups(&server.look_ups, at);
         if server.nics.is_empty() {
             let message = format!("`{}` has no NIC", server.name);
             self.report(&of("name"), message, "add a [[server.nic]] with a link");
@@ -422,6 +459,7 @@ impl Check<'_> {
             self.unique(&mut names, &nic.name, &path("name"));
             self.rate(nic.rate, &path("rate"));
             self.rate(nic.pcie, &path("pcie"));
+            self.changes(nic.insertions_per_second, &path("insertions_per_second"));
             let link = |key| {
                 let [a, b, c, d, e] = path("link");
                 [a, b, c, d, e, Step::Key(key)]
@@ -440,6 +478,62 @@ impl Check<'_> {
                 }
             }
         }
+    }
+
+    fn look_ups(&mut self, look_ups: &[LookUp], at: [Step<'_>; 2]) {
+        for (index, look_up) in look_ups.iter().enumerate() {
+            let path = |key| {
+                let list = [at[0], at[1], Step::Key("look_ups"), Step::Index(index)];
+                [list[0], list[1], list[2], list[3], Step::Key(key)]
+            };
+            let cycles = [("cycles", look_up.cycles), ("by_number", look_up.by_number)];
+            for (key, cycles) in cycles {
+                if !(1..=MOST_LOOK_UP).contains(&cycles) {
+                    let message = format!("no look-up takes {cycles} cycles");
+                    let help = format!("give 1 to {MOST_LOOK_UP}, as `trisect calibrate` measures");
+                    self.report(&path(key), message, &help);
+                }
+            }
+            if look_up.bytes == 0 {
+                let help = "give the bytes of the entries with which it was measured";
+                self.report(&path("bytes"), "a table of 0 bytes has no entry", help);
+            }
+            let Some(before) = index.checked_sub(1).map(|before| look_ups[before]) else {
+                continue;
+            };
+            if look_up.bytes <= before.bytes {
+                let message = format!(
+                    "{} bytes come behind {}, which are not fewer",
+                    look_up.bytes, before.bytes
+                );
+                self.report(
+                    &path("bytes"),
+                    message,
+                    "give the sizes ascending, each once",
+                );
+            }
+            let fewer = [
+                ("cycles", look_up.cycles, before.cycles),
+                ("by_number", look_up.by_number, before.by_number),
+            ];
+            for (key, cycles, before) in fewer {
+                if cycles < before {
+                    let message =
+                        format!("{cycles} cycles are fewer than the {before} of a smaller table");
+                    let help = "give at least as many, or leave the size out";
+                    self.report(&path(key), message, help);
+                }
+            }
+        }
+    }
+
+    fn changes(&mut self, per_second: Option<u64>, path: &[Step<'_>]) {
+        let Some(wrong) = per_second.filter(|n| !(1..=MOST_CHANGES).contains(n)) else {
+            return;
+        };
+        let message = format!("no table is changed {wrong} times a second");
+        let help = format!("give 1 to {MOST_CHANGES}, or leave it out: the model's");
+        self.report(path, message, &help);
     }
 
     fn rate(&mut self, rate: BitRate, path: &[Step<'_>]) {

@@ -242,6 +242,44 @@ fn racks_may_leave_out_what_the_model_has() {
 }
 
 #[test]
+fn racks_state_changes_of_tables_and_look_ups() {
+    let with = |updates: &str, look_ups: &str, insertions: &str| {
+        RACK.replace(
+            "entries = 100000",
+            &format!("entries = 100000\nupdates_per_second = {updates}"),
+        )
+        .replace(
+            "io_cycles = 150",
+            &format!("io_cycles = 150\nlook_ups = {look_ups}"),
+        )
+        .replace(
+            "rules = 65536",
+            &format!("rules = 65536\ninsertions_per_second = {insertions}"),
+        )
+    };
+    let look_ups = "[{ bytes = 1000, cycles = 40, by_number = 30 }, { bytes = 9000, cycles = 40, by_number = 31 }]";
+    let rack = Rack::from_toml(&with("200000", look_ups, "5000"), "rack.toml").expect("valid");
+    assert_eq!(rack.switches[0].updates_per_second, Some(200_000));
+    assert_eq!(rack.servers[0].nics[0].insertions_per_second, Some(5_000));
+    assert_eq!(rack.servers[0].look_ups[1].by_number, 31);
+    assert_eq!(Rack::from_toml(&rack.to_string(), "again"), Ok(rack));
+    // Each figure that cannot be is named.
+    let look_ups = "[{ bytes = 0, cycles = 2000000, by_number = 3 }, { bytes = 7, cycles = 8, by_number = 2 }, \
+                    { bytes = 7, cycles = 9, by_number = 0 }]";
+    let text = with("0", look_ups, "1000000001");
+    let found = Rack::from_toml(&text, "rack.toml").expect_err("must be refused");
+    let said: Vec<(u16, &str)> = found
+        .iter()
+        .map(|error| (error.code.0, error.span.text(&text)))
+        .collect();
+    let places = ["0", "2000000", "0", "8", "2", "0", "7", "0", "1000000001"];
+    assert_eq!(said, places.map(|place| (241, place)));
+    let unknown = with("1", "[{ bytes = 1, cycles = 1, by_hand = 1 }]", "1");
+    let found = Rack::from_toml(&unknown, "rack.toml").expect_err("must be refused");
+    assert_eq!(found[0].code.0, 240);
+}
+
+#[test]
 fn objectives_are_read() {
     let policy = parse_policy(CENTRAL_OFFICE, "x.policy").expect("valid");
     let slo = &policy.pipelines[0].slo;

@@ -81,6 +81,21 @@ pub struct DeviceSpec {
     pub text: Option<String>,
     /// Limits from the rack file; they replace the model's where both name a quantity.
     pub limits: Resources,
+    /// For a host: what look-ups in flow tables take, as measured, by the size of the table, ascending; empty: the target's
+    /// estimates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub look_ups: Vec<LookUpCycles>,
+}
+
+/// What look-ups take in a flow table of a size. Between sizes they grow with the logarithm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookUpCycles {
+    /// Bytes of the table's entries.
+    pub bytes: u64,
+    /// Cycles without a number for the packet's flow.
+    pub cycles: u64,
+    /// Cycles by number.
+    pub by_number: u64,
 }
 
 /// A kind of machine that pieces can be compiled for.

@@ -234,8 +234,10 @@ impl Switch {
             }
         }
         let mut budget = model.whole();
-        if let Some(entries) = limits.get(resource::ENTRIES) {
-            budget = budget.with(resource::ENTRIES, entries);
+        for name in [resource::ENTRIES, resource::UPDATES] {
+            if let Some(amount) = limits.get(name) {
+                budget = budget.with(name, amount);
+            }
         }
         for quantity in Quantity::ALL {
             if let (Some(each), Some(stages)) = (quantity.available(&model), model.stages()) {

@@ -36,6 +36,7 @@ fn of_model(model: &str, limits: Resources) -> Box<dyn Device> {
         name: "tor".into(),
         model: model.into(),
         text: None,
+        look_ups: Vec::new(),
         limits,
     };
     Bmv2.device(&spec).unwrap_or_else(|error| panic!("{error}"))
@@ -47,6 +48,7 @@ fn an_unknown_model_is_refused() {
         name: "tor".into(),
         model: "tofino".into(),
         text: None,
+        look_ups: Vec::new(),
         limits: Resources::new(),
     };
     let error = Bmv2.device(&spec).err().expect("there is no such model");
@@ -229,6 +231,7 @@ fn impossible_limits_are_refused() {
             name: "tor".into(),
             model: model.into(),
             text: None,
+            look_ups: Vec::new(),
             limits: Resources::new().with(quantity, 0),
         };
         let error = Bmv2.device(&spec).err().expect("must be refused");

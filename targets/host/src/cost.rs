@@ -8,7 +8,7 @@
 use trisect_ir::{
     ActionId, CountUnit, Expr, Index, MatchKind, NodeId, NodeKind, ObjectKind, Op, Program, TableId,
 };
-use trisect_target::HintCycles;
+use trisect_target::{HintCycles, LookUpCycles};
 
 /// Receiving and sending by a polling driver, the loop over the batch, and parsing down to the transport
 /// header.
@@ -32,30 +32,42 @@ const RANDOM: u64 = 200;
 const REPARSE: u64 = 90;
 const DIRECT_CELL: u64 = 12;
 
-/// What a look-up in a flow table takes, and what one by the flow's number: by bytes that the table's entries take, and
-/// between these sizes by the logarithm. What numbers save here is half of what was measured for a table between other
+/// What a look-up in a flow table takes, and what one by the flow's number, where nothing was measured on the machine. What numbers save here is half of what was measured for a table between other
 /// work, on a server of 2 MiB of second-level cache per core (the book's chapter on the cut has the figures), so that they
 /// are not chosen for a little. What fits into that cache is taken to be there in either case.
-const FLOW_BY_BYTES: [(u64, u64, u64); 4] = [
-    (1 << 20, FLOW, 33),
-    (8 << 20, 130, 45),
-    (32 << 20, 300, 65),
-    (128 << 20, 600, 150),
+const LOOK_UPS: [LookUpCycles; 4] = [
+    of_bytes(1 << 20, FLOW, 33),
+    of_bytes(8 << 20, 130, 45),
+    of_bytes(32 << 20, 300, 65),
+    of_bytes(128 << 20, 600, 150),
 ];
+
+const fn of_bytes(bytes: u64, cycles: u64, by_number: u64) -> LookUpCycles {
+    LookUpCycles {
+        bytes,
+        cycles,
+        by_number,
+    }
+}
 /// Finding out whether a packet's flow has a number: its headers are parsed, and a hash table is looked up.
 const UNNUMBERED: u64 = 100;
 /// Asking for a rule and for its removal, by asynchronous queues.
 const INSERTION: u64 = 1000;
 
-/// What numbers for flows are worth in a table with so many entries; `None` if packets do not fill it, or entries of the
-/// program come first.
-pub fn hints(program: &Program, id: TableId, flows: u64) -> Option<HintCycles> {
+/// What numbers for flows are worth in a table with so many entries, by what was measured if anything was; `None` if packets
+/// do not fill it, or entries of the program come first.
+pub fn hints(
+    program: &Program,
+    id: TableId,
+    flows: u64,
+    measured: &[LookUpCycles],
+) -> Option<HintCycles> {
     let table = &program.tables[id];
     if table.flow.is_none() || !table.entries.is_empty() || table.keys.is_empty() {
         return None;
     }
     let bytes = flows.saturating_mul(crate::memory::flow_entry(program, id));
-    let (look_up, hinted) = by_bytes(bytes);
+    let (look_up, hinted) = by_bytes(bytes, measured);
     Some(HintCycles {
         look_up,
         hinted,
@@ -64,27 +76,36 @@ pub fn hints(program: &Program, id: TableId, flows: u64) -> Option<HintCycles> {
     })
 }
 
-fn by_bytes(bytes: u64) -> (u64, u64) {
-    let mut last = FLOW_BY_BYTES[0];
-    for point in FLOW_BY_BYTES {
-        if bytes <= point.0 {
-            if point.0 == last.0 {
-                return (point.1, point.2);
+/// Cycles without and with a number for entries of so many bytes: between two sizes by the logarithm.
+fn by_bytes(bytes: u64, measured: &[LookUpCycles]) -> (u64, u64) {
+    let sizes = if measured.is_empty() {
+        &LOOK_UPS
+    } else {
+        measured
+    };
+    let mut last = sizes[0];
+    for point in sizes {
+        if bytes <= point.bytes {
+            if point.bytes == last.bytes {
+                return (point.cycles, point.by_number);
             }
             let log = |n: u64| (n as f64).log2();
-            let part = (log(bytes) - log(last.0)) / (log(point.0) - log(last.0));
-            let between = |a: u64, b: u64| a + ((b - a) as f64 * part).round() as u64;
-            return (between(last.1, point.1), between(last.2, point.2));
+            let part = (log(bytes) - log(last.bytes)) / (log(point.bytes) - log(last.bytes));
+            let between = |a: u64, b: u64| a + (b.saturating_sub(a) as f64 * part).round() as u64;
+            return (
+                between(last.cycles, point.cycles),
+                between(last.by_number, point.by_number),
+            );
         }
-        last = point;
+        last = *point;
     }
-    (last.1, last.2)
+    (last.cycles, last.by_number)
 }
 
-/// Cycles of one packet in one node.
-pub fn node(program: &Program, node: NodeId) -> u64 {
+/// Cycles of one packet in one node; look-ups in flow tables as those in the smallest that was measured, if any was.
+pub fn node(program: &Program, node: NodeId, measured: &[LookUpCycles]) -> u64 {
     match &program.control.nodes[node].kind {
-        NodeKind::Apply(id, _) => table(program, *id),
+        NodeKind::Apply(id, _) => table(program, *id, by_bytes(0, measured).0),
         NodeKind::Branch(cond, ..) => 1 + expr(program, cond),
         NodeKind::Exec(list, _) => ops(program, list),
         NodeKind::Reparse(_) => REPARSE,
@@ -93,13 +114,13 @@ pub fn node(program: &Program, node: NodeId) -> u64 {
 }
 
 /// The look-up, and the dearest of the actions.
-fn table(program: &Program, id: TableId) -> u64 {
+fn table(program: &Program, id: TableId, flow: u64) -> u64 {
     let table = &program.tables[id];
     let keys: u64 = table.exprs().map(|e| expr(program, e)).sum();
     let kinds: Vec<MatchKind> = table.keys.iter().map(|k| k.kind).collect();
     let all = |wanted: &[MatchKind]| kinds.iter().all(|k| wanted.contains(k));
     let look_up = if table.flow.is_some() {
-        FLOW
+        flow
     } else if table.keys.is_empty() || table.entries.is_empty() {
         0
     } else if table.entries.len() <= crate::build::INLINE_ENTRIES {

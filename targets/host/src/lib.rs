@@ -27,6 +27,7 @@ mod sampling;
 mod target;
 
 pub use hints::{HintCounts, MOST_TABLES};
+pub use memory::flow_entry as flow_entry_bytes;
 pub use packet::{HEADROOM, Outcome, Packet};
 pub use program::{CodeText, CompileError, HostProgram, Limit, Options};
 pub use sampling::{BatchSampler, Carried, Chosen};

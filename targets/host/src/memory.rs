@@ -61,7 +61,7 @@ fn uses(program: &Program, node: NodeId, objects: &mut BTreeSet<ObjectId>) -> Op
 }
 
 /// Bytes that one entry of a flow table has of its own and that a look-up may read.
-pub(crate) fn flow_entry(program: &Program, id: TableId) -> u64 {
+pub fn flow_entry(program: &Program, id: TableId) -> u64 {
     entry(program, id) + FLOW_ENTRY / 2
 }
 

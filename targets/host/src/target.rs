@@ -4,8 +4,8 @@ use crate::program::{CompileError, HostProgram, Options};
 use crate::{cost, memory};
 use trisect_ir::{NodeId, NodeKind, Program, TableId};
 use trisect_target::{
-    Artifact, Capability, Device, DeviceError, DeviceSpec, HintCycles, LowerError, Model, Refusal,
-    Resources, Support, Target, TargetKind, Use, Verdict, resource,
+    Artifact, Capability, Device, DeviceError, DeviceSpec, HintCycles, LookUpCycles, LowerError,
+    Model, Refusal, Resources, Support, Target, TargetKind, Use, Verdict, resource,
 };
 
 /// The only model: a core that Cranelift generates code for.
@@ -19,6 +19,7 @@ pub struct HostTarget;
 #[derive(Clone, Debug)]
 struct Host {
     budget: Resources,
+    look_ups: Vec<LookUpCycles>,
 }
 
 impl Host {
@@ -93,6 +94,7 @@ impl Target for HostTarget {
         }
         Ok(Box::new(Host {
             budget: spec.limits.clone(),
+            look_ups: spec.look_ups.clone(),
         }))
     }
 }
@@ -106,7 +108,7 @@ impl Device for Host {
         match self.shortages(&resources) {
             short if short.is_empty() => Verdict::Able(Use {
                 resources,
-                cycles: cost::node(program, node),
+                cycles: cost::node(program, node, &self.look_ups),
             }),
             short => Verdict::Unable(short),
         }
@@ -128,14 +130,14 @@ impl Device for Host {
         }
         Ok(Use {
             resources,
-            cycles: self.packet_cycles() + longest_path(piece),
+            cycles: self.packet_cycles() + longest_path(piece, &self.look_ups),
         })
     }
     fn packet_cycles(&self) -> u64 {
         cost::PACKET
     }
     fn flow_hints(&self, program: &Program, table: TableId, flows: u64) -> Option<HintCycles> {
-        cost::hints(program, table, flows)
+        cost::hints(program, table, flows, &self.look_ups)
     }
     fn lower(&self, piece: &Program) -> Result<Vec<Artifact>, LowerError> {
         let options = Options {
@@ -160,7 +162,7 @@ fn lower_error(error: CompileError) -> LowerError {
 }
 
 /// Cycles of the dearest way through the control graph.
-fn longest_path(piece: &Program) -> u64 {
+fn longest_path(piece: &Program, measured: &[LookUpCycles]) -> u64 {
     let mut cycles = vec![0; piece.control.nodes.len()];
     let order = crate::info::topological(piece);
     for node in order.iter().rev() {
@@ -171,7 +173,7 @@ fn longest_path(piece: &Program) -> u64 {
             .map(|next| cycles[next.0 as usize])
             .max()
             .unwrap_or(0);
-        cycles[node.0 as usize] = behind + cost::node(piece, *node);
+        cycles[node.0 as usize] = behind + cost::node(piece, *node, measured);
     }
     order.first().map_or(0, |n| cycles[n.0 as usize])
 }
@@ -185,6 +187,7 @@ mod tests {
             name: "s1".into(),
             model: MODEL.into(),
             text: None,
+            look_ups: Vec::new(),
             limits: Resources::new(),
         };
         HostTarget.device(&spec).unwrap()
@@ -228,6 +231,7 @@ mod tests {
                 name: "s1".into(),
                 model: MODEL.into(),
                 text: None,
+                look_ups: Vec::new(),
                 limits,
             };
             HostTarget.device(&spec).unwrap().fit(&program)
@@ -244,6 +248,7 @@ mod tests {
             name: "s1".into(),
             model: "abacus".into(),
             text: None,
+            look_ups: Vec::new(),
             limits: Resources::new(),
         };
         assert!(HostTarget.device(&spec).is_err());

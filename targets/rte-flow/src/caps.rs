@@ -288,6 +288,8 @@ impl Capabilities {
         self.limits.rules = amount(resource::RULES).or(self.limits.rules);
         self.limits.groups = amount(resource::GROUPS).or(self.limits.groups);
         self.limits.counters = amount(COUNTERS).or(self.limits.counters);
+        let insertions = &mut self.rates.insertions_per_second;
+        *insertions = budget.get(resource::INSERTIONS).or(*insertions);
         self
     }
 

@@ -106,6 +106,7 @@ fn refusals_have_codes() {
             name: "x".into(),
             model: model.name.clone(),
             text: None,
+            look_ups: Vec::new(),
             limits: trisect_target::Resources::new(),
         };
         let device = RteFlow.device(&spec).expect("a device");
@@ -126,6 +127,7 @@ fn a_rack_file_can_make_the_nic_too_small() {
         name: "x".into(),
         model: "generic".into(),
         text: None,
+        look_ups: Vec::new(),
         limits: trisect_target::Resources::new().with("rules", 5),
     };
     let device = RteFlow.device(&spec).expect("a device");

@@ -7,13 +7,16 @@
 //! - A [`Strategy`] is what it leaves free, and what it wants first.
 
 mod learn;
+mod look_ups;
 mod model;
+mod numbers;
 mod problem;
 mod rules;
 mod strategy;
 mod updates;
 mod ways;
 
+pub use look_ups::Numbered;
 pub use model::Places;
 pub(crate) use problem::frequency;
 pub use problem::{Cost, Group, Problem};
@@ -22,6 +25,7 @@ pub use strategy::{Objective, Strategy, UnknownStrategy};
 
 use crate::error::PlanError;
 use crate::facts::Facts;
+use crate::flows::ServerFlows;
 use crate::machines::Machines;
 use crate::merge::Merged;
 use crate::pgraph::PGraph;
@@ -33,7 +37,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use trisect_optimise as optimise;
-use trisect_optimise::{BEST, Goal, Limits, NoSolution, Outcome, Reached};
+use trisect_optimise::{BEST, Goal, Learnt, Limits, NoSolution, Outcome, Reached};
 use trisect_policy::rack::Rack;
 
 /// A cut that keeps all rules and fits.
@@ -53,6 +57,8 @@ pub struct Solution {
     /// The strategy that found it. Where the rules or the devices leave `best` nothing, or less,
     /// it is another one's.
     pub found_by: Strategy,
+    /// By server whose host has flow tables: whether its NIC numbers flows for it.
+    pub flows: Vec<ServerFlows>,
 }
 
 /// What a cut reaches, in the order in which it is wanted, and what is proven: no cut that the strategy
@@ -138,6 +144,45 @@ impl Proof {
         });
         gaps.find(|gap| *gap > CLOSE).unwrap_or(0.0)
     }
+    /// The figures with what is proven of a problem in which nothing is worse; of a figure only if those before have the
+    /// same bounds as values, as more is left to it else.
+    fn within(&self, other: Option<&Self>) -> Self {
+        let mut proof = self.clone();
+        let other_rates = other.and_then(|other| other.rates);
+        let others = other.map(|o| [o.scale, o.cores, o.header_bytes, o.bounces]);
+        let mut holds = true;
+        if let Some(rates) = &mut proof.rates {
+            rates.bound = other_rates
+                .and_then(|other| other.bound)
+                .map(|b| b.max(rates.value));
+            holds = false;
+        }
+        let own = [
+            (&mut proof.scale, true),
+            (&mut proof.cores, false),
+            (&mut proof.header_bytes, false),
+            (&mut proof.bounces, false),
+        ];
+        for (k, (figure, more)) in own.into_iter().enumerate() {
+            let other = others.map(|others| others[k]).filter(|_| holds);
+            let value = figure.value;
+            figure.bound = other.and_then(|other| other.bound).map(|bound| match more {
+                true => bound.max(value),
+                false => bound.min(value),
+            });
+            // The other's search is behind what it reached itself.
+            let near = |other: Proven| {
+                Proven {
+                    value,
+                    bound: Some(other.value),
+                }
+                .gap()
+                    <= CLOSE
+            };
+            holds = other.is_some_and(near);
+        }
+        proof
+    }
     fn new(outcome: &Outcome, goals: &[Goal], reached: &[Reached], stopped: bool) -> Self {
         let bound = |goal: &Goal| {
             let at = goals.iter().position(|g| g == goal)?;
@@ -172,8 +217,6 @@ const CLOSE: f64 = 1e-5;
 /// Nodes of the branch and bound per call of the solver, so that a search ends, and ends at the same cut on
 /// every machine.
 const NODES: u64 = 150;
-/// The same where rates are free: programs are larger, and their bounds move little.
-const NODES_OF_RATES: u64 = 30;
 
 /// What a cut is made from.
 #[derive(Clone, Copy)]
@@ -207,6 +250,8 @@ pub struct Search<'a> {
     pub model: optimise::Problem,
     /// Where the model's quantities are.
     pub places: Places,
+    /// The model as it is where as much is carried as can be, if that is another one.
+    full: Option<optimise::Problem>,
     /// The model's rules with those of going forward only.
     forward: optimise::Rules,
 }
@@ -235,9 +280,23 @@ struct NotFound {
 /// # Errors
 /// A node that can run nowhere, or no cut that keeps all rules and that all devices accept.
 pub fn cut(sources: Sources<'_>, strategy: Strategy) -> Result<(Search<'_>, Solution), PlanError> {
-    let search = Search::new(sources)?;
-    let solution = search.strategy(strategy)?;
-    Ok((search, solution))
+    numbers::with_numbers(sources, strategy)
+}
+
+impl<'a> Sources<'a> {
+    fn model<'p>(&self, problem: &'p Problem) -> model::Sources<'p, 'a>
+    where
+        'a: 'p,
+    {
+        model::Sources {
+            facts: self.facts,
+            problem,
+            machines: self.machines,
+            rack: self.rack,
+            graph: self.graph,
+            packet_bytes: self.packet_bytes,
+        }
+    }
 }
 
 impl<'a> Search<'a> {
@@ -249,14 +308,7 @@ impl<'a> Search<'a> {
             sources.machines,
             sources.graph,
         )?;
-        let (model, places) = model::model(&model::Sources {
-            facts: sources.facts,
-            problem: &problem,
-            machines: sources.machines,
-            rack: sources.rack,
-            graph: sources.graph,
-            packet_bytes: sources.packet_bytes,
-        });
+        let (model, places) = model::model(&sources.model(&problem));
         let rules = model.rules.clone();
         let forward = rules::forward_only(sources.facts, &problem, sources.machines, rules);
         Ok(Self {
@@ -264,6 +316,7 @@ impl<'a> Search<'a> {
             problem,
             model,
             places,
+            full: None,
             forward,
         })
     }
@@ -288,21 +341,12 @@ impl<'a> Search<'a> {
     /// What an assignment comes to.
     pub fn outcome(&self, assignment: &Assignment) -> Outcome {
         let choice = self.choice(assignment);
-        // The model was made from this problem, so it is not malformed.
-        optimise::evaluate(&self.model, &choice).unwrap_or_else(|_| Outcome {
-            loads: Vec::new(),
-            scale: 0.0,
-            bottleneck: None,
-            cores: f64::INFINITY,
-            whole_cores: f64::INFINITY,
-            header_bytes: f64::INFINITY,
-            bounces: f64::INFINITY,
-            latency_ns: f64::INFINITY,
-            over: Vec::new(),
-            unmet: Vec::new(),
-            longest_ns: Vec::new(),
-            late: Vec::new(),
-        })
+        let mut outcome = evaluated(&self.model, &choice);
+        if let Some(full) = &self.full {
+            let full = evaluated(full, &choice);
+            (outcome.scale, outcome.bottleneck) = (full.scale, full.bottleneck);
+        }
+        outcome
     }
     /// Solves; packets come back to a server that they have left only if there is no other way.
     fn solve(&self, wish: &Wish<'_>) -> Result<Solution, NotFound> {
@@ -340,9 +384,6 @@ impl<'a> Search<'a> {
         });
         let mut limits = self.limits();
         limits.time = limits.time.filter(|_| wish.timed);
-        if wish.goals.contains(&Goal::Marginal) {
-            limits.nodes = Some(NODES_OF_RATES);
-        }
         let mut checker = Checker::new(self.sources.facts, self.sources.machines, &self.problem);
         let sites_of = |choice: &[usize]| -> Vec<Site> {
             let choices = choice.iter().zip(&allowed);
@@ -395,13 +436,15 @@ impl<'a> Search<'a> {
             proof,
             outcome,
             found_by: Strategy::Best,
+            flows: Vec::new(),
             assignment,
             pieces,
         })
     }
     /// By class: the rate that it can have beside the others with an assignment, in packets per second; nothing where the least rates cannot be carried.
     pub(crate) fn rates(&self, assignment: &Assignment) -> Vec<f64> {
-        optimise::rates(&self.model, &self.choice(assignment)).unwrap_or_default()
+        let model = self.full.as_ref().unwrap_or(&self.model);
+        optimise::rates(model, &self.choice(assignment)).unwrap_or_default()
     }
     /// The weighted sum of rates above the least ones, in Gbit/s.
     pub(crate) fn above_least(&self, rates: &[f64]) -> f64 {
@@ -429,9 +472,15 @@ impl<'a> Search<'a> {
         model.rules = self.forward.clone();
         let limits = self.limits();
         if let Some(rates) = &mut solution.proof.rates {
-            let reached = [f64::INFINITY];
-            let bounds = optimise::bounds(&model, &[Goal::Marginal], &reached, limits);
-            let bound = bounds.ok().and_then(|b| self.first_bound(*b.first()?));
+            let hint = self.choice(&solution.assignment);
+            let mut all = |_: &[usize]| Learnt::default();
+            let goals = [Goal::Marginal];
+            let bound = match optimise::solve(&model, &goals, limits, Some(&hint), &mut all) {
+                Ok(solved) => solved.reached.first().map(|reached| reached.bound),
+                Err(NoSolution::Stopped { bound }) => Some(bound),
+                Err(_) => None,
+            };
+            let bound = bound.and_then(|bound| self.first_bound(bound));
             rates.bound = rates.bound.or(bound.map(|b| b.max(rates.value)));
             return;
         }
@@ -470,4 +519,22 @@ impl<'a> Search<'a> {
             })
             .collect()
     }
+}
+
+/// What an assignment comes to in a model that was made from its problem, and so is not malformed.
+fn evaluated(model: &optimise::Problem, choice: &[usize]) -> Outcome {
+    optimise::evaluate(model, choice).unwrap_or_else(|_| Outcome {
+        loads: Vec::new(),
+        scale: 0.0,
+        bottleneck: None,
+        cores: f64::INFINITY,
+        whole_cores: f64::INFINITY,
+        header_bytes: f64::INFINITY,
+        bounces: f64::INFINITY,
+        latency_ns: f64::INFINITY,
+        over: Vec::new(),
+        unmet: Vec::new(),
+        longest_ns: Vec::new(),
+        late: Vec::new(),
+    })
 }

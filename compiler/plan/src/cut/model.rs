@@ -14,6 +14,7 @@
 //!
 //! What is promised about latency is that of the longest way (`ways`).
 
+use super::look_ups;
 use super::problem::{Problem, header_bytes};
 use super::rules::rules;
 use super::updates;
@@ -149,7 +150,7 @@ impl Builder<'_, '_> {
         self.model.quantities.len() - 1
     }
     fn quantities(&mut self) {
-        for (site, budget) in &self.sources.problem.budgets {
+        for (site, budget) in &look_ups::left(self.sources.problem) {
             let device = self.sources.machines.name(*site);
             for (name, amount) in budget.iter().filter(|(n, _)| *n != resource::STAGES) {
                 let title = format!("{name} of {device}");
@@ -200,7 +201,7 @@ impl Builder<'_, '_> {
         if !problem.changes_grow() {
             return;
         }
-        for (site, budget) in &problem.budgets {
+        for (site, budget) in &look_ups::left(problem) {
             let stated = updates::quantity(budget).and_then(|name| budget.get(name));
             if let Some(most) = stated {
                 let name = format!("table updates of {}", self.sources.machines.name(*site));
@@ -245,8 +246,7 @@ impl Builder<'_, '_> {
         self.changes(&mut demands, g, site);
         for &node in &problem.groups[g].nodes {
             if let Site::Host(server) = site {
-                let cycles = problem.used(node, site).map_or(0, |used| used.cycles) as f64;
-                self.host_time(&mut demands, node, server, cycles);
+                self.host_time(&mut demands, node, server);
             }
             if let Site::Nic(server) = site {
                 let drops = facts.graph.succs(node).iter();
@@ -278,9 +278,10 @@ impl Builder<'_, '_> {
         }
     }
     /// Cycles of a host for every packet that reaches a node.
-    fn host_time(&self, demands: &mut Sums, node: NodeId, server: ServerId, cycles: f64) {
+    fn host_time(&self, demands: &mut Sums, node: NodeId, server: ServerId) {
         let hz = self.sources.machines.servers[usize::from(server.0)].hz;
         for (class, pps) in self.rates(node) {
+            let cycles = self.sources.problem.class_cycles(node, server, class);
             demands.add(self.places.work(server), class, pps * cycles);
             self.latency(demands, class, pps, 1e9 * cycles / hz);
         }
@@ -354,12 +355,13 @@ impl Builder<'_, '_> {
             let [work, link, bus, visits] = self.places.servers[s];
             let mut demands = Sums::default();
             for (class, pps) in rates {
-                demands.add(work, *class, pps * self.sources.problem.io_cycles[s]);
+                let cycles = self.sources.problem.visit_cycles(id, node, *class);
+                demands.add(work, *class, pps * cycles);
                 demands.add(link, *class, pps * (frame_bits + 8.0 * bytes));
                 demands.add(bus, *class, pps * (frame_bits + 8.0 * bytes));
                 demands.add(visits, *class, *pps);
                 demands.add(self.places.header, *class, pps * bytes);
-                let visit = visit_ns(self.sources, s);
+                let visit = visit_ns(self.sources, s, cycles);
                 self.latency(&mut demands, *class, *pps, visit);
             }
             crossings.push(Crossing {
@@ -372,10 +374,10 @@ impl Builder<'_, '_> {
     }
 }
 
-/// Nanoseconds that a visit of a server takes, without what is done there: the link there and back, and I/O.
-pub(super) fn visit_ns(sources: &Sources<'_, '_>, server: usize) -> f64 {
+/// Nanoseconds that a visit of a server takes, without what is done there: the link there and back, and so many cycles of I/O.
+pub(super) fn visit_ns(sources: &Sources<'_, '_>, server: usize, cycles: f64) -> f64 {
     let figures = &sources.machines.servers[server];
-    2.0 * figures.link_ns as f64 + 1e9 * sources.problem.io_cycles[server] / figures.hz
+    2.0 * figures.link_ns as f64 + 1e9 * cycles / figures.hz
 }
 
 /// Demands, each quantity and class once.

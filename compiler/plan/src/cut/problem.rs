@@ -1,6 +1,7 @@
 //! The cut as a problem: groups of nodes that must share a site, the sites that each can have, what
 //! it uses there, how often it runs.
 
+use super::look_ups::{self, Numbered};
 use super::updates;
 use crate::error::PlanError;
 use crate::facts::Facts;
@@ -57,6 +58,10 @@ pub struct Problem {
     pub(super) starts: Vec<NodeId>,
     /// Tables that the control plane changes, and whether some changes come with packets.
     changing: (BTreeSet<TableId>, bool),
+    /// By table that packets fill: expected entries.
+    pub(super) entries: BTreeMap<TableId, u64>,
+    /// By server: what its NIC's numbers for flows change. Empty if no NIC numbers flows.
+    pub(super) numbers: Vec<Option<Numbered>>,
 }
 
 /// What a cut costs, per packet that enters the rack.
@@ -98,6 +103,9 @@ impl Problem {
             .filter_map(|s| Some((s, machines.device(s)?.budget())))
             .collect();
         updates::book(&mut verdicts, facts, merged, &frequency, &budgets);
+        let class_parts = class_parts(facts, merged, graph);
+        let entries = look_ups::entries(facts, graph, &class_parts);
+        look_ups::book(&mut verdicts, facts, merged, machines, &entries);
         let mut problem = Self {
             groups: Vec::new(),
             frequency,
@@ -110,12 +118,14 @@ impl Problem {
             pps: merged.pps,
             group_of: vec![None; verdicts.len()],
             shares: merged.shares.clone(),
-            class_parts: class_parts(facts, merged, graph),
+            class_parts,
             starts: merged.starts.clone(),
             changing: (
                 merged.updates.keys().copied().collect(),
                 merged.updates.values().any(|u| u.per_packet > 0.0),
             ),
+            entries,
+            numbers: Vec::new(),
             verdicts,
         };
         let mut number: BTreeMap<usize, usize> = BTreeMap::new();
@@ -137,6 +147,14 @@ impl Problem {
                 problem.sites_of(facts, machines, &problem.groups[g].nodes)?;
         }
         Ok(problem)
+    }
+
+    /// The same problem with these servers' flows numbered.
+    pub(super) fn with_numbers(&self, numbers: Vec<Option<Numbered>>) -> Self {
+        Self {
+            numbers,
+            ..self.clone()
+        }
     }
 
     /// Sites at which all these nodes can run.
@@ -247,7 +265,7 @@ impl Problem {
         })
     }
     /// Whether some changes of tables come with packets, so that there are more of them with more traffic.
-    pub(super) fn changes_grow(&self) -> bool {
+    pub(crate) fn changes_grow(&self) -> bool {
         self.changing.1
     }
     /// The classes (pipelines, by position) of the packets that reach a node, with their parts; in sum 1.
@@ -259,12 +277,6 @@ impl Problem {
     /// The expected part of a node's packets that take an edge.
     pub fn edge_share(&self, facts: &Facts, from: NodeId, to: NodeId) -> f64 {
         share(facts, &self.shares, from, to)
-    }
-    /// Host cycles per packet of the rack that a node takes on a host.
-    fn host_cycles(&self, node: NodeId, site: Site) -> f64 {
-        self.used(node, site).map_or(0.0, |used| {
-            self.frequency[node.index()] * used.cycles as f64
-        })
     }
     /// The assignment of a choice of site per group.
     pub fn assignment(&self, sites: &[Site]) -> Assignment {
@@ -286,16 +298,18 @@ impl Problem {
         };
         for node in facts.sited() {
             let site = assignment.site(node);
-            if let Site::Host(ServerId(s)) = site {
-                cost.by_server[usize::from(s)] += self.host_cycles(node, site);
+            if let Site::Host(server) = site {
+                let cycles = self.frequency[node.index()] * self.mean_cycles(node, server);
+                cost.by_server[usize::from(server.0)] += cycles;
             }
         }
         let begin = |cost: &mut Cost, server: ServerId, to: NodeId, often: f64| {
             let s = usize::from(server.0);
             cost.stays += often;
             cost.stays_by_server[s] += often;
-            cost.by_server[s] += often * self.io_cycles[s];
-            cost.io += often * self.io_cycles[s];
+            let io = often * self.mean_visit(server, to);
+            cost.by_server[s] += io;
+            cost.io += io;
             cost.header_bytes += often * header_bytes(facts, to);
         };
         if let Some(entry) = facts.program.control.entry
@@ -325,7 +339,7 @@ impl Problem {
         cost.cycles = cost.by_server.iter().sum();
         cost
     }
-    /// What the nodes of an assignment use on a device; stages as the longest chain.
+    /// What the nodes of an assignment, and numbers of flows, use on a device; stages as the longest chain.
     pub fn uses(&self, facts: &Facts, assignment: &Assignment, site: Site) -> Resources {
         let mut sum = Resources::new();
         for (g, group) in self.groups.iter().enumerate() {
@@ -336,6 +350,11 @@ impl Problem {
             {
                 sum.add(&self.group_use(facts, g, site));
             }
+        }
+        if let Site::Nic(server) = site
+            && let Some(numbered) = self.numbered(server)
+        {
+            sum.add(&numbered.holds);
         }
         if sum.get(resource::STAGES).is_some() {
             let (_, stages) = self.longest_chain(facts, assignment);

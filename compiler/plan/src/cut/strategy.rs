@@ -453,13 +453,7 @@ impl Search<'_> {
             };
         }
         let hint = simple.as_ref().ok().map(|s| self.sites(&s.assignment));
-        let wish = Wish {
-            never: BTreeSet::new(),
-            goals: self.goals(Vec::new()),
-            hint: hint.as_deref(),
-            timed: true,
-        };
-        match (self.solve(&wish), simple) {
+        match (self.best_from(hint.as_deref()), simple) {
             // A device refused something on the way: the simpler strategy may have found better.
             (Ok(best), Ok(simple)) if self.better(&simple, &best) => {
                 let proof = proof_of(&simple, best.proof.first().bound, best.proof.stopped);
@@ -474,8 +468,17 @@ impl Search<'_> {
             (Err(not), Err(_)) => Err(not.error),
         }
     }
+    /// The optimum over all nodes and devices, beginning with a cut.
+    pub(super) fn best_from(&self, hint: Option<&[Site]>) -> Result<Solution, NotFound> {
+        self.solve(&Wish {
+            never: BTreeSet::new(),
+            goals: self.goals(Vec::new()),
+            hint,
+            timed: true,
+        })
+    }
     /// Whether a cut is better than another one, by more than rounding.
-    fn better(&self, a: &Solution, b: &Solution) -> bool {
+    pub(super) fn better(&self, a: &Solution, b: &Solution) -> bool {
         if let (Some(a), Some(b)) = (a.proof.rates, b.proof.rates) {
             let room = CLOSE * a.value.abs().max(b.value.abs());
             if (a.value - b.value).abs() > room {

@@ -145,7 +145,10 @@ impl Builder<'_, '_> {
                 let server = Some(ServerId(*s as u16));
                 sites.iter().any(|site| site.server() == server)
             })
-            .map(|s| (s, visit_ns(self.sources, s)))
+            .map(|s| {
+                let cycles = self.sources.problem.longest_visit(ServerId(s as u16));
+                (s, visit_ns(self.sources, s, cycles))
+            })
             .collect()
     }
 }

@@ -391,14 +391,12 @@ impl Context<'_, '_> {
     }
     /// Cores' worth of work of a group on a host, without I/O.
     fn cores_at(&self, g: usize, site: Site) -> f64 {
-        if !matches!(site, Site::Host(_)) {
+        let Site::Host(server) = site else {
             return 0.0;
-        }
+        };
         let nodes = self.problem.groups[g].nodes.iter();
-        let cycles = nodes.map(|n| {
-            let cycles = self.problem.used(*n, site).map_or(0, |used| used.cycles);
-            self.problem.frequency[n.index()] * cycles as f64
-        });
+        let cycles =
+            nodes.map(|n| self.problem.frequency[n.index()] * self.problem.mean_cycles(*n, server));
         cycles.sum::<f64>() * self.problem.pps / self.hertz(site)
     }
     /// The neighbours of a group, if with them there, too, nothing would be worse.

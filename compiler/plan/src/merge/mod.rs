@@ -42,6 +42,9 @@ pub struct Merged {
     /// Tables whose entries the control plane changes. Every instance has the same entries, so each
     /// sees all changes.
     pub updates: BTreeMap<TableId, PUpdates>,
+    /// Entries that tables which packets fill had when the cycles of their nodes were measured; none if these are
+    /// estimates.
+    pub measured_entries: BTreeMap<TableId, u64>,
 }
 
 /// What is merged.
@@ -299,6 +302,7 @@ impl<'a> Merger<'a> {
             .collect();
         Merged {
             updates,
+            measured_entries: BTreeMap::new(),
             near,
             shares,
             starts,

@@ -186,6 +186,7 @@ pub fn nic() -> Box<dyn Device> {
             name: "s1.nic".into(),
             model: "generic".into(),
             text: None,
+            look_ups: Vec::new(),
             limits: Resources::new(),
         })
         .expect("a device")
