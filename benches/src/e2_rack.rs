@@ -9,6 +9,8 @@
 //! - An NF has as many instances as need no more than a core each. All NFs split by the same hash of
 //!   the flow, so that an instance sends to those whose parts of the hash range overlap its own: what E2's
 //!   split that keeps traffic from crossing does if the NFs' numbers of instances differ.
+//! - E2's random placement puts nodes on servers at random. Ours heeds no capacity; what comes of one that heeds cores, the
+//!   benchmark shows, too.
 //! - The random graph is acyclic, each pair of NFs linked with a probability of 0.4; an NF's output
 //!   is spread over its successors in random parts.
 
