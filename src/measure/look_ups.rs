@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use trisect_host::{HostProgram, Options, Packet};
 use trisect_ir::Program;
+use trisect_ir::random::split_mix;
 use trisect_policy::rack::LookUp;
 
 use super::BATCH;
@@ -86,8 +87,7 @@ fn nanoseconds(program: &Program, flows: u32, hinted: &[String]) -> Result<f64, 
     }
     let mut best = Duration::MAX;
     for _ in 0..ROUNDS {
-        let mut state = 0x9e37_79b9_7f4a_7c15;
-        let random = (0..PACKETS).map(|_| below(&mut state, flows));
+        let random = (0..PACKETS as u64).map(|i| (split_mix(0, i) % u64::from(flows)) as u32);
         best = best.min(run(&mut code, &mut buffers, random));
     }
     Ok(best.as_nanos() as f64 / PACKETS as f64)
@@ -129,12 +129,4 @@ fn frame(flow: u32) -> [u8; FRAME] {
     frame[34..38].copy_from_slice(&flow.to_be_bytes());
     frame[38..40].copy_from_slice(&26u16.to_be_bytes());
     frame
-}
-
-/// The next number below a limit (xorshift64; Marsaglia, 2003).
-fn below(state: &mut u64, limit: u32) -> u32 {
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    (((*state >> 32) * u64::from(limit)) >> 32) as u32
 }

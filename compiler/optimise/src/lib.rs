@@ -29,13 +29,12 @@ mod tally;
 mod ways;
 
 pub use conflict::{Promise, conflict};
-pub use marginal::solve;
 pub use milp::{Limits, solver};
 pub use problem::{
     Choice, Class, Crossing, Demand, Edge, Kind, Malformed, Problem, Quantity, Region, Role, Row,
     Rules, Site, Unit, Var, Way,
 };
 pub use search::{greedy, search};
-pub use solve::{BEST, Goal, Learnt, NoSolution, Reached, Solved, bounds, rates};
+pub use solve::{BEST, Goal, Learnt, NoSolution, Reached, Solved, bounds, rates, solve};
 pub use tally::{Outcome, evaluate};
 pub use ways::{Point, Step, Ways};

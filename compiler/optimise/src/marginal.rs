@@ -14,7 +14,7 @@
 
 use crate::milp::Limits;
 use crate::problem::{Demand, Problem};
-use crate::solve::{Goal, Learnt, NoSolution, Reached, Solved, rates, solve as solve_goals};
+use crate::solve::{Goal, Learnt, NoSolution, Reached, Solved, rates, solve_goals};
 use crate::spread;
 use crate::tally::Tally;
 use std::time::Instant;
@@ -29,21 +29,15 @@ const FEWER: u64 = 5;
 /// goals: the solver's rounding.
 const ROUNDING: f64 = 1e-7;
 
-/// Solves a problem for one goal after the other. `hint` is an assignment to begin with; it has to keep the rules. `check` looks
-/// at each solution and either accepts it or says which rule it breaks; what is returned it has accepted last.
-///
-/// # Errors
-/// See [`NoSolution`].
-pub fn solve(
+/// Solves a problem for the largest weighted sum of rates, and for other goals at the rates that this takes. `check` sees last
+/// what is returned.
+pub(crate) fn solve(
     problem: &Problem,
-    goals: &[Goal],
+    rest: &[Goal],
     limits: Limits,
     hint: Option<&[usize]>,
     check: &mut dyn FnMut(&[usize]) -> Learnt,
 ) -> Result<Solved, NoSolution> {
-    let Some((Goal::Marginal, rest)) = goals.split_first() else {
-        return solve_goals(problem, goals, limits, hint, check);
-    };
     problem.validate()?;
     let began = Instant::now();
     let mut search = Search {

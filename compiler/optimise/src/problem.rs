@@ -234,6 +234,17 @@ pub struct Row {
     pub most: f64,
 }
 
+impl Row {
+    /// The sum of the terms of variables that say where units are, `there` being true of those.
+    pub(crate) fn of_places(&self, there: impl Fn(usize, usize) -> bool) -> f64 {
+        let value = |(var, factor): &(Var, f64)| match var {
+            Var::At(unit, site) if there(*unit, *site) => *factor,
+            _ => 0.0,
+        };
+        self.terms.iter().map(value).sum()
+    }
+}
+
 /// Rules beyond what is used: what must or must not be together.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rules {

@@ -1,5 +1,6 @@
 //! One goal after the other, each without loss to those before it.
 
+use crate::marginal;
 use crate::milp::{Answer, Limits, ROOM, solve as solve_milp, value};
 use crate::model::Model;
 use crate::problem::{Malformed, Problem, Row, Rules, Var};
@@ -132,6 +133,20 @@ pub fn solve(
     hint: Option<&[usize]>,
     check: &mut dyn FnMut(&[usize]) -> Learnt,
 ) -> Result<Solved, NoSolution> {
+    match goals.split_first() {
+        Some((Goal::Marginal, rest)) => marginal::solve(problem, rest, limits, hint, check),
+        _ => solve_goals(problem, goals, limits, hint, check),
+    }
+}
+
+/// Solves a problem; with rates that are variables, for [`Goal::Marginal`], by one program.
+pub(crate) fn solve_goals(
+    problem: &Problem,
+    goals: &[Goal],
+    limits: Limits,
+    hint: Option<&[usize]>,
+    check: &mut dyn FnMut(&[usize]) -> Learnt,
+) -> Result<Solved, NoSolution> {
     problem.validate()?;
     if capped::is_capped(problem, goals) {
         return capped::solve(problem, goals, limits, hint, check);
@@ -206,7 +221,7 @@ pub fn rates(problem: &Problem, choice: &[usize]) -> Result<Vec<f64>, NoSolution
         unit.choices = chosen.into_iter().collect();
     }
     let mut accept = |_: &[usize]| Learnt::default();
-    let solved = solve(
+    let solved = solve_goals(
         &fixed,
         &[Goal::Marginal],
         Limits::default(),

@@ -1,5 +1,6 @@
 //! Parts of an assignment that only switches join, moved from server to server.
 
+use crate::milp::ROOM;
 use crate::problem::{Problem, Var};
 use crate::symmetry::twin;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,13 +31,10 @@ pub(crate) fn moves(problem: &Problem, choice: &[usize]) -> Vec<Vec<usize>> {
 /// Whether an assignment keeps all rules that have no variables of their own.
 pub(crate) fn keeps(problem: &Problem, choice: &[usize]) -> bool {
     let own = |(var, _): &(Var, f64)| matches!(var, Var::Helper(_));
-    let value = |(var, factor): &(Var, f64)| match var {
-        Var::At(unit, at) if site(problem, choice, *unit) == *at => *factor,
-        _ => 0.0,
-    };
+    let there = |unit, at| site(problem, choice, unit) == at;
     let rows = problem.rules.rows.iter();
     let mut stated = rows.filter(|row| !row.terms.iter().any(own));
-    stated.all(|row| row.terms.iter().map(value).sum::<f64>() <= row.most)
+    stated.all(|row| row.of_places(there) <= row.most + ROOM)
 }
 
 fn site(problem: &Problem, choice: &[usize], unit: usize) -> usize {

@@ -32,9 +32,10 @@ const RANDOM: u64 = 200;
 const REPARSE: u64 = 90;
 const DIRECT_CELL: u64 = 12;
 
-/// What a look-up in a flow table takes, and what one by the flow's number, where nothing was measured on the machine. What numbers save here is half of what was measured for a table between other
-/// work, on a server of 2 MiB of second-level cache per core (the book's chapter on the cut has the figures), so that they
-/// are not chosen for a little. What fits into that cache is taken to be there in either case.
+/// What a look-up in a flow table takes, and what one by the flow's number, where nothing was measured on the machine. What
+/// numbers save here is half of what was measured for a table between other work, on a server of 2 MiB of second-level cache
+/// per core (the book's chapter on the cut has the figures), so that they are not chosen for a little. What fits into that
+/// cache is taken to be there in either case.
 const LOOK_UPS: [LookUpCycles; 4] = [
     of_bytes(1 << 20, FLOW, 33),
     of_bytes(8 << 20, 130, 45),

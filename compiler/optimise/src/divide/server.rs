@@ -1,7 +1,7 @@
 //! What one server can have: its units one after the other, each outside or at one of the server's sites.
 
 use super::rows::{Amounts, SharedRows, parts};
-use crate::milp::summed;
+use crate::milp::{ROOM, summed};
 use crate::problem::{Crossing, Demand, Problem, Row, Var};
 use std::collections::BTreeMap;
 
@@ -186,17 +186,8 @@ fn units_of(rule: &Row) -> Option<(usize, usize)> {
 
 /// Whether a rule holds where units are at these sites.
 fn keeps(rule: &Row, places: &[(usize, Option<usize>)]) -> bool {
-    let here = |var: &Var| match var {
-        Var::At(unit, site) => places.contains(&(*unit, Some(*site))),
-        Var::Helper(_) => false,
-    };
-    let sum: f64 = rule
-        .terms
-        .iter()
-        .filter(|(var, _)| here(var))
-        .map(|(_, f)| f)
-        .sum();
-    sum <= rule.most + 1e-9
+    let sum = rule.of_places(|unit, site| places.contains(&(unit, Some(site))));
+    sum <= rule.most + ROOM
 }
 
 /// What has to be known of units before, when a unit is put somewhere.

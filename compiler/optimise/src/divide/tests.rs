@@ -47,19 +47,12 @@ fn problem(seed: u64, rules: bool) -> Problem {
 
 /// The part that an assignment uses of what is fullest, if it holds.
 fn used(problem: &Problem, tally: &Tally<'_>) -> Option<f64> {
-    let there = |var: &Var| match var {
-        Var::At(unit, site) => problem.units[*unit].choices[tally.choice[*unit]].site == *site,
-        Var::Helper(_) => false,
-    };
-    let sum = |row: &Row| -> f64 {
-        let terms = row.terms.iter().filter(|(var, _)| there(var));
-        terms.map(|(_, factor)| factor).sum()
-    };
+    let there = |unit: usize, site| problem.units[unit].choices[tally.choice[unit]].site == site;
     let holds = problem
         .rules
         .rows
         .iter()
-        .all(|row| sum(row) <= row.most + 1e-9);
+        .all(|row| row.of_places(there) <= row.most + 1e-9);
     (holds && tally.excess() == 0.0).then(|| tally.most())
 }
 

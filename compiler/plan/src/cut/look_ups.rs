@@ -59,13 +59,16 @@ impl Problem {
     }
     /// The same for a packet as likely of a class as packets that reach the node are.
     pub fn mean_cycles(&self, node: NodeId, server: ServerId) -> f64 {
+        self.mean(server, node, |class| self.class_cycles(node, server, class))
+    }
+    /// What something is for a packet as likely of a class as packets that reach the node are; without numbers, all
+    /// classes are alike.
+    fn mean(&self, server: ServerId, node: NodeId, of: impl Fn(usize) -> f64) -> f64 {
         if self.numbered(server).is_none() {
-            return self.class_cycles(node, server, 0);
+            return of(0);
         }
         let parts = self.class_parts(node).iter();
-        parts
-            .map(|(class, part)| part * self.class_cycles(node, server, *class))
-            .sum()
+        parts.map(|(class, part)| part * of(*class)).sum()
     }
     /// Cycles of receiving and sending a packet of a class that comes to a server at a node.
     pub fn visit_cycles(&self, server: ServerId, node: NodeId, class: usize) -> f64 {
@@ -74,13 +77,7 @@ impl Problem {
     }
     /// The same as likely of a class as packets that reach the node are.
     pub(super) fn mean_visit(&self, server: ServerId, node: NodeId) -> f64 {
-        if self.numbered(server).is_none() {
-            return self.visit_cycles(server, node, 0);
-        }
-        let parts = self.class_parts(node).iter();
-        parts
-            .map(|(class, part)| part * self.visit_cycles(server, node, *class))
-            .sum()
+        self.mean(server, node, |class| self.visit_cycles(server, node, class))
     }
     /// The same for the packet that takes the most: one without number.
     pub(super) fn longest_visit(&self, server: ServerId) -> f64 {
