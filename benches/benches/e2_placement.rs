@@ -14,10 +14,10 @@
 use criterion::{BatchSize, Criterion};
 use std::collections::BTreeMap;
 use std::hint::black_box;
-use trisect_benches::e2_rack::{Experiment, Kind, sized};
+use trisect_benches::e2_rack::{CORES, Experiment, Kind, sized};
 use trisect_place::{
-    Effort, Incremental, Problem, Resource, at_best_load, best, e2, evaluate, packing,
-    packing_growth, random,
+    Effort, Incremental, Placement, Problem, Resource, Rng, at_best_load, best, e2, evaluate,
+    packing, packing_growth, random,
 };
 
 /// Graphs by row of the first table.
@@ -32,31 +32,45 @@ const MANY: u64 = 1000;
 /// Split requests: E2's prototype had 68 cores, and each asked once per second.
 const SPLITS: u32 = 68;
 
-const EFFORT: Effort = Effort {
-    seed: 1,
-    starts: 8,
-    steps: 2_000_000,
-};
-
-fn by_chance(problem: &Problem) -> f64 {
+fn by_chance(problem: &Problem, place: impl Fn(&Problem, u64) -> Placement) -> f64 {
     let sum: f64 = (0..DRAWS)
-        .map(|seed| evaluate(problem, &random(problem, seed)).growth)
+        .map(|seed| evaluate(problem, &place(problem, seed)).growth)
         .sum();
     sum / DRAWS as f64
 }
 
+/// Each instance by chance on one of the servers that have a core left for it alone; on any if none has.
+fn random_with_cores(problem: &Problem, seed: u64) -> Placement {
+    let mut rng = Rng::new(seed);
+    let mut cores = vec![CORES; problem.servers()];
+    let mut draw = |_| {
+        let open: Vec<usize> = (0..cores.len()).filter(|s| cores[*s] > 0).collect();
+        let server = match open.len() {
+            0 => return rng.below(cores.len()) as u32,
+            count => open[rng.below(count)],
+        };
+        cores[server] -= 1;
+        server as u32
+    };
+    (0..problem.instances()).map(&mut draw).collect()
+}
+
 /// One row: means over graphs.
 fn row(kind: Kind, core_gbps: f64) -> anyhow::Result<()> {
-    let mut sums = [0.0; 5];
+    let mut sums = [0.0; 6];
     let mut instances = 0;
     let mut ratios = Vec::new();
+    let (mut traffic_alone, mut with_cores) = (0.0, 0.0);
     for seed in 0..GRAPHS {
         let experiment = Experiment::new(kind, core_gbps * 1e9, seed)?;
         let problem = &experiment.problem;
-        let answer = best(problem, EFFORT);
+        let answer = best(problem, Effort::default());
         let growths = [
-            by_chance(problem),
+            by_chance(problem, random),
             at_best_load(problem, packing).1.growth,
+            at_best_load(problem, |_, growth| e2(&experiment.wide, growth))
+                .1
+                .growth,
             at_best_load(problem, e2).1.growth,
             answer.evaluation.growth,
             answer.bound,
@@ -65,7 +79,9 @@ fn row(kind: Kind, core_gbps: f64) -> anyhow::Result<()> {
             *sum += growth * experiment.offered_bps / 1e9 / GRAPHS as f64;
         }
         instances += problem.instances() as u64;
-        ratios.push(growths[2] / growths[0]);
+        ratios.push(growths[3] / growths[0]);
+        traffic_alone += growths[2] / growths[0] / GRAPHS as f64;
+        with_cores += growths[3] / by_chance(problem, random_with_cores) / GRAPHS as f64;
     }
     ratios.sort_by(f64::total_cmp);
     let ratio = ratios.iter().sum::<f64>() / ratios.len() as f64;
@@ -73,10 +89,11 @@ fn row(kind: Kind, core_gbps: f64) -> anyhow::Result<()> {
         [least, .., most] => format!("{least:.2}-{most:.2}"),
         _ => String::new(),
     };
-    let [chance, packed, heuristic, searched, bound] = sums;
+    let [chance, packed, alone, heuristic, searched, bound] = sums;
     println!(
-        "{:<8} {core_gbps:>5.1} {:>9} {chance:>8.1} {packed:>8.1} {heuristic:>8.1} {searched:>8.1} \
-         {bound:>8.1} {ratio:>10.2} {range:>10} {:>8.2} {:>8.2}",
+        "{:<8} {core_gbps:>5.1} {:>9} {chance:>8.1} {packed:>8.1} {alone:>8.1} {heuristic:>8.1} {searched:>8.1} \
+         {bound:>8.1} {traffic_alone:>12.2} {ratio:>10.2} {range:>10} {with_cores:>8.2} \
+         {:>8.2} {:>8.2}",
         format!("{kind:?}").to_lowercase(),
         instances / GRAPHS,
         packed / heuristic,
@@ -88,20 +105,25 @@ fn row(kind: Kind, core_gbps: f64) -> anyhow::Result<()> {
 fn throughput() -> anyhow::Result<()> {
     println!(
         "\nThroughput in Gbit/s, means of {GRAPHS} graphs; `core`: Gbit/s that a core carries of the \
-         average NF; e2/random with its range over the graphs"
+         average NF; \
+         `alone`: e2 on links that take anything, so that it lessens traffic alone; e2/random with its range over the \
+         graphs; `roomy`: by chance where a core is left"
     );
     println!(
-        "{:<8} {:>5} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>10} {:>10} {:>8} {:>8}",
+        "{:<8} {:>5} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>12} {:>10} {:>10} {:>8} {:>8} {:>8}",
         "policy",
         "core",
         "instances",
         "random",
         "packing",
+        "alone",
         "e2",
         "best",
         "bound",
+        "alone/random",
         "e2/random",
         "from-to",
+        "e2/roomy",
         "pack/e2",
         "best/e2"
     );
@@ -122,7 +144,7 @@ fn many() -> anyhow::Result<()> {
         let core_bps = 0.8e9 + 0.1e9 * (seed % 13) as f64;
         let problem = Experiment::new(Kind::Random, core_bps, 10_000 + seed)?.problem;
         let heuristic = at_best_load(&problem, e2).1.growth;
-        let answer = best(&problem, EFFORT);
+        let answer = best(&problem, Effort::default());
         let searched = answer.evaluation.growth;
         below += u32::from(searched < heuristic);
         above += u32::from(searched > heuristic * (1.0 + 1e-9));

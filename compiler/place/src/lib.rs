@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | [`random`] | a server by chance for each instance, as E2's strawman | linear |
 //! | [`packing()`] | fills one server after the other, depth first along the traffic | linear, but for sorting neighbours |
-//! | [`e2`] | from the packing, the best moves and swaps that lessen the traffic between servers | near linear |
+//! | [`e2`] | from the packing, the best moves and swaps that lessen the traffic between servers and overbook neither cores nor links | near linear |
 //! | [`Incremental`] | places added instances one by one, and moves none | linear in neighbours and servers |
 //! | [`best()`] | from these, local search on the growth itself, with [`upper_bound`] | bounded by [`Effort`] |
 //!

@@ -1,18 +1,24 @@
 //! E2's heuristic: from a packing, the best moves and swaps.
 
+mod relief;
+
 use crate::packing::{capacity, depth_first, pack};
-use crate::problem::{Placement, Problem};
-use crate::state::State;
+use crate::problem::{Placement, Problem, Server};
+use crate::state::{Carried, State};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 /// E2's placement (section 4.4): the depth-first packing, then moves and swaps of two units after
 /// Kernighan and Lin, the one with the largest gain first, as long as one lessens the traffic between
 /// servers. Where none does, a pass takes the best steps all the same, moving each unit once at most, and keeps the steps
-/// up to where the traffic was least (Kernighan and Lin 1970); passes end when one lessens nothing. No server takes more than
-/// its cores can at `growth` times the offered load, unless the packing has overbooked it.
+/// up to where the traffic was least (Kernighan and Lin 1970); passes end when one lessens nothing.
 ///
-/// In the end no single move and no swap of two units that fits lessens the traffic.
+/// Servers have room for `growth` times the offered load, on cores and on links. No step takes either beyond that, or further
+/// beyond where the packing has overbooked it. As that knows of cores only, links that are overbooked after the first descent
+/// are relieved before the passes, the fullest first, even if that makes more traffic.
+///
+/// In the end no single move and no swap of two units that fits lessens the traffic. The growth of the placement is at least
+/// the packing's, or `growth` if that is less.
 pub fn e2(problem: &Problem, growth: f64) -> Placement {
     let packed = pack(problem, &depth_first(problem, 0), growth);
     problem.of_instances(&refine(problem, packed.at, growth))
@@ -21,6 +27,8 @@ pub fn e2(problem: &Problem, growth: f64) -> Placement {
 /// Lessens the traffic of a placement of units, as [`e2`] does.
 pub(crate) fn refine(problem: &Problem, at: Vec<u32>, growth: f64) -> Vec<u32> {
     let mut search = Refinement::new(State::new(problem, at), growth);
+    search.descend();
+    search.relieve();
     search.run();
     search.state.at
 }
@@ -69,10 +77,20 @@ struct Pull {
     elsewhere: f64,
 }
 
+/// A unit that a step would move.
+#[derive(Clone, Copy)]
+struct Mover {
+    unit: u32,
+    /// Traffic with the units of its server.
+    was: f64,
+    /// Traffic with the units of the server that it would go to.
+    is: f64,
+}
+
 struct Refinement<'a> {
     state: State<'a>,
-    /// Cycles per second that each server may take.
-    capacity: Vec<f64>,
+    /// What each server may take at the offered load.
+    room: Vec<Server>,
     /// Gains that count for nothing: rounding errors.
     little: f64,
     /// By unit, up to date but while steps are taken back.
@@ -95,10 +113,14 @@ impl<'a> Refinement<'a> {
         let problem = state.problem;
         let units = problem.units();
         let mut refinement = Self {
-            capacity: problem
+            room: problem
                 .servers
                 .iter()
-                .map(|s| capacity(s.cycles, growth))
+                .map(|s| Server {
+                    cycles: capacity(s.cycles, growth),
+                    into: capacity(s.into, growth),
+                    out: capacity(s.out, growth),
+                })
                 .collect(),
             little: 1e-9 * problem.sent.iter().sum::<f64>() / units.max(1) as f64,
             pulls: vec![Pull::default(); units],
@@ -266,6 +288,44 @@ impl<'a> Refinement<'a> {
         }
         self.pulls[unit as usize] = pull;
     }
+    /// Cycles per second that a server has left; negative if it is overbooked.
+    fn cycles_left(&self, server: u32) -> f64 {
+        self.room[server as usize].cycles - self.state.carried[server as usize].load
+    }
+    /// What a move leaves on the unit's server and on the other one.
+    fn after_move(&self, mover: Mover, to: u32) -> [Carried; 2] {
+        let State {
+            problem,
+            at,
+            carried,
+            ..
+        } = &self.state;
+        let from = at[mover.unit as usize];
+        [
+            carried[from as usize].without(problem, mover.unit, mover.was),
+            carried[to as usize].with(problem, mover.unit, mover.is),
+        ]
+    }
+    /// What a swap of two units that have `between` traffic with each other leaves on their servers.
+    fn after_swap(&self, mover: Mover, other: Mover, between: f64) -> [Carried; 2] {
+        let problem = self.state.problem;
+        let to = self.state.at[other.unit as usize];
+        let [left, joined] = self.after_move(mover, to);
+        [
+            left.with(problem, other.unit, other.is - between),
+            // Of the traffic between them nothing is inside in the end; to `other`, `unit` has joined it.
+            joined.without(problem, other.unit, other.was + between),
+        ]
+    }
+    /// Whether a server's link takes that: no more than it has room for, or than it carries now.
+    fn link_takes(&self, server: u32, after: Carried) -> bool {
+        let (now, room) = (
+            self.state.carried[server as usize],
+            self.room[server as usize],
+        );
+        after.into <= now.into.max(room.into) + self.little
+            && after.out <= now.out.max(room.out) + self.little
+    }
     /// The step of a unit that gains most; with `any` also if that is less than nothing. Only servers that the unit has more
     /// traffic with than with its own are looked at: of two units whose swap gains, one has such a server, namely the
     /// other's. With `any` there is also the one that it has most traffic with.
@@ -282,18 +342,24 @@ impl<'a> Refinement<'a> {
         }
         let from = state.at[unit as usize];
         let load = problem.load[unit as usize];
-        let room =
-            |server: u32| self.capacity[server as usize] - state.carried[server as usize].load;
-        let room_here = room(from);
+        let left_here = self.cycles_left(from);
+        let links_take = |to: u32, [here, there]: [Carried; 2]| {
+            self.link_takes(from, here) && self.link_takes(to, there)
+        };
         let mut best = None;
         for tie in state.connectivity.of(unit) {
             if tie.server == from || tie.rate < least_rate {
                 continue;
             }
             let (to, gain) = (tie.server, tie.rate - stays);
-            let room_there = room(to);
-            if room_there >= load {
-                if gain > most {
+            let left_there = self.cycles_left(to);
+            let mover = Mover {
+                unit,
+                was: stays,
+                is: tie.rate,
+            };
+            if left_there >= load {
+                if gain > most && links_take(to, self.after_move(mover, to)) {
                     (best, most) = (Some(Step::Move(to)), gain);
                 }
                 continue;
@@ -304,31 +370,40 @@ impl<'a> Refinement<'a> {
                 if gain + pull.elsewhere - pull.stays <= most || self.moved[other as usize] {
                     continue;
                 }
-                let more = problem.load[other as usize] - load;
-                // The server that takes the larger one must have room for the difference.
-                let fits = if more > 0.0 {
-                    room_here >= more
-                } else {
-                    room_there >= -more || more == 0.0
-                };
-                if !fits {
+                if !swap_fits(problem.load[other as usize] - load, left_here, left_there) {
                     continue;
                 }
-                let drawn = state.connectivity.rate(other, from);
-                let gain = gain + drawn - pull.stays;
-                if gain > most {
-                    let between = if drawn > 0.0 {
-                        problem.between(unit, other)
-                    } else {
-                        0.0
-                    };
-                    let gain = gain - 2.0 * between;
-                    if gain > most {
-                        (best, most) = (Some(Step::Swap(other)), gain);
-                    }
+                let is = state.connectivity.rate(other, from);
+                let between = self.between(unit, other, is);
+                let gain = gain + is - pull.stays - 2.0 * between;
+                let other = Mover {
+                    unit: other,
+                    was: pull.stays,
+                    is,
+                };
+                if gain > most && links_take(to, self.after_swap(mover, other, between)) {
+                    (best, most) = (Some(Step::Swap(other.unit)), gain);
                 }
             }
         }
         best.map(|step| (step, most))
+    }
+    /// Traffic between two units, of which `other` has `is` with all units of the server of `unit`.
+    fn between(&self, unit: u32, other: u32, is: f64) -> f64 {
+        if is > 0.0 {
+            self.state.problem.between(unit, other)
+        } else {
+            0.0
+        }
+    }
+}
+
+/// Whether there are cycles for a swap in which a server gives a unit for one with `more` load: the one that takes the larger
+/// unit must have the difference left.
+fn swap_fits(more: f64, left_here: f64, left_there: f64) -> bool {
+    if more > 0.0 {
+        left_here >= more
+    } else {
+        left_there >= -more || more == 0.0
     }
 }

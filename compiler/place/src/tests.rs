@@ -74,10 +74,9 @@ impl Case {
     fn problem(&self) -> Problem {
         Problem::new(&self.loads, &self.flows, &[], &self.servers, &self.ports).unwrap()
     }
-    /// The growth as the definition says it.
-    fn growth(&self, placement: &[u32]) -> f64 {
-        let count = self.servers.len();
-        let mut used = vec![[0.0; 3]; count];
+    /// By server: load, traffic from and to the switch.
+    fn carried(&self, placement: &[u32]) -> Vec<[f64; 3]> {
+        let mut used = vec![[0.0; 3]; self.servers.len()];
         for (i, load) in self.loads.iter().enumerate() {
             used[placement[i] as usize][0] += load;
         }
@@ -96,6 +95,11 @@ impl Case {
                 }
             }
         }
+        used
+    }
+    /// The growth as the definition says it.
+    fn growth(&self, placement: &[u32]) -> f64 {
+        let used = self.carried(placement);
         let most = used
             .iter()
             .zip(&self.servers)
@@ -299,24 +303,29 @@ fn e2_ends_where_no_move_or_swap_helps() {
         let packed = packing(&problem, growth);
         let placed = e2(&problem, growth);
         let crossing = |p: &[u32]| evaluate(&problem, p).crossing;
-        let used = |p: &[u32], s: u32| -> f64 {
-            (0..10).filter(|i| p[*i] == s).map(|i| case.loads[i]).sum()
-        };
         let fits = |p: &[u32]| {
-            (0..3).all(|s| used(p, s) <= case.servers[s as usize].cycles / growth * (1.0 + 1e-9))
+            let mut servers = case.carried(p).into_iter().zip(&case.servers);
+            servers.all(|([load, ..], server)| load <= server.cycles / growth * (1.0 + 1e-9))
         };
         assert!(fits(&packed) && fits(&placed));
+        let grows = |p: &[u32]| case.growth(p);
+        assert!(grows(&placed) >= grows(&packed).min(growth) * (1.0 - 1e-9));
         let least = crossing(&placed);
-        assert!(least <= crossing(&packed) + 1e-9);
-        let improves = |p: &[u32]| fits(p) && crossing(p) < least - 1e-6;
+        let improves = |p: &[u32]| {
+            // But for what rounding decides: within the room, and no link fuller than it is.
+            let links = case.carried(p).into_iter().zip(case.carried(&placed));
+            let takes = links.zip(&case.servers).all(|((new, now), server)| {
+                let room = [server.cycles, server.into, server.out].map(|r| r / growth);
+                new[0] < room[0] * (1.0 - 1e-9)
+                    && (1..3).all(|i| new[i] < room[i].max(now[i]) * (1.0 - 1e-9))
+            });
+            takes && crossing(p) < least - 1e-6
+        };
         for a in 0..10 {
             for s in 0..3 {
                 let mut moved = placed.clone();
                 moved[a] = s;
-                // Within the capacity but for what rounding decides.
-                if used(&moved, s) < case.servers[s as usize].cycles / growth * (1.0 - 1e-9) {
-                    assert!(!improves(&moved), "{a} to {s}");
-                }
+                assert!(!improves(&moved), "{a} to {s}");
             }
             for b in 0..a {
                 let mut swapped = placed.clone();
@@ -325,6 +334,49 @@ fn e2_ends_where_no_move_or_swap_helps() {
             }
         }
     }
+}
+
+#[test]
+fn links_are_capacities_as_cores_are() {
+    let flows = [
+        flow(P(0), I(0), 6.0),
+        flow(P(0), I(1), 6.0),
+        flow(I(0), I(1), 1.0),
+    ];
+    let place = |link, growth| {
+        let servers = [server(4.0, link); 2];
+        let problem = Problem::new(&[2.0; 2], &flows, &[], &servers, &[WIDE]).unwrap();
+        e2(&problem, growth)
+    };
+    // Both on one server take 12 of its link; apart, 6 and 7.
+    assert_eq!(place(12.0, 1.0), [0, 0]);
+    assert_ne!(place(11.0, 1.0), [0, 0]);
+    assert_eq!(place(11.0, 0.9), [0, 0]);
+    // No step takes a link further beyond what it has room for, and what cannot be relieved stays.
+    assert_ne!(place(5.0, 1.0), [0, 0]);
+    assert_eq!(place(0.0, 1.0), [0, 0]);
+}
+
+#[test]
+fn relief_of_links_lets_more_through() {
+    let mut rng = Rng::new(13);
+    let (mut with, mut without) = (0.0, 0.0);
+    for _ in 0..60 {
+        let mut case = Case::random(&mut rng, 20, 4);
+        let problem = case.problem();
+        with += at_best_load(&problem, e2).1.growth;
+        for server in &mut case.servers {
+            (server.into, server.out) = (f64::INFINITY, f64::INFINITY);
+        }
+        let wide = case.problem();
+        without += at_best_load(&problem, |_, growth| e2(&wide, growth))
+            .1
+            .growth;
+        // With traffic alone to lessen, there is never more than the packing has.
+        let crossing = |p: &[u32]| evaluate(&wide, p).crossing;
+        assert!(crossing(&e2(&wide, 1.0)) <= crossing(&packing(&wide, 1.0)) + 1e-9);
+    }
+    assert!(with > 1.05 * without, "{with} {without}");
 }
 
 #[test]
