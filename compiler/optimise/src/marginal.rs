@@ -29,7 +29,8 @@ const FEWER: u64 = 5;
 /// goals: the solver's rounding.
 const ROUNDING: f64 = 1e-7;
 
-/// Solves a problem: like [`crate::solve::solve`], but for [`Goal::Marginal`] in front.
+/// Solves a problem for one goal after the other. `hint` is an assignment to begin with; it has to keep the rules. `check` looks
+/// at each solution and either accepts it or says which rule it breaks; what is returned it has accepted last.
 ///
 /// # Errors
 /// See [`NoSolution`].
