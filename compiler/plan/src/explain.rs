@@ -119,9 +119,10 @@ pub(crate) fn nodes(
         solution,
     };
     // A group's reasons are those of all its nodes; they are found once.
-    let groups: Vec<Vec<Moved>> = (0..problem.groups.len())
+    let mut groups: Vec<Vec<Moved>> = (0..problem.groups.len())
         .map(|g| context.group(g))
         .collect();
+    context.prove(&mut groups);
     facts
         .sited()
         .filter_map(|node| {

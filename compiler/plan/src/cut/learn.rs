@@ -40,6 +40,14 @@ impl NeverAgain {
 /// Which device refuses its piece, why, and which choices must not come again.
 type Refused = (Site, String, Vec<(usize, Site)>);
 
+/// A rule that excludes only what is not allowed.
+fn certainly(row: Row) -> Learnt {
+    Learnt {
+        rows: vec![row],
+        certain: true,
+    }
+}
+
 /// A cut that was accepted.
 pub(crate) struct Accepted {
     pub sites: Vec<Site>,
@@ -81,15 +89,11 @@ impl<'a, 'f> Checker<'a, 'f> {
         if self.accepted.as_ref().is_some_and(|a| a.sites == sites) {
             return Learnt::default();
         }
-        let certainly = |row: Row| Learnt {
-            rows: vec![row],
-            certain: true,
-        };
-        let assignment = self.problem.assignment(sites);
-        if let Some(violation) = legal::check(self.facts, &assignment).into_iter().next() {
-            self.last = violation.to_string();
-            return certainly(self.involved(&violation, &assignment, sites).row());
+        let law = self.law(sites);
+        if !law.rows.is_empty() {
+            return law;
         }
+        let assignment = self.problem.assignment(sites);
         if let Some(row) = self.too_long(&assignment) {
             return certainly(row);
         }
@@ -116,6 +120,16 @@ impl<'a, 'f> Checker<'a, 'f> {
                 }
             }
         }
+    }
+    /// What a cut breaks of the law, whatever devices have room for.
+    pub fn law(&mut self, sites: &[Site]) -> Learnt {
+        let assignment = self.problem.assignment(sites);
+        let broken = legal::check(self.facts, &assignment).into_iter().next();
+        let Some(violation) = broken else {
+            return Learnt::default();
+        };
+        self.last = violation.to_string();
+        certainly(self.involved(&violation, &assignment, sites).row())
     }
     /// Ends the search: nothing is left.
     fn fail(&mut self, error: PlanError) -> Learnt {

@@ -6,18 +6,22 @@
 //!   they do not state, and gives what is wrong back as a rule.
 //! - A [`Strategy`] is what it leaves free, and what it wants first.
 
+mod implied;
 mod learn;
 mod look_ups;
 mod model;
 mod numbers;
+mod possible;
 mod problem;
 mod rules;
 mod strategy;
 mod updates;
 mod ways;
 
+pub(crate) use implied::Implications;
 pub use look_ups::Numbered;
 pub use model::Places;
+pub(crate) use possible::Possible;
 pub(crate) use problem::frequency;
 pub use problem::{Cost, Group, Problem};
 pub(crate) use strategy::compare;

@@ -1,7 +1,8 @@
 //! Who would have to come along for a group to be at a site.
 
-use super::{Context, Fix};
+use super::{Context, Fix, Moved, WhyNot};
 use crate::analysis::Slot;
+use crate::cut::{Implications, Possible};
 use crate::legal::{self, Violation};
 use crate::site::{Assignment, Site};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,16 @@ const ROUNDS: usize = 8;
 
 /// Names that are listed; of more, the number.
 const LISTED: usize = 4;
+
+impl Moved {
+    /// Whether nothing that was tried helps against a rule.
+    fn not_helped(&self) -> bool {
+        matches!(
+            (&self.why, &self.fix),
+            (WhyNot::Rule(_), Some(Fix::Nothing(_)))
+        )
+    }
+}
 
 impl Context<'_, '_> {
     /// Who would have to be elsewhere, too, for the rules to hold: of what is tried, the fewest.
@@ -33,6 +44,62 @@ impl Context<'_, '_> {
             (None, Some(why)) => Fix::Nothing(why),
             (None, None) => Fix::Nothing("nothing else could come along".to_owned()),
         }
+    }
+    /// Looks for a cut where what was tried did not help against a broken rule, or for a proof that there is none.
+    pub(super) fn prove(&self, groups: &mut [Vec<Moved>]) {
+        let mut open: BTreeMap<Site, Vec<usize>> = BTreeMap::new();
+        for (g, sites) in groups.iter().enumerate() {
+            for moved in sites.iter().filter(|moved| moved.not_helped()) {
+                open.entry(moved.site).or_default().push(g);
+            }
+        }
+        let implied = Implications::new(&self.search.model);
+        for (site, of_site) in open {
+            let known = self
+                .search
+                .possible(&implied, self.assignment, site, &of_site);
+            for g in of_site {
+                let moved = groups[g].iter_mut().find(|moved| moved.site == site);
+                if let Some(moved) = moved
+                    && let Some(Fix::Nothing(why)) = &moved.fix
+                {
+                    moved.fix = Some(match known.get(&g) {
+                        Some(Possible::In(cut)) => self.all_put(g, cut),
+                        Some(Possible::Never) => Fix::Nothing(format!(
+                            "no cut that keeps the rules has it there, however large devices are; {why}"
+                        )),
+                        None => {
+                            Fix::Nothing(format!("{why}; that no cut has it there is not proven"))
+                        }
+                    });
+                }
+            }
+        }
+    }
+    /// "Put these there, too", and whether there is room.
+    fn all_put(&self, g: usize, cut: &Assignment) -> Fix {
+        let short = self.machines.sites().into_iter();
+        let mut short = short.filter_map(|site| Some((site, self.short(cut, site)?)));
+        let room = short.next().map_or(String::new(), |(site, shortage)| {
+            format!(
+                ", with room for it: {}: {shortage}",
+                self.machines.name(site)
+            )
+        });
+        match self.put(self.different(g, cut)) {
+            Fix::Change(change) => Fix::Change(format!("{change}{room}")),
+            nothing => nothing,
+        }
+    }
+    /// The other groups that are elsewhere in another cut than now.
+    fn different(&self, g: usize, cut: &Assignment) -> Vec<(usize, Site)> {
+        let groups = self.problem.groups.iter().enumerate();
+        let sites = groups.filter_map(|(other, group)| {
+            let first = *group.nodes.first()?;
+            let site = cut.site(first);
+            (other != g && site != self.assignment.site(first)).then_some((other, site))
+        });
+        sites.collect()
     }
     /// Nodes to begin with: none; those between this and what is on the server already; all that is on
     /// servers before and behind, with what is between. For the switch: what is on servers before, behind, and both.

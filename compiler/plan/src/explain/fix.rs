@@ -8,8 +8,11 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use trisect_ir::{Entity, KeySet, MatchKind, NodeId, NodeKind, Program, TableId};
-use trisect_optimise::{Outcome, evaluate};
-use trisect_target::{Device, Refusal, Shortage, Verdict, resource};
+use trisect_optimise::{Kind, Outcome, evaluate};
+use trisect_target::{Device, Refusal, Resources, Shortage, Verdict, resource};
+
+/// What less is taken than would just be as good, so that rounding does not decide.
+const CLOSER: f64 = 1e-4;
 
 /// What would help a node to be at a site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +42,7 @@ impl Context<'_, '_> {
                 node: name,
                 refusals,
             } => self.companion_able(name, site, refusals),
-            WhyNot::Full { shortage, .. } => Fix::Change(self.make_room(node, site, shortage)),
+            WhyNot::Full { .. } => self.make_room(node, site),
             other => Fix::Nothing(other.to_string()),
         }
     }
@@ -161,22 +164,10 @@ impl Context<'_, '_> {
             less.entries = whole.entries.iter().take(size as usize).cloned().collect();
             can(device, &program, node)
         };
-        if whole.size < 2 || !fits(1) {
-            return None;
-        }
-        let (mut least, mut most) = (1, whole.size);
-        while most - least > 1 {
-            let middle = least + (most - least) / 2;
-            match fits(middle) {
-                true => least = middle,
-                false => most = middle,
-            }
-        }
-        let Program { tables, .. } = self.facts.program;
-        let name = &tables[table].name;
+        let size = largest(whole.size, &mut fits)?;
         Some(format!(
-            "shrink table {name} from {} to {least} entries",
-            whole.size
+            "shrink table {} from {} to {size} entries",
+            whole.name, whole.size
         ))
     }
     /// Keys of a node's table that would have to match exactly for the device to take it: one, or else all.
@@ -222,58 +213,113 @@ impl Context<'_, '_> {
 
     /// A table that could be smaller or change less often, this node's own or that of the one who holds most;
     /// else another model, or a larger device.
-    fn make_room(&self, node: NodeId, site: Site, shortage: &Shortage) -> String {
-        let lacks = shortage.needed.saturating_sub(shortage.available);
-        let quantity = shortage.quantity.as_str();
-        let there = self
-            .facts
-            .sited()
-            .filter(|n| self.assignment.site(*n) == site);
-        let mut tables: Vec<(u64, NodeId)> = there
-            .chain([node])
+    fn make_room(&self, node: NodeId, site: Site) -> Fix {
+        let Some(g) = self.problem.group_of(node) else {
+            return Fix::Nothing("it has no site".to_owned());
+        };
+        let moved = self.moved_to(&[(g, site)]);
+        let uses = self.problem.uses(self.facts, &moved, site);
+        let budget = self.problem.budgets.get(&site).cloned().unwrap_or_default();
+        let short = uses.exceeding(&budget);
+        let there = self.facts.sited().filter(|n| moved.site(*n) == site);
+        let mut holders: Vec<(u64, NodeId)> = there
             .filter_map(|n| {
-                let used = self.problem.used(n, site)?.resources.get(quantity)?;
-                Some((used, n))
+                let used = &self.problem.used(n, site)?.resources;
+                let held = short.iter().map(|s| used.get(&s.quantity).unwrap_or(0));
+                Some((held.min()?, n))
             })
+            .filter(|(held, _)| *held > 0)
             .collect();
         // Its own first, then the largest.
-        tables.sort_by_key(|(used, n)| (*n != node, std::cmp::Reverse(*used), *n));
-        let shrunk = tables.into_iter().find_map(|(used, n)| {
-            let NodeKind::Apply(table, _) = &self.facts.program.control.nodes[n].kind else {
-                return None;
-            };
-            let table = &self.facts.program.tables[*table];
-            let rest = used.checked_sub(lacks).filter(|rest| *rest > 0)?;
-            if [resource::UPDATES, resource::INSERTIONS].contains(&quantity) {
-                return Some(format!(
-                    "change table {} so seldom that it takes {rest} {quantity} instead of {used}",
-                    table.name
-                ));
+        holders.sort_by_key(|(held, n)| (*n != node, std::cmp::Reverse(*held), *n));
+        let shrunk = holders.iter().find_map(|(_, n)| match &short[..] {
+            [only]
+                if [resource::UPDATES, resource::INSERTIONS].contains(&only.quantity.as_str()) =>
+            {
+                self.seldom(*n, site, only)
             }
-            let size = u128::from(table.size) * u128::from(rest) / u128::from(used);
-            (size > 0).then(|| {
-                format!(
-                    "shrink table {} from {} to {size} entries",
-                    table.name, table.size
-                )
-            })
+            _ => self.shrunk(*n, site, &moved, &short),
         });
         let device = self.machines.name(site);
         let model = || {
             let mut others = self.machines.others(site).iter();
             let (model, _) = others.find(|(_, other)| {
-                let most = other.budget().get(quantity).unwrap_or(u64::MAX);
-                most >= shortage.needed && can(other.as_ref(), self.facts.program, node)
+                let most = other.budget();
+                uses.exceeding(&most).is_empty() && can(other.as_ref(), self.facts.program, node)
             })?;
             Some(format!("take model `{model}` for {device}"))
         };
         let larger = || {
-            format!(
-                "give {device} {} {quantity} instead of {}",
-                shortage.needed, shortage.available
-            )
+            let more = short
+                .iter()
+                .map(|s| format!("{} {} instead of {}", s.needed, s.quantity, s.available));
+            let more: Vec<String> = more.collect();
+            format!("give {device} {}", more.join(" and "))
         };
-        shrunk.or_else(model).unwrap_or_else(larger)
+        Fix::Change(shrunk.or_else(model).unwrap_or_else(larger))
+    }
+    /// The table of a node changed so seldom that there is no shortage.
+    fn seldom(&self, node: NodeId, site: Site, shortage: &Shortage) -> Option<String> {
+        let (table, _) = self.applied(node, site)?;
+        let used = self
+            .problem
+            .used(node, site)?
+            .resources
+            .get(&shortage.quantity)?;
+        let lacks = shortage.needed.saturating_sub(shortage.available);
+        let rest = used.checked_sub(lacks).filter(|rest| *rest > 0)?;
+        Some(format!(
+            "change table {} so seldom that it takes {rest} {} instead of {used}",
+            self.facts.program.tables[table].name, shortage.quantity
+        ))
+    }
+    /// The table of a node so much smaller that there is no shortage, by what the device says to it.
+    fn shrunk(
+        &self,
+        node: NodeId,
+        site: Site,
+        moved: &Assignment,
+        short: &[Shortage],
+    ) -> Option<String> {
+        let (table, device) = self.applied(node, site)?;
+        let whole = &self.facts.program.tables[table];
+        // A NIC has rules for each node, other devices have the table once. Of stages the longest chain counts.
+        let nodes = self.facts.sited().filter(|n| {
+            let applies = self
+                .applied(*n, site)
+                .is_some_and(|(other, _)| other == table);
+            applies && moved.site(*n) == site
+        });
+        let times = match site {
+            Site::Nic(_) => nodes.count() as u64,
+            Site::Switch | Site::Host(_) => 1,
+        };
+        if short.iter().any(|s| s.quantity == resource::STAGES) {
+            return None;
+        }
+        let mut program = self.facts.program.clone();
+        let takes = |program: &Program| {
+            let verdict = device.check(program, node);
+            verdict.able().map(|used| used.resources.clone())
+        };
+        let before = takes(&program)?;
+        let mut fits = |size: u32| {
+            let less = &mut program.tables[table];
+            less.size = size;
+            less.entries = whole.entries.iter().take(size as usize).cloned().collect();
+            takes(&program).is_some_and(|after| {
+                short.iter().all(|s| {
+                    let of = |used: &Resources| used.get(&s.quantity).unwrap_or(0);
+                    let freed = of(&before).saturating_sub(of(&after)).saturating_mul(times);
+                    s.available.saturating_add(freed) >= s.needed
+                })
+            })
+        };
+        let size = largest(whole.size, &mut fits)?;
+        Some(format!(
+            "shrink table {} from {} to {size} entries",
+            whole.name, whole.size
+        ))
     }
 
     /// What would have to be promised less for a group to be at a site.
@@ -283,7 +329,8 @@ impl Context<'_, '_> {
             .late
             .iter()
             .map(|w| {
-                let us = then.longest_ns[*w] / 1e3;
+                // Rounded up, so that it is enough.
+                let us = (then.longest_ns[*w] / 10.0).ceil() / 100.0;
                 format!("allow {} of {us:.2} us", model.ways[*w].name)
             })
             .collect();
@@ -304,13 +351,17 @@ impl Context<'_, '_> {
                     false => most = middle,
                 }
             }
-            changes.push(format!("promise {:.0} % of the least rates", 100.0 * least));
+            // Rounded down, so that it can be kept.
+            let percent = (100.0 * least).floor();
+            changes.push(format!("promise {percent:.0} % of the least rates"));
         }
         for q in &then.over {
             let quantity = &model.quantities[*q];
             changes.push(format!(
                 "{:.0} {} instead of {:.0}",
-                then.loads[*q], quantity.name, quantity.capacity
+                then.loads[*q].ceil(),
+                quantity.name,
+                quantity.capacity
             ));
         }
         Fix::Change(changes.join(" and "))
@@ -332,44 +383,100 @@ impl Context<'_, '_> {
                 true if self.solution.proof.stopped => {
                     Fix::Change("give the search more time".to_owned())
                 }
-                true => {
-                    Fix::Nothing("the device refuses the piece that this would make".to_owned())
-                }
+                true => match self.search.refusal(&self.moved_to(&[(g, site)])) {
+                    Some(why) => Fix::Nothing(why),
+                    None => Fix::Change("give the search more time".to_owned()),
+                },
             };
         }
         if then.scale < now.scale * 0.995
-            && let Some(q) = then.bottleneck
+            && let Some(fix) = self.larger(g, site)
         {
-            return Fix::Change(format!(
-                "as much would be carried with {:.2} times {}",
-                now.scale / then.scale,
-                self.search.model.quantities[q].name
-            ));
+            return fix;
         }
         if let Some(fix) = self.with_neighbours(g, site) {
             return fix;
         }
+        let told = self.cycles(g, site, then);
+        told.unwrap_or_else(|| Fix::Nothing("what it takes there is not known".to_owned()))
+    }
+    /// How little a group would have to take at a site for that to be worth it, or what there is against it in any case.
+    fn cycles(&self, g: usize, site: Site, then: &Outcome) -> Option<Fix> {
+        let now = &self.solution.outcome;
         let more = then.cores - now.cores;
         let own = self.cores_at(g, site);
-        let nodes = &self.problem.groups[g].nodes;
-        let at = nodes.first().map(|n| self.assignment.site(*n));
-        let here = at.map_or(String::new(), |s| self.machines.name(s));
-        if more > 0.0 && own > more {
+        let less = (own - more) / own * (1.0 - CLOSER);
+        if more > 0.0 && own > more && compare(&self.cheaper(g, site, less)?, now) <= 0 {
             let hertz = self.hertz(site);
-            let often = nodes.iter().map(|n| self.problem.frequency[n.index()]);
+            let nodes = self.problem.groups[g].nodes.iter();
+            let often = nodes.map(|n| self.problem.frequency[n.index()]);
             let packets = (often.fold(0.0, f64::max) * self.problem.pps).max(1.0);
-            return Fix::Change(format!(
+            return Some(Fix::Change(format!(
                 "worth it below {:.0} cycles per packet instead of {:.0}",
                 (own - more) * hertz / packets,
                 own * hertz / packets
-            ));
+            )));
         }
-        Fix::Nothing(match at {
-            Some(Site::Host(_)) => {
-                format!("{here} has room for it, and its packets are there anyway")
+        // Neither more of anything nor a cheaper node makes it better.
+        let free = self.cheaper(g, site, 0.0)?;
+        if compare(&free, now) <= 0 {
+            return Some(Fix::Change("worth it if it took no time there".to_owned()));
+        }
+        let even = match own > 0.0 {
+            true => "even if it took no time there, ",
+            false => "",
+        };
+        let lost = [
+            ("cores", free.cores - now.cores),
+            (
+                "header bytes per second",
+                free.header_bytes - now.header_bytes,
+            ),
+            ("visits of servers per second", free.bounces - now.bounces),
+        ];
+        let lost = lost.into_iter().find(|(_, more)| *more > 0.0);
+        let lost = lost.map_or("less would be carried".to_owned(), |(what, more)| {
+            format!("it would take {more:.2} {what} more, whatever the rack has")
+        });
+        Some(Fix::Nothing(format!("{even}{lost}")))
+    }
+    /// What it would come to if a group at a site took this part of its time there.
+    fn cheaper(&self, g: usize, site: Site, part: f64) -> Option<Outcome> {
+        let mut model = self.search.model.clone();
+        let choice = self.search.choice(&self.moved_to(&[(g, site)]));
+        let quantities = &model.quantities;
+        for demand in &mut model.units[g].choices[choice[g]].demands {
+            if matches!(quantities[demand.quantity].kind, Kind::Work { .. }) && demand.amount > 0.0
+            {
+                demand.amount *= part;
             }
-            _ => format!("{here} has room for it, where it takes no core"),
-        })
+        }
+        evaluate(&model, &choice).ok()
+    }
+    /// What there would have to be more of for as much to be carried with a group at a site.
+    fn larger(&self, g: usize, site: Site) -> Option<Fix> {
+        let choice = self.search.choice(&self.moved_to(&[(g, site)]));
+        let wanted = self.solution.outcome.scale;
+        let mut model = self.search.model.clone();
+        let mut times: BTreeMap<usize, f64> = BTreeMap::new();
+        // One thing after the other is full.
+        for _ in 0..model.quantities.len() {
+            let then = evaluate(&model, &choice).ok()?;
+            let Some(q) = then.bottleneck.filter(|_| then.scale < wanted * 0.995) else {
+                let names = times.iter().map(|(q, times)| {
+                    format!("{times:.2} times {}", self.search.model.quantities[*q].name)
+                });
+                let names: Vec<String> = names.collect();
+                return Some(Fix::Change(format!(
+                    "as much would be carried with {}",
+                    names.join(" and ")
+                )));
+            };
+            let more = (wanted / then.scale).min(f64::MAX);
+            model.quantities[q].capacity *= more;
+            *times.entry(q).or_insert(1.0) *= more;
+        }
+        None
     }
     /// Where rates are the objective: what would make up for the rates that would be lost.
     fn fewer_rates(&self, g: usize, site: Site) -> Option<Fix> {
@@ -425,6 +532,22 @@ impl Context<'_, '_> {
         let better = fits && then.feasible() && compare(&then, &self.solution.outcome) <= 0;
         better.then(|| self.put(joined.into_iter().collect()))
     }
+}
+
+/// The largest size below one that does not fit that does; `None` if not even 1 does.
+fn largest(most: u32, fits: &mut dyn FnMut(u32) -> bool) -> Option<u32> {
+    if most < 2 || !fits(1) {
+        return None;
+    }
+    let (mut least, mut most) = (1, most);
+    while most - least > 1 {
+        let middle = least + (most - least) / 2;
+        match fits(middle) {
+            true => least = middle,
+            false => most = middle,
+        }
+    }
+    Some(least)
 }
 
 /// Whether a device takes a node and has room for it alone.
