@@ -1,9 +1,11 @@
 //! How what is on equal servers divides among them: the largest scale, with a proof that sees that each server is full by itself.
 //!
 //! Whether everything fits if a part `t` of what grows is used is a question about *patterns*, sets of units that fit on one
-//! server: is there one for each server, so that each unit is in one of them or in a place that is no server's? Allowing fractions of
+//! server: is there one for each server, and one of what is no server's, so that each unit is in one of them? (A switch divides
+//! like a server: fractions of sets of tables that fit say more than fractions of tables.) Allowing fractions of
 //! patterns this is a linear program with very many columns (Dantzig and Wolfe), far nearer to the truth than that with
-//! equal servers as one, and equal servers are one in it all the same. It is solved by its dual, to which patterns are added that
+//! equal servers as one, and equal servers are one in it all the same. What it makes least is the part that servers use in the
+//! mean, which is more than `t` only if that is too little. It is solved by its dual, to which patterns are added that
 //! are worth more than they may be (`price.rs`), until either a bound (Lagrange's) shows that nothing fits, or the fractions do. In the
 //! latter case `tree.rs` decides where a unit is, or whether two are together, both ways (branch and price).
 //!
