@@ -1,6 +1,6 @@
 //! Partial sets from the first unit on, and from the last one back, until they meet.
 
-use super::price::{Found, PATTERNS, Question, ROOM, Values, View};
+use super::price::{Found, PATTERNS, Question, ROOM, Values, View, dot};
 use super::server::{LIMITS, Server, Uses};
 use std::time::Instant;
 
@@ -47,7 +47,7 @@ struct Label<const N: usize> {
     bound: f64,
     /// The set that it came from: position and state, with the move.
     before: u32,
-    state: u16,
+    state: u32,
     moved: u8,
 }
 
@@ -62,12 +62,16 @@ struct Moved<const N: usize> {
 
 /// What one view says about a step.
 struct Sight<'v> {
+    /// By state and cells left: what can be won.
     table: &'v [f64],
     cells: usize,
+    /// What is counted, how much there is of it, and how many cells an amount of 1 is.
     limit: usize,
     all: f64,
     per_cell: f64,
+    /// The multiplier that the view does without.
     price: f64,
+    /// What all that there is costs.
     room: f64,
 }
 
@@ -95,10 +99,6 @@ struct Labelling<'a, const N: usize> {
 
 fn cut<const N: usize>(uses: &Uses) -> [f64; N] {
     std::array::from_fn(|l| uses[l])
-}
-
-fn dot<const N: usize>(a: &[f64; N], b: &[f64; N]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 impl<'a, const N: usize> Labelling<'a, N> {
@@ -192,7 +192,7 @@ impl<'a, const N: usize> Labelling<'a, N> {
             for (m, moved) in self.moves[k][s].iter().enumerate() {
                 for (l, label) in labels.iter().enumerate() {
                     if let Some(to) = self.with(label, moved, &sights, moved.to) {
-                        let (before, state, moved_by) = (l as u32, s as u16, m as u8);
+                        let (before, state, moved_by) = (l as u32, s as u32, m as u8);
                         next[moved.to].push(Label {
                             before,
                             state,
@@ -215,7 +215,7 @@ impl<'a, const N: usize> Labelling<'a, N> {
             for (m, moved) in moves.iter().enumerate() {
                 for (l, label) in after[moved.to].iter().enumerate() {
                     if let Some(to) = self.with(label, moved, &sights, s) {
-                        let (before, state, moved_by) = (l as u32, moved.to as u16, m as u8);
+                        let (before, state, moved_by) = (l as u32, moved.to as u32, m as u8);
                         next[s].push(Label {
                             before,
                             state,
@@ -229,6 +229,7 @@ impl<'a, const N: usize> Labelling<'a, N> {
         let next = self.thinned(next);
         self.back.push(next);
     }
+    /// What the views say about a step, of which `table` is what they say.
     fn sights<'v>(&self, table: impl Fn(&'v View) -> &'v Vec<f64>) -> Vec<Sight<'v>>
     where
         'a: 'v,

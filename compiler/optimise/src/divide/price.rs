@@ -128,7 +128,7 @@ fn values(server: &Server, question: &Question<'_>) -> Values {
         .collect()
 }
 
-pub(super) fn dot(a: &Uses, b: &Uses) -> f64 {
+pub(super) fn dot<const N: usize>(a: &[f64; N], b: &[f64; N]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
